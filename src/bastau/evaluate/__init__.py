@@ -1,0 +1,1 @@
+"""evaluate: a metric per task, on labelled data."""

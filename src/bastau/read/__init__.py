@@ -1,0 +1,1 @@
+"""read: adds columns to posts, drops none."""

@@ -1,0 +1,1 @@
+"""report: traces, briefs and charts."""

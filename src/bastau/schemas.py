@@ -1,0 +1,352 @@
+"""Every table handed between stages. Columns are explained here and nowhere else.
+
+Times are ``timestamp[us, UTC]``. Keys (``*_key``) are 64-bit hashes (:mod:`bastau.hashing`) that join
+tables inside bastau; ids (``*_id``) are the strings people see. A column's meaning is its ``doc``
+metadata, from which the reference page is made (:func:`describe`).
+"""
+
+import pyarrow as pa
+
+TIME = pa.timestamp("us", tz="UTC")
+N_BANDS = 16
+"""Bands in a near-duplicate signature; each is a 32-bit hash of 4 MinHash rows."""
+
+
+def _field(name: str, type_: pa.DataType, doc: str, *, required: bool = False) -> pa.Field:
+    return pa.field(name, type_, nullable=not required, metadata={"doc": doc})
+
+
+MEDIA = pa.struct([("url", pa.string()), ("sha256", pa.string()), ("pdq", pa.string())])
+
+POSTS = pa.schema(
+    [
+        _field("post_key", pa.int64(), "hash of post_id", required=True),
+        _field(
+            "content_key", pa.int64(), "hash of title and text as stored; tells a repeat from a conflict", required=True
+        ),
+        _field("post_id", pa.string(), "unique, `platform:native-id`", required=True),
+        _field(
+            "platform",
+            pa.string(),
+            "web, telegram, mastodon, bluesky, vk, youtube, x, facebook, instagram, tiktok or other",
+            required=True,
+        ),
+        _field(
+            "source", pa.string(), "domain, channel or account; a pseudonym `p~...` unless a publisher", required=True
+        ),
+        _field("source_kind", pa.string(), "outlet, website, channel, page or account"),
+        _field("source_name", pa.string(), "shown name; publishers only"),
+        _field("is_publisher", pa.bool_(), "false: a private author, pseudonymised before storage", required=True),
+        _field("audience", pa.int64(), "followers or subscribers when collected"),
+        _field("published_at", TIME, "when the source says it was published", required=True),
+        _field("collected_at", TIME, "when bastau or the exporting tool saw it", required=True),
+        _field("url", pa.string(), "public address of the post"),
+        _field("title", pa.string(), "headline"),
+        _field("text", pa.string(), "body as published, private handles replaced"),
+        _field("language", pa.string(), "BCP 47, as the source says it"),
+        _field("links", pa.list_(pa.string()), "addresses the post points to, as given"),
+        _field("repost_of", pa.string(), "post_id of the original"),
+        _field("reply_to", pa.string(), "post_id answered to"),
+        _field("forwarded_from", pa.string(), "source the platform says it was forwarded from"),
+        _field("media", pa.list_(MEDIA), "attached media: address, SHA-256 and PDQ as hex"),
+        _field("likes", pa.int64(), "count when collected"),
+        _field("shares", pa.int64(), "count when collected"),
+        _field("replies", pa.int64(), "count when collected"),
+        _field("views", pa.int64(), "count when collected"),
+    ]
+)
+
+POST_FORMAT = [name for name in POSTS.names if name not in ("post_key", "content_key", "is_publisher")]
+"""Columns of the Post format that files bring in and exports give out (DESIGN, Formats)."""
+
+REJECTS = pa.schema(
+    [
+        _field("file", pa.string(), "name of the imported file, without its folder", required=True),
+        _field("line", pa.int64(), "1-based line, row or record number in the unpacked file"),
+        _field("field", pa.string(), "field at fault, if one is"),
+        _field(
+            "reason", pa.string(), "short code, e.g. bad_json, missing_field, bad_time, duplicate_id", required=True
+        ),
+        _field("detail", pa.string(), "what to do about it, in words; never the words of a post", required=True),
+        _field(
+            "row", pa.string(), "the row as JSON with every name, handle and address scrubbed; null when unparseable"
+        ),
+        _field("rejected_at", TIME, "when", required=True),
+    ]
+)
+
+IMPORTS = pa.schema(
+    [
+        _field("batch", pa.string(), "batch id; posts, readings and rejects of it share the name", required=True),
+        _field("file", pa.string(), "name of the imported file, without its folder", required=True),
+        _field("format", pa.string(), "recognised format", required=True),
+        _field("n_posts", pa.int64(), "posts stored", required=True),
+        _field("n_repeats", pa.int64(), "posts already stored with the same text, skipped", required=True),
+        _field("n_rejects", pa.int64(), "rows rejected", required=True),
+        _field("min_audience", pa.int64(), "publisher threshold in force", required=True),
+        _field("imported_at", TIME, "when", required=True),
+    ]
+)
+
+PAGES = pa.schema(
+    [
+        _field("domain", pa.string(), "registered host of the page", required=True),
+        _field("url", pa.string(), "address as fetched", required=True),
+        _field("fetched_at", TIME, "when", required=True),
+        _field("html", pa.string(), "body as fetched"),
+        _field("ads_txt", pa.string(), "the site's ads.txt"),
+        _field("headers", pa.string(), "response headers as a JSON object"),
+        _field("ip", pa.string(), "address that answered"),
+        _field("nameservers", pa.list_(pa.string()), "NS records"),
+        _field("favicon_sha256", pa.string(), "hash of the site icon"),
+        _field("cert_sans", pa.list_(pa.string()), "names in the TLS certificate"),
+        _field("whois_created", TIME, "registration date"),
+    ]
+)
+
+CLAIMS = pa.schema(
+    [
+        _field("claim_id", pa.string(), "address or id of the fact-check", required=True),
+        _field("text", pa.string(), "claim reviewed", required=True),
+        _field("title", pa.string(), "headline of the fact-check"),
+        _field("publisher", pa.string(), "who checked"),
+        _field("verdict", pa.string(), "rating in the publisher's words"),
+        _field("url", pa.string(), "address of the fact-check"),
+        _field("language", pa.string(), "BCP 47"),
+        _field("published_at", TIME, "date of the fact-check"),
+    ]
+)
+
+# ---- read: columns added to each post ------------------------------------------------------------------
+
+FOLDED = pa.schema(
+    [
+        _field(
+            "folded",
+            pa.string(),
+            "title and text, folded for matching: lower case, no links, handles, marks",
+            required=True,
+        ),
+        _field("n_words", pa.int32(), "words in folded", required=True),
+        _field("text_key", pa.int64(), "hash of folded; null when too short to compare"),
+    ]
+)
+LINKS = pa.schema(
+    [
+        _field(
+            "urls", pa.list_(pa.string()), "distinct canonical addresses the post points to, in order", required=True
+        ),
+        _field("url_keys", pa.list_(pa.int64()), "hash of each of urls", required=True),
+        _field("own_url_key", pa.int64(), "hash of the canonical form of the post's own url"),
+        _field("mentions", pa.list_(pa.string()), "distinct handles mentioned, folded, without @", required=True),
+        _field("hashtags", pa.list_(pa.string()), "hashtags in order, folded, without #", required=True),
+        _field("hashtags_key", pa.int64(), "hash of the hashtag sequence; null below three hashtags"),
+    ]
+)
+LANGUAGE = pa.schema(
+    [
+        _field(
+            "detected_language", pa.string(), "BCP 47; `und` when unsure, `kk|ky` when two are too close", required=True
+        ),
+        _field("language_score", pa.float32(), "confidence in [0, 1]", required=True),
+        _field("script", pa.string(), "ISO 15924 of most letters: Cyrl, Latn, Arab, Hans, ... or Zyyy", required=True),
+    ]
+)
+SIGNATURE = pa.schema(
+    [
+        _field(
+            "bands",
+            pa.binary(N_BANDS * 4),
+            f"{N_BANDS} little-endian uint32, each a hash of 4 MinHash rows over character 5-grams of folded; "
+            "null where text_key is",
+        ),
+    ]
+)
+READINGS = pa.schema([POSTS.field("post_key"), *FOLDED, *LINKS, *LANGUAGE, *SIGNATURE])
+
+# ---- narratives ----------------------------------------------------------------------------------------
+
+TEXT_PAIRS = pa.schema(
+    [
+        _field("text_a", pa.int64(), "text_key, smaller of the two", required=True),
+        _field("text_b", pa.int64(), "text_key, larger of the two", required=True),
+        _field("similarity", pa.float32(), "Jaccard of the character 5-gram sets, in [threshold, 1]", required=True),
+    ]
+)
+MEMBERS = pa.schema(
+    [
+        _field("post_key", pa.int64(), "every post, once", required=True),
+        _field("narrative_key", pa.int64(), "null: unclustered"),
+        _field("text_key", pa.int64(), "text of the post; null when too short"),
+        _field("joined_by", pa.string(), "text (same text), near_copy or repost; null when unclustered"),
+        _field("similarity", pa.float32(), "to the narrative's first text, in [0, 1]; null for reposts without text"),
+    ]
+)
+NARRATIVES = pa.schema(
+    [
+        _field("narrative_key", pa.int64(), "narrative_id as a number", required=True),
+        _field("narrative_id", pa.string(), "`n` + 13 base-32 digits; follows the earliest post", required=True),
+        _field("first_post_key", pa.int64(), "earliest observed post", required=True),
+        _field("first_seen_at", TIME, "earliest observed published_at", required=True),
+        _field("last_seen_at", TIME, "latest published_at", required=True),
+        _field("n_posts", pa.int64(), "posts", required=True),
+        _field("n_texts", pa.int64(), "distinct folded texts (versions)", required=True),
+        _field("n_sources", pa.int64(), "distinct sources, pseudonymous ones included", required=True),
+        _field("n_publishers", pa.int64(), "distinct sources that are publishers", required=True),
+        _field("languages", pa.list_(pa.string()), "detected languages, most posts first", required=True),
+        _field("platforms", pa.list_(pa.string()), "platforms, most posts first", required=True),
+        _field("text", pa.string(), "text of the earliest post", required=True),
+    ]
+)
+NARRATIVE_CHANGES = pa.schema(
+    [
+        _field("old_id", pa.string(), "id that was given out before", required=True),
+        _field("new_id", pa.string(), "id that it resolves to; null when the narrative was erased"),
+        _field("change", pa.string(), "renamed (an earlier post came in), merged, split or erased", required=True),
+        _field("generation", pa.int64(), "run in which it happened", required=True),
+    ]
+)
+
+# ---- sources -------------------------------------------------------------------------------------------
+
+CANDIDATE = pa.struct(
+    [
+        ("source", pa.string()),
+        ("post_id", pa.string()),
+        ("published_at", TIME),
+        ("confidence", pa.float64()),
+    ]
+)
+ORIGINS = pa.schema(
+    [
+        _field("narrative_key", pa.int64(), "", required=True),
+        _field("abstained", pa.bool_(), "true: the beginning was probably not observed", required=True),
+        _field("reason", pa.string(), "why it abstained or what lowers the confidence: a code the report explains"),
+        _field(
+            "seen_after", TIME, "last moment looked at without it (lower end of the first-seen interval); null: unknown"
+        ),
+        _field("seen_by", TIME, "earliest observed post (upper end of the first-seen interval)", required=True),
+        _field(
+            "coverage",
+            pa.float64(),
+            "share in [0, 1] of the hours of the lead-in that have posts of the same platforms",
+            required=True,
+        ),
+        _field(
+            "n_earlier_private",
+            pa.int64(),
+            "posts by private accounts before the first candidate; never named",
+            required=True,
+        ),
+        _field(
+            "candidates",
+            pa.list_(CANDIDATE),
+            "publishers only, most likely first; confidences sum to at most 1",
+            required=True,
+        ),
+    ]
+)
+COPIES = pa.schema(
+    [
+        _field("narrative_key", pa.int64(), "narrative of the copy; null when it has none"),
+        _field("from_post", pa.int64(), "post_key copied from", required=True),
+        _field("to_post", pa.int64(), "post_key of the copy", required=True),
+        _field("from_source", pa.string(), "source copied from", required=True),
+        _field("to_source", pa.string(), "source that copied", required=True),
+        _field("kind", pa.string(), "repost, forward, link or near_copy", required=True),
+        _field(
+            "delay_s",
+            pa.float64(),
+            "seconds from original to copy; negative when the copy is dated earlier",
+            required=True,
+        ),
+        _field(
+            "credit",
+            pa.float64(),
+            "share in (0, 1] of this copy; split when originals lie within the clock error",
+            required=True,
+        ),
+        _field("both_publishers", pa.bool_(), "only such edges are shown or exported with names", required=True),
+    ]
+)
+AMPLIFIERS = pa.schema(
+    [
+        _field("narrative_key", pa.int64(), "null: over all narratives"),
+        _field("source", pa.string(), "a publisher", required=True),
+        _field(
+            "score", pa.int64(), "FIB index: h such that h of its posts were repeated at least h times", required=True
+        ),
+        _field("n_posts", pa.int64(), "its posts that were repeated", required=True),
+        _field("n_repeats", pa.float64(), "credit-weighted repeats of its posts by other sources", required=True),
+    ]
+)
+SHARES = pa.schema(
+    [
+        _field("source", pa.string(), "who shared", required=True),
+        _field("trace", pa.string(), "link, hashtags, repost or near_copy", required=True),
+        _field("object_key", pa.int64(), "what was shared, unique within its trace", required=True),
+        _field("shared_at", TIME, "when", required=True),
+        _field("post_key", pa.int64(), "the sharing post", required=True),
+    ]
+)
+CO_SHARES = pa.schema(
+    [
+        _field("source_a", pa.string(), "smaller of the two", required=True),
+        _field("source_b", pa.string(), "larger of the two", required=True),
+        _field("n_objects", pa.int64(), "distinct objects both shared within the window", required=True),
+        _field("n_traces", pa.int64(), "distinct traces among them", required=True),
+        _field(
+            "weight",
+            pa.float64(),
+            "sum of the objects' rarity (ln of all sources over the object's sources)",
+            required=True,
+        ),
+        _field("expected", pa.float64(), "objects expected by chance under the null", required=True),
+        _field("p_value", pa.float64(), "Poisson tail of n_objects given expected", required=True),
+    ]
+)
+EXAMPLE = pa.struct([("trace", pa.string()), ("object", pa.string()), ("post_ids", pa.list_(pa.string()))])
+WINDOW = pa.struct([("from", TIME), ("to", TIME)])
+COORDINATION = pa.schema(
+    [
+        _field("group_id", pa.string(), "`g` + 13 base-32 digits, a hash of its sources", required=True),
+        _field("sources", pa.list_(pa.string()), "publishers in the group, sorted; at least two", required=True),
+        _field(
+            "n_other_accounts", pa.int64(), "private accounts that moved with them; a count, never names", required=True
+        ),
+        _field(
+            "p_value",
+            pa.float64(),
+            "largest Benjamini-Hochberg adjusted p among the pairs that hold the group together",
+            required=True,
+        ),
+        _field("traces", pa.list_(pa.string()), "kinds of objects co-shared", required=True),
+        _field("windows", pa.list_(WINDOW), "days in which they moved together, merged to intervals", required=True),
+        _field("n_objects", pa.int64(), "distinct objects co-shared within the window", required=True),
+        _field("examples", pa.list_(EXAMPLE), "up to ten objects with the publishers' post_ids", required=True),
+    ]
+)
+
+TABLES: dict[str, pa.Schema] = {
+    "posts": POSTS,
+    "rejects": REJECTS,
+    "imports": IMPORTS,
+    "pages": PAGES,
+    "claims": CLAIMS,
+    "readings": READINGS,
+    "text_pairs": TEXT_PAIRS,
+    "members": MEMBERS,
+    "narratives": NARRATIVES,
+    "narrative_changes": NARRATIVE_CHANGES,
+    "origins": ORIGINS,
+    "copies": COPIES,
+    "amplifiers": AMPLIFIERS,
+    "co_shares": CO_SHARES,
+    "coordination": COORDINATION,
+}
+"""Tables that are stored: the first six in the lake, the rest remade by each run (a generation)."""
+
+
+def describe(schema: pa.Schema) -> list[tuple[str, str, str]]:
+    """Return (column, type, meaning) of each column, in order."""
+    return [(f.name, str(f.type), (f.metadata or {}).get(b"doc", b"").decode()) for f in schema]

@@ -1,0 +1,175 @@
+"""Settings: one ``bastau.toml`` in the home folder, read once at the edge and passed down as frozen data.
+
+Each setting's meaning is its ``doc`` metadata, from which the reference page is made (:func:`describe`).
+"""
+
+import dataclasses
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bastau.errors import ConfigError
+
+
+def _setting(default: Any, doc: str) -> Any:
+    if isinstance(default, tuple | dict):
+        return field(default_factory=lambda: default, metadata={"doc": doc})
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True)
+class Publishers:
+    """Who counts as a publisher; everybody else is pseudonymised before storage (SCOPE, rule 2)."""
+
+    min_audience: int = _setting(
+        5000,
+        "accounts with at least this audience are publishers; unknown counts as below; 0 makes every account one "
+        "(simulated or already anonymised data only; stated in every export)",
+    )
+    known: tuple[str, ...] = _setting(
+        (), "sources that are publishers whatever their audience, as `platform:handle` or `handle`"
+    )
+    key_days: int = _setting(30, "pseudonym keys are replaced after this many days and the old key destroyed")
+
+
+@dataclass(frozen=True)
+class Lake:
+    """Where posts are stored."""
+
+    root: str = _setting("", "folder or `s3://bucket/prefix` of the Parquet lake; empty: `lake` in the home folder")
+    batch_rows: int = _setting(65536, "posts per stored batch")
+
+
+@dataclass(frozen=True)
+class Narratives:
+    """When posts belong together."""
+
+    similarity: float = _setting(
+        0.7, "Jaccard of character 5-gram sets from which two texts are near-duplicates, in (0, 1]"
+    )
+    min_chars: int = _setting(16, "folded texts with fewer letters and digits are not compared")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """First seen, copying and coordination."""
+
+    clock_error_s: int = _setting(60, "times closer than this are not told apart, seconds")
+    lead_in_hours: int = _setting(72, "hours before the first sighting in which coverage is measured")
+    min_coverage: float = _setting(0.5, "with less coverage of the lead-in the origin is not named, in [0, 1]")
+    window_s: int = _setting(60, "two sources move together when they share an object within this many seconds")
+    min_objects: int = _setting(3, "distinct objects from which a pair of sources counts (two, if of two kinds)")
+    max_q: float = _setting(0.01, "false-discovery rate of pairs (Benjamini-Hochberg), in (0, 1)")
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """How much of the machine to use, and where to run."""
+
+    name: str = _setting("local", "`local` (threads, DuckDB) or `spark`")
+    threads: int = _setting(0, "worker threads; 0: one per core")
+    memory: str = _setting("2GB", "memory for relational steps before they spill to disk")
+    spark_master: str = _setting("", "Spark master address; empty: `local-cluster[2,1,2048]`")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings; each section of ``bastau.toml`` is one field."""
+
+    publishers: Publishers = field(default_factory=Publishers)
+    lake: Lake = field(default_factory=Lake)
+    narratives: Narratives = field(default_factory=Narratives)
+    sources: Sources = field(default_factory=Sources)
+    engine: EngineSettings = field(default_factory=EngineSettings)
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "publishers.min_audience": (0, 2**62),
+    "publishers.key_days": (1, 30),
+    "lake.batch_rows": (1024, 1 << 20),
+    "narratives.similarity": (0.5, 1.0),
+    "narratives.min_chars": (5, 10_000),
+    "sources.clock_error_s": (0, 86_400),
+    "sources.lead_in_hours": (1, 24 * 365),
+    "sources.min_coverage": (0.0, 1.0),
+    "sources.window_s": (1, 86_400),
+    "sources.min_objects": (2, 1000),
+    "sources.max_q": (1e-12, 0.5),
+    "engine.threads": (0, 1024),
+}
+
+
+def load_settings(path: Path) -> Settings:
+    """Read settings from ``path``; a missing file gives the defaults.
+
+    Raises:
+        ConfigError: unreadable TOML, an unknown key, a wrong type or a value out of range; all of them at once.
+    """
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return Settings()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    problems: list[str] = []
+    sections: dict[str, Any] = {}
+    known = {f.name: f for f in dataclasses.fields(Settings)}
+    for name, values in raw.items():
+        if name not in known:
+            problems.append(f"unknown section [{name}]; known: {', '.join(known)}")
+        elif not isinstance(values, dict):
+            problems.append(f"{name} must be a section: write [{name}]")
+        else:
+            sections[name] = _section(typing.cast(type, known[name].type), name, values, problems)
+    if problems:
+        raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
+    return Settings(**sections)
+
+
+def _section(kind: type, name: str, values: dict[str, Any], problems: list[str]) -> Any:
+    types_ = typing.get_type_hints(kind)
+    accepted: dict[str, Any] = {}
+    for key, value in values.items():
+        label = f"{name}.{key}"
+        if key not in types_:
+            problems.append(f"unknown setting {label}; known: {', '.join(types_)}")
+            continue
+        wanted = types_[key]
+        if isinstance(wanted, types.GenericAlias):
+            if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+                problems.append(f"{label} must be a list of strings")
+                continue
+            accepted[key] = tuple(value)
+            continue
+        if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+            problems.append(f"{label} must be {wanted.__name__}, got {type(value).__name__}")
+            continue
+        low, high = _RANGES.get(label, (None, None))
+        if low is not None and high is not None and not low <= value <= high:
+            problems.append(f"{label} must lie in [{low:g}, {high:g}], got {value}")
+            continue
+        accepted[key] = value
+    if accepted.get("name") not in (None, "local", "spark") and name == "engine":
+        problems.append(f"engine.name must be local or spark, got {accepted['name']!r}")
+    return kind(**accepted)
+
+
+def describe() -> list[tuple[str, str, str, str]]:
+    """Return (setting, type, default, meaning) of every setting, in order."""
+    rows = []
+    for section in dataclasses.fields(Settings):
+        kind = typing.cast(type, section.type)
+        for f in dataclasses.fields(kind):
+            default = getattr(kind(), f.name)
+            type_name = (
+                str(f.type) if isinstance(f.type, types.GenericAlias) else getattr(f.type, "__name__", str(f.type))
+            )
+            rows.append((f"{section.name}.{f.name}", type_name, repr(default), f.metadata["doc"]))
+    return rows

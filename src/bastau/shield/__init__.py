@@ -1,0 +1,1 @@
+"""shield: what may leave, and in which form."""

@@ -1,0 +1,1 @@
+"""simulate: invented posts with known truth, for the demo, tests and benchmarks."""

@@ -1,0 +1,1 @@
+"""sources: first seen, who copied whom, amplifiers, sources that move together."""
