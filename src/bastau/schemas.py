@@ -88,6 +88,17 @@ IMPORTS = pa.schema(
     ]
 )
 
+PUBLISHERS = pa.schema(
+    [
+        _field("platform", pa.string(), "platform", required=True),
+        _field("source", pa.string(), "a publisher's handle or domain", required=True),
+        _field("source_kind", pa.string(), "outlet, website, channel, page or account"),
+        _field("source_name", pa.string(), "shown name"),
+        _field("audience", pa.int64(), "largest audience seen in the batch"),
+        _field("seen_at", TIME, "last collected_at in the batch", required=True),
+    ]
+)
+
 PAGES = pa.schema(
     [
         _field("domain", pa.string(), "registered host of the page", required=True),
@@ -331,6 +342,7 @@ TABLES: dict[str, pa.Schema] = {
     "posts": POSTS,
     "rejects": REJECTS,
     "imports": IMPORTS,
+    "publishers": PUBLISHERS,
     "pages": PAGES,
     "claims": CLAIMS,
     "readings": READINGS,
@@ -344,7 +356,7 @@ TABLES: dict[str, pa.Schema] = {
     "co_shares": CO_SHARES,
     "coordination": COORDINATION,
 }
-"""Tables that are stored: the first six in the lake, the rest remade by each run (a generation)."""
+"""Tables that are stored: the first seven in the lake (bastau.lake.LAKE_TABLES), the rest remade by each run (a generation)."""
 
 
 def describe(schema: pa.Schema) -> list[tuple[str, str, str]]:
