@@ -126,7 +126,9 @@ class Lake:
                 compression="zstd",
                 compression_level=1,
                 row_group_size=1 << 17,
-                use_dictionary=[n for n in ("platform", "source", "source_kind", "source_name") if n in rows.schema.names],
+                use_dictionary=[
+                    n for n in ("platform", "source", "source_kind", "source_name") if n in rows.schema.names
+                ],
                 write_statistics=["published_at"] if "published_at" in rows.schema.names else False,
             )
 
@@ -155,7 +157,9 @@ class Lake:
         wanted = None if batches is None else set(batches)
         schema = TABLES[table] if columns is None else pa.schema([TABLES[table].field(c) for c in columns])
         parts = [
-            self.read_file(file, columns) for file in self.files(table) if wanted is None or wanted.intersection(file.batches)
+            self.read_file(file, columns)
+            for file in self.files(table)
+            if wanted is None or wanted.intersection(file.batches)
         ]
         return pa.concat_tables(parts) if parts else schema.empty_table()
 
@@ -164,7 +168,11 @@ class Lake:
         names = TABLES[file.table].names if columns is None else list(columns)
         try:
             table = pq.read_table(
-                f"{self.root}/{file.path}", columns=names, filesystem=self.filesystem, partitioning=None, use_threads=False
+                f"{self.root}/{file.path}",
+                columns=names,
+                filesystem=self.filesystem,
+                partitioning=None,
+                use_threads=False,
             )
         except (pa.ArrowInvalid, OSError) as error:
             raise LakeDamaged(f"{file.path}: {_short(error)}; run `bastau doctor --repair`") from error
@@ -172,12 +180,14 @@ class Lake:
 
     def _list(self, table: str) -> _Listing:
         listing = _Listing()
-        infos = self.filesystem.get_file_info(pafs.FileSelector(f"{self.root}/{table}", recursive=True, allow_not_found=True))
+        infos = self.filesystem.get_file_info(
+            pafs.FileSelector(f"{self.root}/{table}", recursive=True, allow_not_found=True)
+        )
         data: dict[str, str] = {}
         for info in sorted(infos, key=lambda i: i.path):
             if info.type != pafs.FileType.File:
                 continue
-            path = info.path[info.path.index(self.root.lstrip("/")) + len(self.root.lstrip("/")) + 1 :]
+            path = info.path.lstrip("/")[len(self.root.lstrip("/")) + 1 :]
             name = path.rsplit("/", 1)[-1]
             if "/_damaged/" in path:
                 continue
@@ -255,13 +265,17 @@ class Lake:
 
     def _replace(self, table: str, day: str, old: Sequence[LakeFile], rows: pa.Table) -> None:
         batches = sorted({b for file in old for b in file.batches})
-        digest = hashlib.blake2b("\n".join([*batches, str(rows.num_rows), *(f.path for f in old)]).encode(), digest_size=12)
+        digest = hashlib.blake2b(
+            "\n".join([*batches, str(rows.num_rows), *(f.path for f in old)]).encode(), digest_size=12
+        )
         name = f"c-{digest.hexdigest()}"
         if rows.num_rows:
             self._write(f"{table}/{day}/{name}.parquet", rows)
         record = {"batches": batches, "replaces": [file.path for file in old], "rows": rows.num_rows}
         write_whole(
-            self.filesystem, f"{self.root}/{table}/_replaced/{name}.json", lambda sink: sink.write(json.dumps(record).encode())
+            self.filesystem,
+            f"{self.root}/{table}/_replaced/{name}.json",
+            lambda sink: sink.write(json.dumps(record).encode()),
         )
 
     def _num_rows(self, file: LakeFile) -> int:
@@ -277,7 +291,9 @@ class Lake:
         for path in listing.leftovers:
             self.filesystem.delete_file(f"{self.root}/{path}")
         # A record stays while it names batches of rows that live nowhere else; of chains only the last is needed.
-        newest = {old.rsplit("/", 1)[-1].removesuffix(".parquet") for r in listing.records.values() for old in r["replaces"]}
+        newest = {
+            old.rsplit("/", 1)[-1].removesuffix(".parquet") for r in listing.records.values() for old in r["replaces"]
+        }
         for name in listing.records:
             if name in newest:
                 self.filesystem.delete_file(f"{self.root}/{table}/_replaced/{name}.json")
@@ -290,7 +306,9 @@ class Lake:
         problems = []
         for table in LAKE_TABLES:
             listing = self._list(table)
-            problems += [Problem("unfinished", path, "is removed by --repair; nothing is lost") for path in listing.leftovers]
+            problems += [
+                Problem("unfinished", path, "is removed by --repair; nothing is lost") for path in listing.leftovers
+            ]
             for file in listing.live:
                 try:
                     if deep:
