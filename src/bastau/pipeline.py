@@ -1,0 +1,334 @@
+"""The order of the stages: read what is new, group it, find the sources, put a new generation in force.
+
+Everything before the last line of :func:`run` can be killed: readings are whole batches, and a generation counts
+only when CURRENT names it. A run over the same lake gives the same tables, whichever way the posts came in.
+"""
+
+import functools
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bastau import __version__
+from bastau.engine import Engine
+from bastau.hashing import format_id
+from bastau.home import Generation, Home
+from bastau.lake import Lake
+from bastau.narratives.changes import changes
+from bastau.narratives.summary import summarise
+from bastau.narratives.update import State, update
+from bastau.plugins import load, names
+from bastau.read.stages import default_stages
+from bastau.schemas import NARRATIVE_CHANGES, NARRATIVES, POSTS, READINGS, TABLES
+from bastau.settings import Settings
+from bastau.sources.amplifiers import amplifiers
+from bastau.sources.coordination import co_shares, groups, shares
+from bastau.sources.copies import copies
+from bastau.sources.firstseen import origins
+from bastau.stage import Stage, check_order, run_stages
+
+_log = logging.getLogger(__name__)
+
+STATE_TABLES = ("state_texts", "state_posts")
+"""What the next run needs beside the public tables of a generation."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with (step, done, total); total 0 means unknown."""
+
+
+@dataclass
+class RunReport:
+    """What a run did: posts read, tables made, seconds of each step."""
+
+    generation: int = 0
+    n_new_posts: int = 0
+    n_posts: int = 0
+    n_narratives: int = 0
+    n_groups: int = 0
+    up_to_date: bool = False
+    engine: str = "local"
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class _Clock:
+    """Measures steps for the report."""
+
+    def __init__(self, report: RunReport, progress: Progress):
+        self._report, self._progress, self._start, self._step = report, progress, time.perf_counter(), ""
+
+    def step(self, name: str, total: int = 0) -> None:
+        now = time.perf_counter()
+        if self._step:
+            self._report.seconds[self._step] = self._report.seconds.get(self._step, 0.0) + now - self._start
+        self._start, self._step = now, name
+        if name:
+            self._progress(name, 0, total)
+
+
+def read_stages(settings: Settings) -> list[Stage]:
+    """Return the stages of read in order: ours, then those of plug-ins by name.
+
+    Raises:
+        ContractError: they do not fit together.
+    """
+    stages = default_stages(settings)
+    own = {type(stage) for stage in stages}
+    for name in names("stages"):
+        offered = load("stages", name)
+        if offered not in own:
+            stages.append(offered())
+    check_order(stages, POSTS)
+    return stages
+
+
+def read_batch(batch: str, *, lake_root: str, settings: Settings) -> int:
+    """Run the read stages over one stored batch and commit its readings; return the number of posts.
+
+    Runs in a thread or in a Spark executor: it takes nothing but the batch id and plain settings.
+    """
+    lake = Lake.open(lake_root)
+    file = next(f for f in lake.files("posts") if batch in f.batches)
+    day = date.fromisoformat(file.path.split("/")[1].removeprefix("day="))
+    posts = lake.read_file(file)
+    rows = run_stages(read_stages(settings), posts).select(READINGS.names)
+    lake.commit("readings", file.batches[0], rows, day)
+    return posts.num_rows
+
+
+def run(
+    home: Home, engine: Engine, *, progress: Progress = lambda _step, _done, _total: None, rebuild: bool = False
+) -> RunReport:
+    """Process what is new in the lake of ``home``; the caller holds the lock.
+
+    Args:
+        home: whose lake to process.
+        engine: where the work runs; the tables are the same for each.
+        progress: told of every step.
+        rebuild: forget the earlier grouping and make it again; ids stay, because they follow from the posts.
+
+    Raises:
+        LakeDamaged: a stored file is torn.
+        DiskFull: nothing changed; run again.
+    """
+    report = RunReport(engine=engine.name)
+    clock = _Clock(report, progress)
+    lake = home.lake
+    clock.step("prepare")
+    previous = home.generation()
+    for table in ("posts", "readings"):
+        lake.tidy(table)
+    _drop_stale_readings(home)
+    posts_batches = {b for f in lake.files("posts") for b in f.batches}
+    unread = sorted(posts_batches - lake.batches("readings"))
+
+    clock.step("read", len(unread))
+    work = functools.partial(read_batch, lake_root=home.lake_root, settings=home.settings)
+    done = 0
+
+    def count(n_posts: int) -> None:
+        nonlocal done
+        done += 1
+        report.n_new_posts += n_posts
+        progress("read", done, len(unread))
+
+    engine.map_batches(work, unread, count)
+
+    clock.step("load state")
+    made_by = fingerprint(home.settings)
+    usable = previous is not None and not rebuild and previous.manifest.get("made_by") == made_by
+    covered = set(previous.manifest["batches"]) if previous is not None and usable else set()
+    new_batches = sorted(posts_batches - covered)
+    if previous is not None and usable and not new_batches and covered <= posts_batches:
+        report.up_to_date, report.generation = True, previous.manifest["generation"]
+        report.n_posts, report.n_narratives = previous.manifest["n_posts"], previous.manifest["n_narratives"]
+        report.n_groups = previous.manifest["n_groups"]
+        clock.step("")
+        return report
+    usable = usable and covered <= posts_batches
+    state = _load_state(previous) if previous is not None and usable else None
+    if state is None:
+        new_batches = sorted(posts_batches)
+    new = _new_posts(lake, new_batches)
+
+    clock.step("narratives")
+    number = 1 + (previous.manifest["generation"] if previous is not None else 0)
+    generation = home.new_generation(number)
+    state = update(state, new, functools.partial(_folded_texts, home), similarity=home.settings.narratives.similarity)
+    del new
+
+    clock.step("store narratives")
+    generation.write("members", state.members)
+    generation.write("text_pairs", state.pairs)
+    generation.write("state_texts", state.texts)
+    generation.write("state_posts", state.posts)
+    history = _history(previous, state.members, number)
+    generation.write("narrative_changes", history)
+    n_posts = state.members.num_rows
+    del state
+
+    _relational(home, engine, generation, clock)
+    n_narratives = generation.read("narratives", ["narrative_key"]).num_rows
+    n_groups = generation.read("coordination", ["group_id"]).num_rows
+    clock.step("put in force")
+    home.put_in_force(
+        generation,
+        {
+            "batches": sorted(posts_batches),
+            "made_by": made_by,
+            "version": __version__,
+            "engine": engine.name,
+            "settings": asdict(home.settings),
+            "n_posts": n_posts,
+            "n_narratives": n_narratives,
+            "n_groups": n_groups,
+        },
+    )
+    clock.step("")
+    report.generation, report.n_posts, report.n_narratives, report.n_groups = number, n_posts, n_narratives, n_groups
+    return report
+
+
+def _relational(home: Home, engine: Engine, generation: Generation, clock: _Clock) -> None:
+    settings = home.settings.sources
+    sources = home.sources() | {name: generation.paths(name) for name in TABLES if generation.paths(name)}
+    engine.open({name: sources[name] for name in ("posts", "readings", "members")})
+    posts, readings, members = (engine.table(name) for name in ("posts", "readings", "members"))
+
+    clock.step("summaries")
+    rows = engine.collect(summarise(posts, readings, members))
+    ids = pa.array([format_id("n", key) for key in rows.column("narrative_key").to_pylist()], pa.string())
+    generation.write("narratives", rows.append_column(NARRATIVES.field("narrative_id"), ids).sort_by("narrative_key"))
+    engine.open({"narratives": generation.paths("narratives")})
+
+    clock.step("copies")
+    generation.write("copies", engine.collect(copies(posts, readings, members, settings)))
+    engine.open({"copies": generation.paths("copies")})
+
+    clock.step("first seen")
+    generation.write("origins", engine.collect(origins(posts, members, engine.table("narratives"), settings)))
+
+    clock.step("amplifiers")
+    generation.write("amplifiers", engine.collect(amplifiers(posts, engine.table("copies"))))
+
+    clock.step("coordination")
+    shared = engine.keep(shares(posts, readings, members))
+    pairs = engine.collect(co_shares(shared, engine.keep, settings))
+    generation.write("co_shares", pairs)
+    generation.write("coordination", groups(pairs, shared, posts, engine.collect, settings))
+
+
+def _new_posts(lake: Lake, batches: Sequence[str]) -> pa.Table:
+    """Return post_key, published_at, repost_of (from posts) and text_key, bands (from readings) of ``batches``."""
+    posts = lake.read("posts", ["post_key", "published_at", "repost_of"], batches)
+    readings = lake.read("readings", ["post_key", "text_key", "bands"], batches)
+    wanted = np.argsort(posts.column("post_key").to_numpy(), kind="stable")
+    given = np.argsort(readings.column("post_key").to_numpy(), kind="stable")
+    posts, readings = posts.take(pa.array(wanted)), readings.take(pa.array(given))
+    if not posts.column("post_key").equals(readings.column("post_key")):
+        # Erasure may have removed posts whose readings are still there, never the other way round.
+        readings = readings.filter(pc.is_in(readings.column("post_key"), posts.column("post_key").combine_chunks()))
+    return posts.append_column("text_key", readings.column("text_key")).append_column("bands", readings.column("bands"))
+
+
+def _folded_texts(home: Home, text_keys: np.ndarray) -> pa.Table:
+    """Return (text_key, folded), one row for each of ``text_keys``."""
+    con = home.connect()
+    con.register("wanted", pa.table({"text_key": text_keys}))
+    return con.execute(
+        "SELECT text_key, any_value(folded) AS folded FROM readings SEMI JOIN wanted USING (text_key) GROUP BY text_key"
+    ).to_arrow_table()
+
+
+def _load_state(generation: Generation) -> State:
+    return State(
+        texts=generation.read("state_texts"),
+        pairs=generation.read("text_pairs"),
+        members=generation.read("members"),
+        posts=generation.read("state_posts"),
+    )
+
+
+def _history(previous: Generation | None, members: pa.Table, number: int) -> pa.Table:
+    if previous is None:
+        return NARRATIVE_CHANGES.empty_table()
+    new = changes(previous.read("members"), members, number)
+    return pa.concat_tables([previous.read("narrative_changes"), new])
+
+
+def fingerprint(settings: Settings) -> str:
+    """Return a hash of all that the grouping depends on beside the posts."""
+    parts = {"narratives": asdict(settings.narratives), "read": read_fingerprint(settings)}
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=12).hexdigest()
+
+
+READ_VERSION = 1
+"""Raised whenever a read stage gives other columns for the same post, so that stored readings are made again."""
+
+
+def read_fingerprint(settings: Settings) -> str:
+    """Return a hash of all that the readings depend on beside the posts."""
+    stages = [type(stage).__qualname__ for stage in read_stages(settings)]
+    parts = [READ_VERSION, settings.narratives.min_chars, stages]
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()
+
+
+def _drop_stale_readings(home: Home) -> None:
+    """Forget readings that other settings or another release made."""
+    from bastau.lake import write_whole
+
+    lake = home.lake
+    path = f"{lake.root}/readings/_made_by.json"
+    wanted = json.dumps({"read": read_fingerprint(home.settings)})
+    try:
+        with lake.filesystem.open_input_stream(path) as stream:
+            stored = stream.read().decode()
+    except (FileNotFoundError, OSError):
+        stored = ""
+    if stored == wanted:
+        return
+    lake.drop("readings")
+    write_whole(lake.filesystem, path, lambda sink: sink.write(wanted.encode()))
+
+
+def erase(home: Home, *, source: str | None = None, before: datetime | None = None) -> int:
+    """Remove all posts of ``source``, or published before ``before``, and everything made from them.
+
+    Returns the number of posts erased. The grouping is forgotten too; run again to make it. The caller holds the lock.
+    """
+    lake = home.lake
+
+    def keep_posts(posts: pa.Table) -> pa.Array:
+        if source is not None:
+            return pc.invert(pc.fill_null(pc.equal(posts.column("source"), source), False))
+        return pc.greater_equal(posts.column("published_at"), pa.scalar(before, POSTS.field("published_at").type))
+
+    erased = lake.erase("posts", keep_posts)
+    left = lake.read("posts", ["post_key"]).column("post_key").combine_chunks()
+    lake.erase("readings", lambda rows: pc.is_in(rows.column("post_key"), left))
+    if source is not None:
+        lake.erase("publishers", lambda rows: pc.not_equal(rows.column("source"), source))
+        lake.erase("pages", lambda rows: pc.not_equal(rows.column("domain"), source))
+    _forget_derived(home, left)
+    return erased
+
+
+def _forget_derived(home: Home, left: pa.Array) -> None:
+    """Replace the generation by one that holds only ids: enough to resolve old ids after the next run."""
+    previous = home.generation()
+    if previous is None:
+        return
+    members = previous.read("members")
+    generation = home.new_generation(previous.manifest["generation"] + 1)
+    generation.write("members", members.filter(pc.is_in(members.column("post_key"), left)))
+    generation.write("narrative_changes", previous.read("narrative_changes"))
+    home.put_in_force(generation, {**previous.manifest, "batches": [], "made_by": "erased", "erased": True})
+    home.tidy_generations(keep_previous=False)
