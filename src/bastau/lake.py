@@ -101,8 +101,10 @@ class Lake:
 
     # ---- writing ---------------------------------------------------------------------------------------
 
-    def commit(self, table: str, batch: str, rows: pa.Table, day: date) -> bool:
+    def commit(self, table: str, batch: str, rows: pa.Table, day: date, *, holds: Sequence[str] = ()) -> bool:
         """Store ``rows`` as batch ``batch``; return False when it was stored before.
+
+        ``holds`` names the batches in ``rows`` when they are several (made from a compacted file).
 
         Raises:
             ContractError: the rows do not fit the table's schema.
@@ -112,7 +114,11 @@ class Lake:
             raise ValueError(f"not a batch id: {batch!r}")
         if self._exists(self._path(table, day, batch)):
             return False
-        self._write(self._path(table, day, batch), conform(rows, TABLES[table]))
+        checked = conform(rows, TABLES[table])
+        if len(holds) > 1:
+            self._replace(table, f"day={day.isoformat()}", [], checked, holds)
+        else:
+            self._write(self._path(table, day, batch), checked)
         return True
 
     def _path(self, table: str, day: date, batch: str) -> str:
@@ -221,11 +227,16 @@ class Lake:
 
     # ---- compaction and erasure ------------------------------------------------------------------------
 
-    def compact(self, table: str, *, target_rows: int = 1 << 20) -> int:
-        """Merge small files of the same day up to ``target_rows`` each; return how many files went away."""
+    def compact(self, table: str, *, only: set[str], target_rows: int = 1 << 20) -> int:
+        """Merge small files of the same day up to ``target_rows`` each; return how many files went away.
+
+        ``only``: the batches that may be touched (those that a run has processed).
+        """
         gone = 0
         by_day: dict[str, list[LakeFile]] = {}
         for file in self.files(table):
+            if not only.issuperset(file.batches):
+                continue
             by_day.setdefault(file.path.split("/")[1], []).append(file)
         for day, files in sorted(by_day.items()):
             group: list[LakeFile] = []
@@ -263,8 +274,10 @@ class Lake:
         if self.filesystem.get_file_info(f"{self.root}/{table}").type == pafs.FileType.Directory:
             self.filesystem.delete_dir(f"{self.root}/{table}")
 
-    def _replace(self, table: str, day: str, old: Sequence[LakeFile], rows: pa.Table) -> None:
-        batches = sorted({b for file in old for b in file.batches})
+    def _replace(
+        self, table: str, day: str, old: Sequence[LakeFile], rows: pa.Table, holds: Sequence[str] = ()
+    ) -> None:
+        batches = sorted({b for file in old for b in file.batches} | set(holds))
         digest = hashlib.blake2b(
             "\n".join([*batches, str(rows.num_rows), *(f.path for f in old)]).encode(), digest_size=12
         )

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +21,7 @@ from bastau import __version__
 from bastau.engine import Engine
 from bastau.hashing import format_id
 from bastau.home import Generation, Home
-from bastau.lake import Lake
+from bastau.lake import LAKE_TABLES, Lake, write_whole
 from bastau.narratives.changes import changes
 from bastau.narratives.summary import summarise
 from bastau.narratives.update import State, update
@@ -100,7 +99,7 @@ def read_batch(batch: str, *, lake_root: str, settings: Settings) -> int:
     day = date.fromisoformat(file.path.split("/")[1].removeprefix("day="))
     posts = lake.read_file(file)
     rows = run_stages(read_stages(settings), posts).select(READINGS.names)
-    lake.commit("readings", file.batches[0], rows, day)
+    lake.commit("readings", file.batches[0], rows, day, holds=file.batches)
     return posts.num_rows
 
 
@@ -128,7 +127,9 @@ def run(
         lake.tidy(table)
     _drop_stale_readings(home)
     posts_batches = {b for f in lake.files("posts") for b in f.batches}
-    unread = sorted(posts_batches - lake.batches("readings"))
+    read_before = lake.batches("readings")
+    # One entry a file: a compacted file holds several batches.
+    unread = [f.batches[0] for f in lake.files("posts") if not read_before.issuperset(f.batches)]
 
     clock.step("read", len(unread))
     work = functools.partial(read_batch, lake_root=home.lake_root, settings=home.settings)
@@ -283,8 +284,6 @@ def read_fingerprint(settings: Settings) -> str:
 
 def _drop_stale_readings(home: Home) -> None:
     """Forget readings that other settings or another release made."""
-    from bastau.lake import write_whole
-
     lake = home.lake
     path = f"{lake.root}/readings/_made_by.json"
     wanted = json.dumps({"read": read_fingerprint(home.settings)})
@@ -319,6 +318,13 @@ def erase(home: Home, *, source: str | None = None, before: datetime | None = No
         lake.erase("pages", lambda rows: pc.not_equal(rows.column("domain"), source))
     _forget_derived(home, left)
     return erased
+
+
+def compact(home: Home) -> dict[str, int]:
+    """Merge the small files of all batches that a run has processed; return how many files went away, by table."""
+    generation = home.generation()
+    covered = set(generation.manifest["batches"]) if generation is not None else set()
+    return {table: home.lake.compact(table, only=covered) for table in LAKE_TABLES}
 
 
 def _forget_derived(home: Home, left: pa.Array) -> None:
