@@ -1,0 +1,178 @@
+# ruff: noqa: S608 - every part of these queries is a constant of this module or a column name of schemas
+"""What each export holds, as SQL over one view per table of :data:`bastau.schemas.TABLES`.
+
+Every query takes ``time``: how a timestamp column is written. Text formats hold RFC 3339 (:func:`rfc3339`), Parquet
+holds the timestamp itself (:func:`as_stored`).
+"""
+
+from collections.abc import Callable
+
+from bastau.schemas import POST_FORMAT, POSTS, REJECTS, TIME
+
+Time = Callable[[str], str]
+
+# A source is a publisher when at least one of its stored posts says so; a private author is stored under a pseudonym,
+# so the two can never share a name.
+_PUBLISHERS = "SELECT DISTINCT source FROM posts WHERE is_publisher"
+
+
+def as_stored(column: str) -> str:
+    """Write a time as the timestamp that it is."""
+    return column
+
+
+def rfc3339(column: str) -> str:
+    """Write a time as RFC 3339 in UTC, with microseconds only where there are any.
+
+    Goes through epoch microseconds: DuckDB prints a timestamp in the time zone of the session.
+    """
+    return f"replace(strftime(make_timestamp(epoch_us({column})), '%Y-%m-%dT%H:%M:%S.%fZ'), '.000000Z', 'Z')"
+
+
+def posts(time: Time) -> str:
+    """Select the Post format (DESIGN, Formats), in the order of the lake."""
+    columns = [_column(name, time) if POSTS.field(name).type == TIME else name for name in POST_FORMAT]
+    return f"SELECT {', '.join(columns)} FROM posts"
+
+
+def rejects(time: Time) -> str:
+    """Select the rows that an import refused, with the reason."""
+    columns = [_column(name, time) if REJECTS.field(name).type == TIME else name for name in REJECTS.names]
+    return f"SELECT {', '.join(columns)} FROM rejects"
+
+
+def narratives(time: Time) -> str:
+    """Select narratives, largest first: their posts, the first sighting, and the publishers that were repeated."""
+    return f"""
+        WITH members_of AS (
+            SELECT narrative_key, list(post_id ORDER BY published_at, post_id) AS post_ids
+            FROM members JOIN posts USING (post_key) WHERE narrative_key IS NOT NULL GROUP BY narrative_key
+        ), amplifiers_of AS (
+            SELECT narrative_key, list({{'source': source, 'score': score}} ORDER BY score DESC, n_repeats DESC, source)
+                AS amplifiers
+            FROM amplifiers WHERE narrative_key IS NOT NULL GROUP BY narrative_key
+        )
+        SELECT narrative_id, coalesce(post_ids, []) AS post_ids, {_column("first_seen_at", time)},
+            {_column("last_seen_at", time)}, n_posts, n_texts, n_sources, n_publishers, languages, platforms, text,
+            {{
+                'abstained': coalesce(abstained, true), 'reason': reason, 'coverage': coverage,
+                'seen_after': {time("seen_after")}, 'seen_by': {time("seen_by")},
+                'n_earlier_private': n_earlier_private,
+                'candidates': coalesce(list_transform(candidates, lambda c: {{
+                    'source': c.source, 'post_id': c.post_id, 'published_at': {time("c.published_at")},
+                    'confidence': c.confidence
+                }}), [])
+            }} AS origin,
+            coalesce(amplifiers, []) AS amplifiers,
+            []::STRUCT(claim_id VARCHAR, score DOUBLE)[] AS claims,
+            []::STRUCT(act VARCHAR, rule VARCHAR, score DOUBLE)[] AS suggestions
+        FROM narratives
+        LEFT JOIN members_of USING (narrative_key)
+        LEFT JOIN origins USING (narrative_key)
+        LEFT JOIN amplifiers_of USING (narrative_key)
+        ORDER BY n_posts DESC, narrative_id"""
+
+
+def coordination(time: Time) -> str:
+    """Select groups of publishers that moved together, surest first. Says nothing of intent."""
+    return f"""
+        SELECT group_id, sources, n_other_accounts, p_value, traces,
+            list_transform(windows, lambda w: {{'from': {time("w['from']")}, 'to': {time("w['to']")}}}) AS windows,
+            n_objects, examples
+        FROM coordination ORDER BY p_value, group_id"""
+
+
+def near_duplicates(_time: Time) -> str:
+    """Select near-duplicates as pairs of post ids, the earlier post first.
+
+    A pair of texts is given once, by the earliest post of each (``near_copy``). Every other post with one of these
+    texts is given beside that earliest post (``same_text``). So the list grows with the posts, not with their square,
+    and the groups can be put together from it.
+    """
+    return """
+        WITH firsts AS (
+            SELECT text_key, min({'at': published_at, 'id': post_id}) AS first
+            FROM members JOIN posts USING (post_key) WHERE text_key IS NOT NULL GROUP BY text_key
+        )
+        SELECT CASE WHEN a.first <= b.first THEN a.first.id ELSE b.first.id END AS post_a,
+            CASE WHEN a.first <= b.first THEN b.first.id ELSE a.first.id END AS post_b,
+            similarity, 'near_copy' AS kind
+        FROM text_pairs JOIN firsts a ON a.text_key = text_a JOIN firsts b ON b.text_key = text_b
+        UNION ALL
+        SELECT first.id, post_id, 1::FLOAT, 'same_text'
+        FROM members JOIN posts USING (post_key) JOIN firsts ON firsts.text_key = members.text_key
+        WHERE post_id <> first.id"""
+
+
+def edges() -> str:
+    """Select the edges of the graph: (source, target, kind, weight, n, median_delay_s, p_value), in a fixed order.
+
+    A copy points from the source copied to the source that copied; ``weight`` is the sum of credits. A co-share has no
+    direction, so it is given both ways (``weight`` is the rarity of what was shared), and only inside a coordinated
+    group: a pair that no group holds is not a finding.
+    """
+    return """
+        WITH grouped AS (SELECT group_id, unnest(sources) AS source FROM coordination), together AS (
+            SELECT source_a, source_b, weight, n_objects, p_value FROM co_shares
+            JOIN grouped a ON source_a = a.source JOIN grouped b ON source_b = b.source AND a.group_id = b.group_id
+        )
+        SELECT from_source AS source, to_source AS target, kind, sum(credit) AS weight, count(*) AS n,
+            median(delay_s) AS median_delay_s, NULL::DOUBLE AS p_value
+        FROM copies WHERE both_publishers GROUP BY from_source, to_source, kind
+        UNION ALL
+        SELECT source_a, source_b, 'co_share', weight, n_objects, NULL, p_value FROM together
+        UNION ALL
+        SELECT source_b, source_a, 'co_share', weight, n_objects, NULL, p_value FROM together
+        ORDER BY source, target, kind"""
+
+
+def nodes() -> str:
+    """Select the publishers that have an edge: (source, name, platforms, kinds, audience, n_posts)."""
+    return f"""
+        WITH edges AS ({edges()})
+        SELECT source, min(source_name) AS name, string_agg(DISTINCT platform, ' ' ORDER BY platform) AS platforms,
+            string_agg(DISTINCT source_kind, ' ' ORDER BY source_kind) AS kinds, max(audience) AS audience,
+            count(*) AS n_posts
+        FROM posts WHERE is_publisher AND source IN (SELECT source FROM edges UNION SELECT target FROM edges)
+        GROUP BY source ORDER BY source"""
+
+
+NAMED_PRIVATE: dict[str, str] = {
+    "posts": "SELECT count(*) FROM posts "
+    "WHERE NOT is_publisher AND (NOT starts_with(source, 'p~') OR source_name IS NOT NULL)",
+    "narratives": f"""SELECT count(*) FROM (
+        SELECT unnest(candidates).source AS source FROM origins UNION ALL SELECT source FROM amplifiers
+    ) WHERE source NOT IN ({_PUBLISHERS})""",
+    "coordination": f"""SELECT count(*) FROM (SELECT unnest(sources) AS source FROM coordination)
+        WHERE source NOT IN ({_PUBLISHERS})""",
+    "graph": f"""WITH edges AS ({edges()})
+        SELECT count(*) FROM (SELECT source FROM edges UNION SELECT target FROM edges)
+        WHERE source NOT IN ({_PUBLISHERS})""",
+}
+"""Per export: how many names of private authors it would show where only publishers may stand (SCOPE, rule 2)."""
+
+
+def neutral_cells(query: str, types: dict[str, str]) -> str:
+    """Return ``query`` made safe for CSV: lists as JSON, and no cell that a spreadsheet would run as a formula.
+
+    A text that starts with = + - @ or a tab, return, line feed or full-width form of them gets an apostrophe in front.
+    NDJSON and Parquet keep it as it is.
+
+    Reference: OWASP, CSV Injection.
+    """
+    cells = []
+    for name, type_ in types.items():
+        if type_ == "VARCHAR":
+            cells.append(
+                f"CASE WHEN contains('=+-@＝＋－＠' || chr(9) || chr(10) || chr(13), {name}[1]) AND {name} <> '' "
+                f"THEN '''' || {name} ELSE {name} END AS {name}"
+            )
+        elif type_.endswith(("[]", ")")):
+            cells.append(f"to_json({name})::VARCHAR AS {name}")
+        else:
+            cells.append(name)
+    return f"SELECT {', '.join(cells)} FROM ({query})"
+
+
+def _column(name: str, time: Time) -> str:
+    return f"{time(name)} AS {name}"
