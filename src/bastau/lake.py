@@ -341,6 +341,9 @@ class Lake:
         target = f"{self.root}/{table}/_damaged/{name}"
         self.filesystem.create_dir(target.rsplit("/", 1)[0], recursive=True)
         self.filesystem.move(f"{self.root}/{path}", target)
+        record = f"{self.root}/{table}/_replaced/{name.rsplit('/', 1)[-1].removesuffix('.parquet')}.json"
+        if self.filesystem.get_file_info(record).type == pafs.FileType.File:
+            self.filesystem.delete_file(record)
 
 
 def write_whole(filesystem: pafs.FileSystem, path: str, body: Callable[[Any], Any]) -> None:
