@@ -89,16 +89,14 @@ def export(con: duckdb.DuckDBPyConnection, what: str, path: Path, *, min_audienc
     about = _about(con, what, form, min_audience, now)
 
     counts: dict[str, int] = {}
-    columns: list[str] = []
 
     def body(sink: BinaryIO) -> None:
-        nonlocal counts, columns
+        nonlocal counts
         if form.query is None:
             write = graphs.write_graphml if form.format == "graphml" else graphs.write_gexf
             counts = write(con, sink, _flat(about), now)
         else:
-            rows, columns = _copy(con, form.query, Path(sink.name), form, about)
-            counts = {"rows": rows}
+            counts = {"rows": _copy(con, form.query, Path(sink.name), form, about)}
 
     try:
         write_whole(pafs.LocalFileSystem(), str(path), body)
@@ -106,7 +104,7 @@ def export(con: duckdb.DuckDBPyConnection, what: str, path: Path, *, min_audienc
         if "No space left" in str(error):
             raise DiskFull(f"{path.parent}: no space left; free some and run the same command again") from error
         raise ConfigError(f"{path}: cannot be written") from error
-    meta = {**about, **counts, "columns": columns, "size_bytes": path.stat().st_size, "sha256": _sha256(path)}
+    meta = {**about, **counts, "size_bytes": path.stat().st_size, "sha256": _sha256(path)}
     meta_path = path.with_name(path.name + ".meta.json")
     # After the file: a crash in between leaves an old sidecar, which its sha256 tells.
     sidecar = orjson.dumps({"file": path.name, **meta}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
@@ -179,8 +177,8 @@ def _copy(
     path: Path,
     form: _Form,
     about: dict[str, Any],
-) -> tuple[int, list[str]]:
-    """Stream the query into ``path``; return the rows and columns written."""
+) -> int:
+    """Stream the query into ``path``; return the rows written."""
     select = query(queries.as_stored if form.format == "parquet" else queries.rfc3339)
     shape = con.sql(select)
     types = dict(zip(shape.columns, map(str, shape.types), strict=True))
@@ -195,7 +193,7 @@ def _copy(
         options += f", COMPRESSION {form.packing}"
     # Without a temporary file of DuckDB's own: the one being written already is one, and is synced by its descriptor.
     (rows,) = _one(con, f"COPY ({select}) TO {_literal(str(path))} ({options}, USE_TMP_FILE false)")
-    return rows, list(types)
+    return typing.cast(int, rows)
 
 
 def _one(con: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:

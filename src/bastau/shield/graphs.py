@@ -7,7 +7,8 @@ Reference: GraphML 1.0 (graphdrawing.org), GEXF 1.3 (gexf.net).
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from datetime import datetime
 from typing import Any, BinaryIO
 from xml.sax.saxutils import escape, quoteattr
@@ -19,7 +20,6 @@ from bastau.shield import queries
 _NODE = {"name": "string", "platforms": "string", "kinds": "string", "audience": "long", "n_posts": "long"}
 _EDGE = {"kind": "string", "weight": "double", "n": "long", "median_delay_s": "double", "p_value": "double"}
 _BATCH_ROWS = 50_000
-_FLUSH_LINES = 4096
 
 # Characters that XML 1.0 cannot hold, not even as references (section 2.2).
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -40,21 +40,18 @@ def write_gexf(
     return _write(sink, _gexf(con, about, now))
 
 
-def _write(sink: BinaryIO, lines: Iterator[tuple[str, str]]) -> dict[str, int]:
+def _write(sink: BinaryIO, lines: Generator[tuple[str, str], None, None]) -> dict[str, int]:
     counts = {"nodes": 0, "edges": 0}
-    waiting: list[str] = []
-    for what, line in lines:
-        if what:
-            counts[what] += 1
-        waiting.append(line)
-        if len(waiting) == _FLUSH_LINES:
-            sink.write("".join(waiting).encode())
-            waiting.clear()
-    sink.write("".join(waiting).encode())
+    # Closed when the disk is full half-way: DuckDB 2 refuses the next statement while a result is unfinished.
+    with closing(lines):
+        for what, line in lines:
+            if what:
+                counts[what] += 1
+            sink.write(line.encode())
     return counts
 
 
-def _graphml(con: duckdb.DuckDBPyConnection, about: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _graphml(con: duckdb.DuckDBPyConnection, about: Mapping[str, str]) -> Generator[tuple[str, str], None, None]:
     yield "", '<?xml version="1.0" encoding="UTF-8"?>\n<graphml xmlns="http://graphml.graphdrawing.org/xmlns">\n'
     for scope, fields in (("graph", dict.fromkeys(about, "string")), ("node", _NODE), ("edge", _EDGE)):
         for name, type_ in fields.items():
@@ -70,7 +67,9 @@ def _graphml(con: duckdb.DuckDBPyConnection, about: Mapping[str, str]) -> Iterat
     yield "", "</graph>\n</graphml>\n"
 
 
-def _gexf(con: duckdb.DuckDBPyConnection, about: Mapping[str, str], now: datetime) -> Iterator[tuple[str, str]]:
+def _gexf(
+    con: duckdb.DuckDBPyConnection, about: Mapping[str, str], now: datetime
+) -> Generator[tuple[str, str], None, None]:
     description = "; ".join(f"{name}: {value}" for name, value in about.items())
     edge_fields = {
         name: type_ for name, type_ in _EDGE.items() if name != "weight"
@@ -99,9 +98,10 @@ def _gexf(con: duckdb.DuckDBPyConnection, about: Mapping[str, str], now: datetim
     yield "", "</edges>\n</graph>\n</gexf>\n"
 
 
-def _rows(con: duckdb.DuckDBPyConnection, query: str) -> Iterator[dict[str, Any]]:
-    for batch in con.sql(query).to_arrow_reader(_BATCH_ROWS):
-        yield from batch.to_pylist()
+def _rows(con: duckdb.DuckDBPyConnection, query: str) -> Generator[dict[str, Any], None, None]:
+    with con.sql(query).to_arrow_reader(_BATCH_ROWS) as reader:
+        for batch in reader:
+            yield from batch.to_pylist()
 
 
 def _data(scope: str, row: Mapping[str, Any], fields: Mapping[str, str]) -> str:
