@@ -127,10 +127,13 @@ class SparkEngine:
             .config("spark.sql.ansi.enabled", "true")
             .config("spark.sql.shuffle.partitions", "8")
             .config("spark.ui.enabled", "false")
+            .config("spark.ui.showConsoleProgress", "false")
             .config("spark.log.level", "ERROR")
             .config("spark.sql.warehouse.dir", self._temporary.name)
             .config("spark.executorEnv.NUMBA_CACHE_DIR", os.environ.get("NUMBA_CACHE_DIR", ""))
         )
+        if not settings.spark_master:  # on one machine nothing needs to listen to the network
+            builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
         try:
             self._spark = builder.getOrCreate()
         except Exception as error:  # the JVM says what is wrong in many ways; the operator must read it
