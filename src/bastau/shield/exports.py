@@ -49,6 +49,11 @@ WHAT = (*_KINDS, *_NOT_BUILT)
 """Names that :func:`export` knows; the last four are refused until they are built."""
 
 
+def endings() -> dict[str, tuple[str, ...]]:
+    """Return, for each export that is built, the endings a file may have."""
+    return {what: tuple(formats) for what, (formats, _) in _KINDS.items()}
+
+
 @dataclass(frozen=True)
 class _Form:
     """How a file is written: its format, its compression if any, and the query of its rows if it is a table."""

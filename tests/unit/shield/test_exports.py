@@ -210,7 +210,7 @@ class TestEveryExport:
 
 
 def test_every_format_is_covered_above() -> None:
-    assert set(FORMS) == set(exports._KINDS)
+    assert set(FORMS) == set(exports.endings())
     assert {*FORMS, "families", "stix", "misp", "lists"} == set(WHAT)
 
 
