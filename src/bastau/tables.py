@@ -23,9 +23,9 @@ def utf8_buffers(column: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.nda
     n = len(column)
     _, offset_buffer, data_buffer = column.buffers()
     if n == 0 or offset_buffer is None:
-        return np.zeros(n + 1, np.int64), np.zeros(0, np.uint8)
+        return np.zeros(n + 1, np.int64), np.frombuffer(b"", np.uint8)
     offsets = np.frombuffer(offset_buffer, np.int64 if wide else np.int32)[column.offset : column.offset + n + 1]
-    data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.zeros(0, np.uint8)
+    data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.frombuffer(b"", np.uint8)
     if column.null_count:
         # Arrow leaves the bytes behind a null undefined, so it must be made empty here.
         import pyarrow.compute as pc
