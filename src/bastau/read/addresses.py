@@ -28,7 +28,7 @@ def _ends_with(data, floor, i, word):  # type: ignore[no-untyped-def]
     start = i - len(word)
     if start < floor:
         return False
-    for k in range(len(word)):
+    for k in range(len(word)):  # noqa: SIM110 (numba compiles the loop, not the generator)
         if data[start + k] | 0x20 != word[k]:
             return False
     return True

@@ -62,7 +62,7 @@ def fold_character(char: str) -> str:
     NFKC and full case folding until stable, digits of any script as 0-9, ё as е, marks and invisible
     characters gone. A mark alone becomes nothing; joining it to its letter is the caller's part.
     """
-    if char in _APOSTROPHES or char in _IGNORABLE:
+    if char in _APOSTROPHES or char in _IGNORABLE or TAGS_START <= ord(char) < TAGS_END:
         return ""
     if char in _SIGNS:
         return " "

@@ -29,7 +29,7 @@ def _cut_to(out, base, j):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _fold_span(data, start, end, base, j, table, markup, out, origins):  # type: ignore[no-untyped-def]
+def _fold_span(data, start, end, base, j, table, markup, out, origins):  # type: ignore[no-untyped-def]  # noqa: PLR0915, PLR0917
     """Fold ``data[start:end]`` behind ``out[base:j]`` and return the new ``j``.
 
     ``origins`` is empty, or as long as ``out``: then each written byte gets the index in ``data`` it came from.
@@ -50,7 +50,7 @@ def _fold_span(data, start, end, base, j, table, markup, out, origins):  # type:
         if b >= 0x80:
             cp, i = char_at(data, at, end)
         elif not is_alnum(b):
-            if b == 58 or b == 46:  # ":" "."
+            if b in (58, 46):  # ":" "."
                 first = link_start(data, floor, at, end)
                 if first >= 0:
                     # Its letters are written already: one byte each, and a space where the host has a hyphen
@@ -82,7 +82,7 @@ def _fold_span(data, start, end, base, j, table, markup, out, origins):  # type:
                     if kind == 0:
                         gap, last_at = True, -1
                     continue
-            elif (b == 42 or b == 95 or b == 124 or b == 126) and i < end and data[i] == b:  # ** __ || ~~
+            elif b in (42, 95, 124, 126) and i < end and data[i] == b:  # ** __ || ~~
                 while i < end and data[i] == b:
                     i += 1
                 in_word = False

@@ -70,7 +70,7 @@ def _one_entity(data, i, end, names, chars):  # type: ignore[no-untyped-def]
         first = k
         value = 0
         while k < end and k - first < 7:
-            b = np.int64(data[k])
+            b = int(data[k])
             if 48 <= b <= 57:
                 value = value * (16 if is_hex else 10) + b - 48
             elif is_hex and 97 <= b | 0x20 <= 102:
