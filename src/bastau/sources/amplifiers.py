@@ -1,0 +1,43 @@
+"""Amplifiers: publishers whose posts are repeated most."""
+
+import ibis
+
+
+def amplifiers(copies: ibis.ir.Table, posts: ibis.ir.Table) -> ibis.ir.Table:
+    """Return the FIB index of each publisher, per narrative and over all (``narrative_key`` null), as AMPLIFIERS.
+
+    The FIB index is the h-index of repeats a post: h when h of a source's posts were repeated at least h times.
+    A repeat is a copy of any kind by another source, weighted by its credit; a copying source counts once a post,
+    with its largest credit, so that one account that repeats a post a thousand times moves nothing. A publisher whose
+    posts have less than one repeat each scores 0 and keeps its row. Narratives are those of the copies.
+
+    Args:
+        copies: as COPIES.
+        posts: as POSTS; says which posts are a publisher's.
+
+    Reference: DeVerna, Aiyappa, Pacheco, Bryden, Menczer 2024, "Identifying and characterizing superspreaders of
+    low-credibility content", PLOS ONE 19(5), "False Information Broadcaster index".
+    """
+    publishers = posts.filter(posts.is_publisher).select("post_key")
+    shown = copies.semi_join(publishers, copies.from_post == publishers.post_key)
+    once = shown.group_by("narrative_key", "from_source", "from_post", "to_source").agg(credit=shown["credit"].max())
+    within = once.group_by("narrative_key", "from_source", "from_post").agg(repeats=once["credit"].sum())
+    within = within.filter(within.narrative_key.notnull())
+    overall = once.group_by("from_source", "from_post", "to_source").agg(credit=once["credit"].max())
+    overall = overall.group_by("from_source", "from_post").agg(repeats=overall["credit"].sum())
+    overall = overall.mutate(narrative_key=ibis.null("int64")).select(within.columns)
+    return _h_index(within.union(overall))
+
+
+def _h_index(repeats: ibis.ir.Table) -> ibis.ir.Table:
+    source = ["narrative_key", "from_source"]
+    rank = 1 + ibis.row_number().over(
+        ibis.window(group_by=source, order_by=[repeats.repeats.desc(), repeats.from_post])
+    )
+    # repeats fall and ranks rise, so the posts that pass are exactly the first h
+    ranked = repeats.mutate(passes=(repeats.repeats >= rank).ifelse(1, 0))
+    return (
+        ranked.group_by(*source)
+        .agg(score=ranked.passes.sum(), n_posts=ranked.count(), n_repeats=ranked.repeats.sum())
+        .rename(source="from_source")
+    )

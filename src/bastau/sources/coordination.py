@@ -1,0 +1,306 @@
+"""Sources that move together: who shares the same objects within seconds of each other, again and again.
+
+Timing says nothing of intent, and sharing the same thing at the same time once says nothing at all. A pair counts
+when it repeats over distinct objects and posts, more often than the objects' own bursts explain; only groups
+are reported, and of them only publishers are named (SCOPE, rule 2).
+
+Cost. Pairs are found in cells (object, time bucket of one window). A cell with n sharers has n^2 / 2 pairs, so objects
+with a cell above :data:`HOT_CELL` sharers are *hot* and taken apart (``_hot_candidates``). Everything else is exact.
+See docs/decisions/0006-sources.md for what can and cannot hide there.
+"""
+
+import ibis
+import pyarrow as pa
+from scipy.special import gammainc
+
+from bastau.schemas import CO_SHARES
+from bastau.settings import Sources
+from bastau.sources.relations import Keep, epoch_s
+from bastau.tables import conform
+
+TRACES = ("repost", "near_copy", "hashtags", "link")
+"""Kinds of objects, the most specific first: a post that shares several counts once, under the first."""
+
+MIN_WORDS = 5
+"""Shorter texts (greetings, slogans, a flag) are posted by many at once for good reasons."""
+
+HOT_CELL = 64
+"""Sharers of one object within one window above which it is hot. Each share then meets at most 3 * 64 / 2 others, so a
+million shares make at most 10^8 pairs: seconds, streamed."""
+
+LOOK_AHEAD = 16
+"""Hot shares of one source are joined with this many next ones of it, and sources in one joint cell with as many."""
+
+NULL_SPAN_S = 46 * 3600
+"""Width of the circular shift of the null: 1 to 24 hours either way."""
+
+PRIOR_PAIRS = 20
+"""Weight, in pairs of sharers, of the shift null against an object's own burst: six sharers weigh as much."""
+
+_MIX = {trace: (i + 1) * 0x1E3779B97F4A7C15 for i, trace in enumerate(TRACES)}
+
+
+def shares(posts: ibis.ir.Table, readings: ibis.ir.Table, members: ibis.ir.Table) -> ibis.ir.Table:
+    """Return what each post shares, as SHARES.
+
+    - repost: the post named in ``repost_of``; its key is the smallest post_key among its reposts, as the original may
+      not be stored. Nothing else of a repost counts: its text and links came with the same click.
+    - near_copy: the narrative, for texts of at least :data:`MIN_WORDS` words.
+    - hashtags: the sequence of hashtags.
+    - link: each address pointed to, but the post's own.
+    """
+    posts = posts.select("post_key", "source", "repost_of", shared_at="published_at")
+    own = posts.filter(posts.repost_of.isnull()).drop("repost_of")
+    read = own.join(readings.select("post_key", "n_words", "hashtags_key", "own_url_key", "url_keys"), "post_key")
+    pointing = read.filter(read.url_keys.length() > 0)
+    links = pointing.select("source", "shared_at", "post_key", "own_url_key", object_key=pointing.url_keys.unnest())
+    links = links.filter((links.object_key != links.own_url_key) | links.own_url_key.isnull())
+    tagged = read.filter(read.hashtags_key.notnull())
+    worded = read.filter(read.n_words >= MIN_WORDS).join(members.select("post_key", "narrative_key"), "post_key")
+    worded = worded.filter(worded.narrative_key.notnull())
+    reposts = posts.filter(posts.repost_of.notnull())
+    reposted = reposts.group_by("repost_of").agg(object_key=reposts.post_key.min())
+    return (
+        _trace(links, "link", links.object_key)
+        .union(_trace(tagged, "hashtags", tagged.hashtags_key))
+        .union(_trace(worded, "near_copy", worded.narrative_key))
+        .union(_trace(joined := reposts.join(reposted, "repost_of"), "repost", joined.object_key))
+    )
+
+
+def _trace(table: ibis.ir.Table, trace: str, object_key: ibis.ir.Column) -> ibis.ir.Table:
+    return table.select(
+        "source", trace=ibis.literal(trace), object_key=object_key, shared_at="shared_at", post_key="post_key"
+    )
+
+
+def co_shares(shares: ibis.ir.Table, *, keep: Keep, settings: Sources) -> pa.Table:
+    """Return the pairs of sources worth testing, as CO_SHARES, sorted by source_a and source_b.
+
+    A pair is worth testing when it shared at least ``min_objects`` distinct objects within ``window_s``, or two of two
+    traces. Objects carried by one post count as one occasion: a pair of posts that has text, tags and link in common
+    moved together once.
+
+    ``expected`` is the sum, over the objects both shared at any delay, of q_o = (B_o + k p0) / (P_o + k), where P_o are
+    the pairs of its sharers and B_o those within the window, both without the pairs under test that co-shared at least
+    half of what they have in common (else a group that has an object to itself would be its own null);
+    p0 = 2 window_s / 46 h is the chance under a circular shift of a timeline by 1 to 24 hours; k is
+    :data:`PRIOR_PAIRS`. ``p_value`` is the Poisson tail P(X >= occasions).
+
+    Args:
+        shares: as SHARES.
+        keep: materialises an intermediate.
+    """
+    who = keep(_number(shares))
+    cells = keep(_cells(shares, who, settings.window_s))
+    sharing = keep(_sharing(cells))
+    live = keep(_live(cells, sharing))
+    candidates = keep(_candidates(live, keep, settings))
+    common = keep(_common(candidates, sharing))
+    within = keep(_within(common, live, settings.window_s))
+    counted = keep(_count(within, settings.min_objects))
+    tested = _expect(counted, common, within, sharing, keep=keep, window_s=settings.window_s)
+    return _finish(tested, who)
+
+
+def _number(shares: ibis.ir.Table) -> ibis.ir.Table:
+    """Number the sources: joins on numbers are several times faster than on names."""
+    distinct = shares.select("source").distinct()
+    return distinct.mutate(who=ibis.row_number().over(ibis.window(order_by="source")))
+
+
+def _cells(shares: ibis.ir.Table, who: ibis.ir.Table, window_s: int) -> ibis.ir.Table:
+    """Return one row a source, object and time bucket; with its first and last share nothing within it is lost."""
+    trace = shares.trace.cases(*((name, i) for i, name in enumerate(TRACES)))
+    mix = shares.trace.cases(*_MIX.items())
+    slim = shares.select(
+        "source", "post_key", trace=trace, object=shares.object_key ^ mix, at=epoch_s(shares.shared_at)
+    )
+    slim = slim.join(who, "source").drop("source")
+    slim = slim.mutate(bucket=slim["at"] // window_s)
+    return slim.group_by("who", "object", "bucket").agg(
+        first_s=slim["at"].min(), last_s=slim["at"].max(), post_key=slim.post_key.min(), trace=slim.trace.min()
+    )
+
+
+def _sharing(cells: ibis.ir.Table) -> ibis.ir.Table:
+    """Return who ever shared what, objects of one source left out: (who, object, first_s, n_sharers)."""
+    once = cells.group_by("who", "object").agg(first_s=cells.first_s.min())
+    popular = once.group_by("object").agg(n_sharers=once.count())
+    return once.join(popular.filter(popular.n_sharers > 1), "object")
+
+
+def _live(cells: ibis.ir.Table, sharing: ibis.ir.Table) -> ibis.ir.Table:
+    """Keep the cells that can be part of a pair: of sources with two objects or more that somebody else shared too."""
+    several = sharing.group_by("who").agg(n=sharing.count())
+    return cells.semi_join(sharing.semi_join(several.filter(several.n > 1), "who"), ["who", "object"])
+
+
+def _candidates(live: ibis.ir.Table, keep: Keep, settings: Sources) -> ibis.ir.Table:
+    """Return distinct (a, b), a < b: every pair that may pass the rule over objects that are not hot, and others."""
+    size = live.group_by("object", "bucket").agg(n=live.count())
+    hot = keep(size.filter(size.n > HOT_CELL).select("object").distinct())
+    pairs = _pairs(live.anti_join(hot, "object"), settings.window_s)
+    enough = _enough(pairs.n, pairs.trace_min != pairs.trace_max, settings.min_objects)
+    if hot.count().to_pyarrow().as_py() == 0:
+        return pairs.filter(enough).select("a", "b")
+    burning = keep(live.semi_join(hot, "object"))
+    touched = burning.select("who").distinct()
+    both = pairs.semi_join(touched, pairs.a == touched.who)
+    both = both.semi_join(touched, both.b == touched.who).select("a", "b")
+    either = [pairs.filter(enough).select("a", "b"), both, _joint_pairs(burning, keep, settings)]
+    return ibis.union(*either, distinct=True)
+
+
+def _enough(n: ibis.ir.Column, is_mixed: ibis.ir.Column, min_objects: int) -> ibis.ir.Column:
+    return (n >= min_objects) | ((n >= 2) & is_mixed)
+
+
+def _pairs(cells: ibis.ir.Table, window_s: int) -> ibis.ir.Table:
+    """Return (a, b, n, trace_min, trace_max) of all pairs that co-shared; n counts cells, so objects or more."""
+    early = cells.select("object", "bucket", "trace", one="who", last_s="last_s")
+    late = cells.select("object", "bucket", other="who", first_s="first_s")
+    same = early.join(late, ["object", "bucket"])
+    same = same.filter(same.one < same.other)
+    after = early.join(late.mutate(bucket=late.bucket - 1), ["object", "bucket"])
+    after = after.filter((after.first_s - after.last_s <= window_s) & (after.one != after.other))
+    rows = same.select("one", "other", "trace").union(after.select("one", "other", "trace"))
+    rows = rows.select("trace", a=ibis.least(rows.one, rows.other), b=ibis.greatest(rows.one, rows.other))
+    return rows.group_by("a", "b").agg(n=rows.count(), trace_min=rows.trace.min(), trace_max=rows.trace.max())
+
+
+def _common(pairs: ibis.ir.Table, sharing: ibis.ir.Table) -> ibis.ir.Table:
+    """Return (a, b, object) of the objects both shared, at any delay."""
+    of_a = sharing.select("object", a="who")
+    of_b = sharing.select("object", b="who")
+    return pairs.select("a", "b").join(of_a, "a").join(of_b, ["b", "object"]).select("a", "b", "object")
+
+
+def _within(common: ibis.ir.Table, cells: ibis.ir.Table, window_s: int) -> ibis.ir.Table:
+    """Return (a, b, object, trace, post_a, post_b): the co-shares of the pairs, in this or the next bucket."""
+    of_a = cells.select("object", "trace", "bucket", a="who", post_a="post_key", first_a="first_s", last_a="last_s")
+    of_b = cells.select("object", near="bucket", b="who", post_b="post_key", first_b="first_s", last_b="last_s")
+    rows = common.join(of_a, ["a", "object"])
+    near = ibis.union(*(rows.mutate(near=rows.bucket + step) for step in (-1, 0, 1)))
+    rows = near.join(of_b, ["b", "object", "near"])
+    rows = rows.filter((rows.first_b - rows.last_a <= window_s) & (rows.first_a - rows.last_b <= window_s))
+    return rows.select("a", "b", "object", "trace", "post_a", "post_b")
+
+
+def _count(within: ibis.ir.Table, min_objects: int) -> ibis.ir.Table:
+    """Return (a, b, n_objects, n_traces, occasions) of the pairs worth testing."""
+    # a post stands for its most specific trace
+    posts = within.group_by("a", "b", "post_a").agg(trace=within.trace.min())
+    posts = posts.group_by("a", "b").agg(n_posts_a=posts.count(), n_traces=posts.trace.nunique())
+    pairs = within.group_by("a", "b").agg(n_objects=within.object.nunique(), n_posts_b=within.post_b.nunique())
+    pairs = pairs.join(posts, ["a", "b"])
+    pairs = pairs.mutate(occasions=ibis.least(pairs.n_objects, pairs.n_posts_a, pairs.n_posts_b))
+    passing = pairs.filter(_enough(pairs.occasions, pairs.n_traces >= 2, min_objects))
+    return passing.select("a", "b", "n_objects", "n_traces", "occasions")
+
+
+def _expect(
+    counted: ibis.ir.Table,
+    common: ibis.ir.Table,
+    within: ibis.ir.Table,
+    sharing: ibis.ir.Table,
+    *,
+    keep: Keep,
+    window_s: int,
+) -> ibis.ir.Table:
+    """Add ``expected`` and ``weight`` to the counted pairs."""
+    together = within.select("a", "b", "object").distinct().mutate(together=1)
+    shared = common.semi_join(counted, ["a", "b"]).left_join(together, ["a", "b", "object"])
+    shared = keep(shared.select("a", "b", "object", together=shared.together.fill_null(0).cast("int64")))
+    ratio = shared.group_by("a", "b").agg(n_common=shared.count(), n_together=shared.together.sum())
+    suspect = ratio.filter(ratio.n_together * 2 >= ratio.n_common)
+    own = shared.semi_join(suspect, ["a", "b"])
+    own = own.group_by("object").agg(n_pairs=own.count(), n_together=own.together.sum())
+    objects = _bursts(sharing.semi_join(shared, "object"), window_s).left_join(own, "object")
+    pairs = objects.n_sharers.cast("float64") * (objects.n_sharers - 1) / 2 - objects.n_pairs.fill_null(0)
+    close = ibis.greatest(objects.n_close / 2.0 - objects.n_together.fill_null(0), 0.0)
+    chance = 2.0 * window_s / NULL_SPAN_S
+    q = (close + PRIOR_PAIRS * chance) / (ibis.greatest(pairs, close) + PRIOR_PAIRS)
+    n_sources = sharing.who.nunique().as_scalar().cast("float64")
+    objects = objects.select("object", q=q, rarity=(n_sources / objects.n_sharers).ln())
+    weighed = shared.join(objects, "object")
+    weighed = weighed.group_by("a", "b").agg(expected=weighed.q.sum(), weight=(weighed.rarity * weighed.together).sum())
+    return counted.join(weighed, ["a", "b"])
+
+
+def _bursts(sharing: ibis.ir.Table, window_s: int) -> ibis.ir.Table:
+    """Return (object, n_sharers, n_close): n_close counts each pair of sharers within the window twice.
+
+    Only a source's first share counts, or repeating itself would make everything look like chance.
+    """
+    around = ibis.window(group_by="object", order_by="first_s", range=(-window_s, window_s))
+    rows = sharing.select("object", "n_sharers", "first_s")
+    rows = rows.mutate(close=rows.count().over(around) - 1)
+    return rows.group_by("object", "n_sharers").agg(n_close=rows.close.sum())
+
+
+def _finish(tested: ibis.ir.Table, who: ibis.ir.Table) -> pa.Table:
+    """Name the sources and add the p-value."""
+    named = tested.join(who.select(a="who", source_a="source"), "a").join(who.select(b="who", source_b="source"), "b")
+    table = named.drop("a", "b").to_pyarrow().sort_by([("source_a", "ascending"), ("source_b", "ascending")])
+    occasions = table.column("occasions").to_numpy().astype(float)
+    p_value = gammainc(occasions, table.column("expected").to_numpy())
+    return conform(table.append_column("p_value", pa.array(p_value)), CO_SHARES)
+
+
+def _joint_pairs(cells: ibis.ir.Table, keep: Keep, settings: Sources) -> ibis.ir.Table:
+    """Return pairs of sources that share two hot objects in step, found without looking at all pairs in a hot cell.
+
+    The key is made of two hot shares of one source: both objects and both time buckets. Sources with the same key are
+    few, however many shared either object; in a key that is crowded all the same, each is joined with the LOOK_AHEAD
+    next by the sum of both times, so that a large group is still found as a chain. The buckets are laid twice, half a
+    window apart, on either side: delays up to half a window always fall into one key.
+
+    Pairs that meet in one key only are dropped unless the two objects are of two traces: the rule asks for more.
+    """
+    half = settings.window_s // 2
+    hot = cells.select("who", "object", "trace", at="first_s")
+    turn = ibis.row_number().over(ibis.window(group_by="who", order_by=["at", "object"]))
+    hot = keep(hot.mutate(turn=turn))
+    ahead = _ahead(hot, ["who"], ["object", "trace", "at"])
+    ahead = ahead.filter(ahead.object != ahead.object_2)
+    flip = ahead.object > ahead.object_2
+    joint = ahead.select(
+        "who",
+        o1=flip.ifelse(ahead.object_2, ahead.object),
+        o2=flip.ifelse(ahead.object, ahead.object_2),
+        t1=flip.ifelse(ahead.at_2, ahead["at"]),
+        t2=flip.ifelse(ahead["at"], ahead.at_2),
+        is_mixed=ahead.trace != ahead.trace_2,
+    )
+    w = settings.window_s
+    keyed = ibis.union(
+        *(
+            joint.mutate(b1=(joint.t1 + s1) // w, b2=(joint.t2 + s2) // w, grid=ibis.literal(2 * (s1 > 0) + (s2 > 0)))
+            for s1 in (0, half)
+            for s2 in (0, half)
+        )
+    )
+    key = ["o1", "o2", "b1", "b2", "grid"]
+    keyed = keyed.mutate(
+        n=keyed.count().over(ibis.window(group_by=key)),
+        turn=ibis.row_number().over(ibis.window(group_by=key, order_by=[keyed.t1 + keyed.t2, keyed.who])),
+    )
+    met = _ahead(keep(keyed.filter(keyed.n > 1).drop("n")), key, ["who", "is_mixed"])
+    met = met.filter(met.who != met.who_2)
+    met = met.select("o1", "o2", "is_mixed", a=ibis.least(met.who, met.who_2), b=ibis.greatest(met.who, met.who_2))
+    met = met.group_by("a", "b").agg(
+        o1_min=met.o1.min(), o1_max=met.o1.max(), o2_min=met.o2.min(), o2_max=met.o2.max(), is_mixed=met.is_mixed.max()
+    )
+    several = (met.o1_min != met.o1_max) | (met.o2_min != met.o2_max)
+    return met.filter(several | met.is_mixed | (settings.min_objects <= 2)).select("a", "b")
+
+
+def _ahead(rows: ibis.ir.Table, group: list[str], values: list[str]) -> ibis.ir.Table:
+    """Join each row with the LOOK_AHEAD next of its group by ``turn``; blocks of turns keep the join linear."""
+    first = rows.select(*group, *values, "turn", block=rows.turn // LOOK_AHEAD)
+    second = rows.select(*group, **{f"{name}_2": rows[name] for name in values}, turn_2=rows.turn)
+    second = ibis.union(*(second.mutate(block=second.turn_2 // LOOK_AHEAD - step) for step in (0, 1)))
+    joined = first.join(second, [*group, "block"])
+    step = joined.turn_2 - joined.turn
+    return joined.filter((step >= 1) & (step <= LOOK_AHEAD))

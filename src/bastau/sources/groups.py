@@ -1,0 +1,218 @@
+"""Groups of sources that move together, from the pairs that did so beyond chance."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import ibis
+import igraph
+import leidenalg
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import minimum_spanning_tree
+
+from bastau.hashing import format_id, hash_string
+from bastau.schemas import COORDINATION
+from bastau.settings import Sources
+from bastau.sources.relations import epoch_s
+from bastau.tables import conform, empty
+
+MAX_EXAMPLES = 10
+"""Most objects shown for a group, and most posts shown for an object."""
+
+_DAY_S = 86_400
+
+
+def groups(
+    co_shares: pa.Table,
+    shares: ibis.ir.Table,
+    posts: ibis.ir.Table,
+    readings: ibis.ir.Table,
+    *,
+    settings: Sources,
+    seed: int = 0,
+) -> pa.Table:
+    """Return the groups with at least two publishers, as COORDINATION, most certain first.
+
+    Pairs are kept at a false-discovery rate of ``max_q`` among all pairs that could have been found
+    (:func:`count_testable`) and clustered by Leiden on their weights. Private accounts take part in the clustering and
+    are given as a count only. No disparity filter is used: it removes the edges of a uniform clique (alpha
+    is at least .37 for any size), which is the very shape looked for.
+
+    Reference: Benjamini, Hochberg 1995, JRSS B 57; Traag, Waltman, van Eck 2019, Scientific Reports 9, 5233.
+    """
+    p_values = co_shares.column("p_value").to_numpy()
+    if not (adjust(p_values, len(p_values)) <= settings.max_q).any():  # true for any larger number of tests, too
+        return empty(COORDINATION)
+    adjusted = adjust(p_values, count_testable(shares))
+    kept = co_shares.append_column("q", pa.array(adjusted)).filter(pa.array(adjusted <= settings.max_q))
+    if kept.num_rows == 0:
+        return empty(COORDINATION)
+    clusters = _cluster(kept, seed)
+    moved = _moved(clusters, shares, posts, settings.window_s)
+    rows = [row for number, p_value in enumerate(clusters.p_values) if (row := _describe(number, p_value, moved))]
+    return conform(_name_objects(rows, posts, readings), COORDINATION).sort_by(
+        [("p_value", "ascending"), ("group_id", "ascending")]
+    )
+
+
+def count_testable(shares: ibis.ir.Table) -> int:
+    """Return an upper bound of the number of pairs of sources that share two objects or more, at any delay.
+
+    Other pairs cannot be found whatever their timing, so they are no tests (Tarone 1990, Biometrics 46). Such a
+    pair shares an object other than the most popular one; so the bound is the pairs of sharers summed over all objects
+    but that one, among sources with two shared objects. One trending object alone does not drown the rest.
+    """
+    once = shares.select("source", "trace", "object_key").distinct()
+    popular = once.group_by("trace", "object_key").agg(n=once.count())
+    shared = once.semi_join(popular.filter(popular.n > 1), ["trace", "object_key"])
+    several = shared.group_by("source").agg(n=shared.count())
+    several = several.filter(several.n > 1)
+    shared = shared.semi_join(several, "source")
+    sizes = shared.group_by("trace", "object_key").agg(n=shared.count())
+    sizes = sizes.group_by("n").agg(n_objects=sizes.count()).to_pyarrow()
+    n = sizes.column("n").to_numpy().astype(float)
+    if len(n) == 0:
+        return 0
+    pairs = n * (n - 1) / 2
+    total = float(pairs @ sizes.column("n_objects").to_numpy() - pairs.max())
+    n_sources = float(several.count().to_pyarrow().as_py())
+    return int(min(total, n_sources * (n_sources - 1) / 2))
+
+
+def adjust(p_values: np.ndarray, n_tests: int) -> np.ndarray:
+    """Return Benjamini-Hochberg adjusted p-values among ``n_tests`` tests, of which those not given have p = 1.
+
+    Reference: Benjamini, Hochberg 1995, procedure (1), as step-up adjusted values.
+    """
+    order = np.argsort(p_values)
+    scaled = p_values[order] * max(n_tests, len(p_values)) / np.arange(1, len(p_values) + 1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    return adjusted
+
+
+@dataclass(frozen=True)
+class _Clusters:
+    """Sources (n,), the cluster of each (n,), and each cluster's p-value."""
+
+    sources: pa.Array
+    cluster: np.ndarray
+    p_values: np.ndarray
+
+
+def _cluster(kept: pa.Table, seed: int) -> _Clusters:
+    ends = pc.unique(pa.chunked_array([*kept.column("source_a").chunks, *kept.column("source_b").chunks]))
+    ends = ends.take(pc.sort_indices(ends))  # so that the order of the pairs changes nothing
+    a = pc.index_in(kept.column("source_a"), ends).to_numpy()
+    b = pc.index_in(kept.column("source_b"), ends).to_numpy()
+    graph = igraph.Graph(n=len(ends), edges=np.stack([a, b], axis=1))
+    parts = leidenalg.find_partition(
+        graph, leidenalg.ModularityVertexPartition, weights=kept.column("weight").to_pylist(), seed=seed
+    )
+    cluster = np.array(parts.membership)
+    return _Clusters(ends, cluster, _weakest_links(a, b, kept.column("q").to_numpy(), cluster))
+
+
+def _weakest_links(a: np.ndarray, b: np.ndarray, q: np.ndarray, cluster: np.ndarray) -> np.ndarray:
+    """Return, for each cluster, the largest q on its minimum spanning tree."""
+    inside = np.flatnonzero(cluster[a] == cluster[b])
+    # ranks from 1 in place of q: a sparse matrix takes a zero for no edge
+    ranked = inside[np.argsort(q[inside], kind="stable")]
+    n = len(cluster)
+    rank = np.arange(1, len(ranked) + 1, dtype=float)
+    tree = minimum_spanning_tree(coo_array((rank, (a[ranked], b[ranked])), shape=(n, n)).tocsr()).tocoo()
+    weakest = np.zeros(cluster.max() + 1)
+    np.maximum.at(weakest, cluster[tree.row], q[ranked[tree.data.astype(int) - 1]])
+    return weakest
+
+
+def _moved(clusters: _Clusters, shares: ibis.ir.Table, posts: ibis.ir.Table, window_s: int) -> pa.Table:
+    """Return the members' shares within the window of another member's, by cluster, trace, object and time."""
+    named = ibis.memtable(pa.table({"source": clusters.sources, "cluster": clusters.cluster}))
+    publishers = posts.filter(posts.is_publisher).select("source").distinct().mutate(is_publisher=True)
+    known = named.left_join(publishers, "source")
+    known = known.select("source", "cluster", is_publisher=known.is_publisher.fill_null(False))
+    rows = shares.select("source", "trace", "object_key", "post_key", at=epoch_s(shares.shared_at)).join(
+        known, "source"
+    )
+    keys = ["cluster", "trace", "object_key", "at", "source", "post_key"]
+    table = rows.to_pyarrow().sort_by([(key, "ascending") for key in keys]).combine_chunks()
+    source = pc.index_in(table.column("source"), clusters.sources).to_numpy()
+    trace = table.column("trace").dictionary_encode().combine_chunks().indices.to_numpy()
+    columns = [table.column("cluster").to_numpy(), trace, table.column("object_key").to_numpy()]
+    same = np.logical_and.reduce([column[1:] == column[:-1] for column in columns])
+    # if two members are within the window, so are two neighbours in time between them
+    close = same & (np.diff(table.column("at").to_numpy()) <= window_s) & (source[1:] != source[:-1])
+    return table.filter(pa.array(np.concatenate([close, [False]]) | np.concatenate([[False], close])))
+
+
+def _describe(cluster: int, p_value: float, moved: pa.Table) -> dict[str, object] | None:
+    """Return one COORDINATION row, examples still as keys; None with fewer than two publishers."""
+    rows = moved.filter(pc.equal(moved.column("cluster"), cluster))
+    published = rows.filter(rows.column("is_publisher"))
+    sources = sorted(pc.unique(published.column("source")).to_pylist())
+    if len(sources) < 2:
+        return None
+    others = rows.filter(pc.invert(rows.column("is_publisher"))).column("source")
+    objects = rows.group_by(["trace", "object_key"]).aggregate([])
+    return {
+        "group_id": format_id("g", hash_string("\n".join(sources))),
+        "sources": sources,
+        "n_other_accounts": len(pc.unique(others)),
+        "p_value": float(p_value),
+        "traces": sorted(pc.unique(rows.column("trace")).to_pylist()),
+        "windows": _windows(np.sort(rows.column("at").to_numpy())),
+        "n_objects": objects.num_rows,
+        "examples": _examples(published),
+    }
+
+
+def _windows(at: np.ndarray) -> list[dict[str, int]]:
+    """Return the first and last moment of each run of days without a gap, in microseconds; ``at`` is sorted."""
+    starts = np.flatnonzero(np.diff(at // _DAY_S, prepend=at[0] // _DAY_S - 2) > 1)
+    ends = np.append(starts[1:], len(at)) - 1
+    return [{"from": int(at[i]) * 1_000_000, "to": int(at[j]) * 1_000_000} for i, j in zip(starts, ends, strict=True)]
+
+
+def _examples(published: pa.Table) -> list[tuple[str, int, list[int]]]:
+    """Return (trace, object_key, post_keys) of the objects that most publishers moved on."""
+    objects = published.group_by(["trace", "object_key"]).aggregate([("source", "count_distinct")])
+    order = [("source_count_distinct", "descending"), ("trace", "ascending"), ("object_key", "ascending")]
+    chosen = objects.sort_by(order).slice(0, MAX_EXAMPLES)
+    examples = []
+    for trace, key in zip(chosen.column("trace").to_pylist(), chosen.column("object_key").to_pylist(), strict=True):
+        is_it = pc.and_(pc.equal(published.column("trace"), trace), pc.equal(published.column("object_key"), key))
+        posts = published.filter(is_it).slice(0, MAX_EXAMPLES).column("post_key").to_pylist()
+        examples.append((trace, key, list(dict.fromkeys(posts))))
+    return examples
+
+
+def _name_objects(rows: list[dict[str, object]], posts: ibis.ir.Table, readings: ibis.ir.Table) -> pa.Table:
+    """Replace the keys in the examples by addresses, hashtags and ids that people see."""
+    examples: list[tuple[str, int, list[int]]] = [example for row in rows for example in row["examples"]]  # type: ignore[attr-defined]
+    wanted = ibis.memtable(
+        pa.table({"post_key": pa.array(sorted({p for _, _, ps in examples for p in ps}), pa.int64())})
+    )
+    seen = posts.select("post_key", "post_id", "repost_of").join(wanted, "post_key")
+    seen = seen.join(readings.select("post_key", "urls", "url_keys", "hashtags"), "post_key")
+    by_key = {post["post_key"]: post for post in seen.to_pyarrow().to_pylist()}
+    for row in rows:
+        row["examples"] = [
+            {
+                "trace": trace,
+                "object": _object_name(trace, key, by_key[keys[0]]),
+                "post_ids": [by_key[k]["post_id"] for k in keys],
+            }
+            for trace, key, keys in row["examples"]  # type: ignore[attr-defined]
+        ]
+    return pa.Table.from_pylist(rows, COORDINATION)
+
+
+def _object_name(trace: str, key: int, post: dict[str, Any]) -> str:
+    if trace == "link":
+        return str(dict(zip(post["url_keys"], post["urls"], strict=True))[key])
+    if trace == "hashtags":
+        return " ".join("#" + tag for tag in post["hashtags"])
+    return str(post["repost_of"]) if trace == "repost" else format_id("n", key)

@@ -1,0 +1,17 @@
+"""What the relational steps have in common."""
+
+from collections.abc import Callable
+
+import ibis
+
+Keep = Callable[[ibis.ir.Table], ibis.ir.Table]
+"""Materialises an intermediate table; the engine gives it and drops the table after the run."""
+
+
+def epoch_s(time: ibis.ir.Column) -> ibis.ir.Column:
+    """Return a timestamp column as whole seconds since 1970, int64.
+
+    Platforms date posts to the second; DuckDB returns fractions here and Spark does not, so both are floored.
+    The DuckDB session must run in UTC, as the engine sets it.
+    """
+    return time.epoch_seconds().cast("float64").floor().cast("int64")
