@@ -36,26 +36,32 @@ def shingle_hashes(data, start, end, n, out):  # type: ignore[no-untyped-def]
     In text order, repeats included. ``out`` is uint64 with room for ``end - start`` values. The hash is a
     polynomial over code points modulo 2^64, rolled along the text, then mixed.
     """
-    top = np.uint64(1)
-    for _ in range(n):
-        top *= _BASE
-    h = np.uint64(0)
-    lead = trail = start
-    n_chars = count = 0
-    while lead < end:
-        cp, lead = char_at(data, lead, end)
-        h = h * _BASE + np.uint64(cp)
+    n_chars = 0
+    i = start
+    while i < end:  # code points first, in the room that the hashes will take
+        b = data[i]
+        if b < 0x80:
+            out[n_chars] = b
+            i += 1
+        else:
+            cp, i = char_at(data, i, end)
+            out[n_chars] = cp
         n_chars += 1
-        if n_chars > n:
-            old, trail = char_at(data, trail, end)
-            h -= np.uint64(old) * top
-        if n_chars >= n:
-            out[count] = mix64(h)
-            count += 1
-    if 0 < n_chars < n:
-        out[0] = mix64(h)
-        count = 1
-    return count
+    if n_chars == 0:
+        return 0
+    width = min(n, n_chars)
+    top = np.uint64(1)
+    h = np.uint64(0)
+    for k in range(width):
+        top *= _BASE
+        h = h * _BASE + out[k]
+    leaving = out[0]
+    out[0] = mix64(h)
+    for k in range(width, n_chars):
+        h = h * _BASE + out[k] - leaving * top
+        leaving = out[k - width + 1]
+        out[k - width + 1] = mix64(h)
+    return n_chars - width + 1
 
 
 @nb.njit(nogil=True, cache=True)
