@@ -230,7 +230,7 @@ CANDIDATE = pa.struct(
 )
 ORIGINS = pa.schema(
     [
-        _field("narrative_key", pa.int64(), "", required=True),
+        _field("narrative_key", pa.int64(), "narrative", required=True),
         _field("abstained", pa.bool_(), "true: the beginning was probably not observed", required=True),
         _field("reason", pa.string(), "why it abstained or what lowers the confidence: a code the report explains"),
         _field(
