@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bastau.simulate.dice import Dice
-from bastau.simulate.world import Source
+from bastau.simulate.population import Source
 
 HOUR = 3600
 DAY = 24 * HOUR

@@ -19,7 +19,7 @@ _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 _SLOT = re.compile(r"<(\w+)>")
 
 # After these Russian takes the genitive plural, so one form of the counted word fits them all.
-_NUMBERS = [n for n in range(5, 100) if n % 10 in (0, 5, 6, 7, 8, 9) or 11 <= n <= 14]
+_NUMBERS = [n for n in range(5, 41) if n % 10 in (0, 5, 6, 7, 8, 9) or 11 <= n <= 14]
 
 
 def read_texts(name: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from bastau.simulate.dice import Dice
 from bastau.simulate.drafts import DAY, END, HOUR, Draft, Ledger, any_time, later, local
-from bastau.simulate.world import Source, World
+from bastau.simulate.population import Source, World
 
 # Where copies appear, by kind of source: outlets are slow and few, channels and accounts carry most.
 _KINDS = ("outlet", "website", "channel", "page", "account")
@@ -82,8 +82,9 @@ def _first_tellings(plan: dict[str, Any], world: World, ledger: Ledger, dice: Di
 
 def _copy(telling: Telling, plan: dict[str, Any], world: World, ledger: Ledger, dice: Dice) -> Draft | None:
     """Add one copy within a telling; None when the drawn source has told it already or no time is left."""
-    candidates = [draft for draft in telling.posts if draft.at < _LAST_COPIED]
-    original = candidates[0] if dice.percent(50) else dice.choose(candidates)
+    original = telling.posts[0] if dice.percent(50) else dice.choose(telling.posts)
+    if original.at >= _LAST_COPIED:
+        return None
     burst = plan.get("burst", False)
     # what an uncollected channel tells is known from forwards only
     is_forward = not original.source.is_collected
@@ -97,7 +98,7 @@ def _copy(telling: Telling, plan: dict[str, Any], world: World, ledger: Ledger, 
     at = later(original.at, 30 if burst else 90, 8 if burst else 11, dice)
     about: dict[str, Any] = {"narrative": plan["name"], "role": "spread", "language": telling.language}
     if has_button and source.platform == original.source.platform:
-        return _by_button(original, source, at, telling, ledger, about)
+        return _by_button(original, source, at, telling, ledger, **about)
     if way < _BUTTON + _PASTE:
         text = world.phrases[telling.language].edited(original.plain, dice.weighted((25, 50, 25)), dice)
         draft = ledger.add(source, at, text, version=telling.version, **about)
@@ -118,9 +119,7 @@ def _speaker(kind: str, language: str, platform: str, world: World, dice: Dice) 
     return dice.choose(speakers or world.select(kinds=(kind,)))
 
 
-def _by_button(
-    original: Draft, source: Source, at: int, telling: Telling, ledger: Ledger, about: dict[str, Any]
-) -> Draft:
+def _by_button(original: Draft, source: Source, at: int, telling: Telling, ledger: Ledger, **about: Any) -> Draft:
     """Add a repost or forward; platforms point at the post that was first reposted, not at the hop between."""
     root = original.reposted or original
     about = {**about, "version": telling.version, "plain": root.plain, "reposted": root}

@@ -1,161 +1,131 @@
-"""Who publishes in the invented country Bultia: outlets, websites, channels, pages and accounts.
+"""Invent posts with known truth: the sample of ``bastau demo``, of tests and of benchmarks.
 
-Every address lies in a reserved domain (RFC 2606: ``.example``, ``.test``), so that no real place is ever named.
+What is invented and the layout of the files: docs/how-to/simulate.md. Why: docs/decisions/0007-demo-sample.md.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
-from bastau.settings import Publishers
+import orjson
+import pyarrow as pa
+
+from bastau.errors import ConfigError
+from bastau.schemas import POST_FORMAT, POSTS
+from bastau.simulate.background import add_background
 from bastau.simulate.dice import Dice
-from bastau.simulate.phrases import LANGUAGES, Phrases, read_texts
+from bastau.simulate.drafts import Draft, Ledger
+from bastau.simulate.population import World, build_world
+from bastau.simulate.spread import spread_lookalikes, spread_narrative
+from bastau.simulate.truth import Truth, reveal
 
-MIN_AUDIENCE = Publishers().min_audience
-_TOOT = "toot.example"
-_ACCOUNT_PLATFORMS = ("x", "x", "mastodon", "vk")
-_ACCOUNT_LANGUAGES = ("ru", "kk", "ru", "en", "kk")
+MIN_POSTS = 1000
+"""Fewer posts leave no room for the groups and look-alikes beside the narratives."""
 
-
-@dataclass(frozen=True)
-class Source:
-    """One invented source; ``handle`` is what the Post format calls ``source``."""
-
-    platform: str
-    handle: str
-    kind: str
-    name: str
-    audience: int | None
-    language: str
-    is_collected: bool = True
-
-    @property
-    def is_publisher(self) -> bool:
-        """True when the default settings count it as one (SCOPE, rule 2)."""
-        return self.kind != "account" or (self.audience or 0) >= MIN_AUDIENCE
-
-    def address(self, number: int) -> str:
-        """Return the public address of its ``number``-th post."""
-        match self.platform, self.kind:
-            case "web", _:
-                return f"https://{self.handle}/{self.language}/{number}"
-            case "telegram", _:
-                return f"https://telegram.example/{self.handle}/{number}"
-            case "vk", "page":
-                return f"https://vk.example/{self.handle}/wall{number}"
-            case _:
-                return f"{self.profile}/{number}"
-
-    @property
-    def profile(self) -> str:
-        """Address of an account's page, in the form that Mastodon made common: ``https://host/@name``."""
-        name, _, host = self.handle.partition("@")
-        return f"https://{host or self.platform + '.example'}/@{name}"
+_PLANNED_FOR = 3200
+_JSON = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+_START = datetime(2025, 3, 3, tzinfo=UTC)
+POST_TABLE = pa.schema([POSTS.field(name) for name in POST_FORMAT])
+"""The Post format as a table."""
 
 
 @dataclass(frozen=True)
-class World:
-    """All sources, the phrases of each language, and what is planned to happen (``texts/world.toml``)."""
+class Simulation:
+    """Invented posts in the Post format, ordered by time, and the truth about them."""
 
-    sources: tuple[Source, ...]
-    groups: dict[str, tuple[Source, ...]]
-    wire: Source
-    uncollected: Source
-    phrases: dict[str, Phrases]
-    plans: tuple[dict[str, Any], ...]
-    group_plans: dict[str, dict[str, Any]]
-    _selected: dict[tuple[tuple[str, ...], str, str], list[Source]] = field(default_factory=dict)
-
-    def select(self, *, kinds: tuple[str, ...] = (), language: str = "", platform: str = "") -> list[Source]:
-        """Return the collected sources that fit every condition given, in order of creation."""
-        asked = (kinds, language, platform)
-        if asked not in self._selected:
-            self._selected[asked] = [
-                source
-                for source in self.sources
-                if (not kinds or source.kind in kinds)
-                and (not language or source.language == language)
-                and (not platform or source.platform == platform)
-            ]
-        return self._selected[asked]
+    posts: pa.Table
+    truth: Truth
+    seed: int
 
 
-def build_world(n_accounts: int, seed: int) -> World:
-    """Return the invented world with ``n_accounts`` accounts, one in ten of them a publisher."""
-    plan, dice = read_texts("world"), Dice(seed, "world")
-    phrases = {language: Phrases.load(language) for language in LANGUAGES}
-    wire_name, wire_domain, wire_language = plan["wire"]
-    group_plans = {group["name"]: group for group in plan["groups"]}
-    public = [
-        *_sites(plan["outlets"], "outlet", dice),
-        *_sites(plan["websites"], "website", dice),
-        *_local(plan, "channels", "telegram", "channel", phrases, dice),
-        *_local(plan, "pages", "vk", "page", phrases, dice),
-    ]
-    accounts = _accounts(plan["nicks"], n_accounts, dice)
-    groups: dict[str, tuple[Source, ...]] = {}
-    hired: list[Source] = []
-    for name, group in group_plans.items():
-        if group["kind"] == "account":
-            members = _hired_accounts(plan["nicks"], group, dice)
-            hired += members
-        else:
-            fitting = [s for s in public if s.kind == group["kind"] and s.language == group["language"]]
-            members = dice.sample(fitting, group["n_members"])
-        groups[name] = tuple(members)
-    wire = Source("web", wire_domain, "outlet", wire_name, 250_000, wire_language)
-    return World(
-        sources=(*public, *accounts, *hired),
-        groups=groups,
-        wire=wire,
-        uncollected=Source("telegram", "bultia_sybyr", "channel", "Бұлтия сыбыры", None, "ru", is_collected=False),
-        phrases=phrases,
-        plans=tuple(plan["narratives"]),
-        group_plans=group_plans,
-    )
+def generate(n_posts: int = 3200, seed: int = 2026, start: datetime = _START) -> Simulation:
+    """Return ``n_posts`` invented posts of 14 days from ``start``, in Kazakh, Russian and English.
+
+    The same arguments give the same posts on every machine. About 60 % belong to no narrative.
+
+    Raises:
+        ConfigError: fewer than :data:`MIN_POSTS` posts, or ``start`` without a time zone.
+    """
+    if n_posts < MIN_POSTS:
+        raise ConfigError(f"a simulation needs at least {MIN_POSTS} posts, got {n_posts}")
+    if start.tzinfo is None:
+        raise ConfigError("the start of a simulation needs a time zone")
+    world, ledger = build_world(max(300, n_posts // 10), seed), Ledger()
+    firsts = []
+    for plan in world.plans:
+        size = _size(plan, n_posts, world)
+        firsts.append(spread_narrative(plan, size, world, ledger, Dice(seed, f"narrative {plan['name']}")))
+    spread_lookalikes(world, ledger, Dice(seed, "look-alikes"))
+    add_background(n_posts - ledger.n_kept(), world, ledger, Dice(seed, "background"))
+    ledger.drafts.sort(key=lambda draft: (draft.at, draft.post_id))
+    kept = [draft for draft in ledger.drafts if not draft.withheld]
+    posts = _post_table(kept, start, Dice(seed, "counts"))
+    return Simulation(posts, reveal(firsts, kept, world, ledger, start), seed)
 
 
-def _sites(rows: list[list[str]], kind: str, dice: Dice) -> list[Source]:
-    low = 20_000 if kind == "outlet" else 900
-    return [Source("web", domain, kind, name, dice.log_uniform(low, 4), language) for name, domain, language in rows]
+def _size(plan: dict[str, Any], n_posts: int, world: World) -> int:
+    pushed = world.group_plans[plan["group"]] if "group" in plan else {"n_events": 0, "n_members": 0}
+    tellings = sum(world.phrases[language].n_claims(plan["name"]) for language in plan["languages"])
+    least = int(pushed["n_events"] * pushed["n_members"]) + tellings + 12
+    return max(least, plan["n_posts"] * n_posts // _PLANNED_FOR)
 
 
-def _local(
-    plan: dict[str, Any], section: str, platform: str, kind: str, phrases: dict[str, Phrases], dice: Dice
-) -> list[Source]:
-    made = []
-    for language, suffixes in plan[section].items():
-        for place, slug in enumerate(plan["slugs"]):
-            city = phrases[language].words["places"][place]["city"]
-            for suffix, shown in suffixes:
-                audience = dice.log_uniform(700, 6)
-                made.append(Source(platform, f"{slug}_{suffix}", kind, f"{city} {shown}", audience, language))
-    return made
+def _post_table(drafts: list[Draft], start: datetime, dice: Dice) -> pa.Table:
+    return pa.Table.from_pylist([_row(draft, start, dice) for draft in drafts], POST_TABLE)
 
 
-def _nick(nicks: dict[str, list[str]], dice: Dice) -> tuple[str, str]:
-    first, second = dice.choose(nicks["first"]), dice.choose(nicks["second"])
-    return f"{first}_{second}", f"{first} {second}".title()
+def _row(draft: Draft, start: datetime, dice: Dice) -> dict[str, Any]:
+    source, published = draft.source, start + timedelta(seconds=draft.at)
+    audience = source.audience or 200
+    views = audience * dice.between(5, 60) // 100 if source.platform in ("telegram", "vk") else None
+    likes = (views or audience) * dice.below(8) // 100 if source.platform != "web" else None
+    return {
+        "post_id": draft.post_id,
+        "platform": source.platform,
+        "source": source.handle,
+        "source_kind": source.kind,
+        "source_name": source.name,
+        "audience": source.audience,
+        "published_at": published,
+        "collected_at": published + timedelta(minutes=dice.between(10, 70)),
+        "url": draft.url,
+        "title": draft.title,
+        "text": draft.text,
+        "language": draft.language if dice.percent(70) else None,
+        "links": list(draft.links) or None,
+        "repost_of": draft.repost_of,
+        "reply_to": draft.reply_to,
+        "forwarded_from": draft.forwarded_from,
+        "media": _media(draft) if dice.percent(5) else None,
+        "likes": likes,
+        "shares": None if likes is None else likes * dice.below(30) // 100,
+        "replies": None if likes is None else likes * dice.below(15) // 100,
+        "views": views,
+    }
 
 
-def _accounts(nicks: dict[str, list[str]], n: int, dice: Dice) -> list[Source]:
-    made = []
-    for i in range(n):
-        handle, name = _nick(nicks, dice)
-        platform = _ACCOUNT_PLATFORMS[i % len(_ACCOUNT_PLATFORMS)]
-        language = _ACCOUNT_LANGUAGES[dice.below(len(_ACCOUNT_LANGUAGES))]
-        # one in ten has the audience of a publisher, one in ten does not show its audience
-        low = MIN_AUDIENCE if i % 10 == 3 else 20
-        audience = None if i % 10 == 7 else min(dice.log_uniform(low, 4), low * 12)
-        handle = f"{handle}_{i}" + (f"@{_TOOT}" if platform == "mastodon" else "")
-        made.append(Source(platform, handle, "account", name, audience, language))
-    return made
+def _media(draft: Draft) -> list[dict[str, str | None]]:
+    name = sha256(draft.plain.encode()).hexdigest()
+    return [{"url": f"https://media.example/{name[:16]}.jpg", "sha256": name, "pdq": None}]
 
 
-def _hired_accounts(nicks: dict[str, list[str]], group: dict[str, Any], dice: Dice) -> list[Source]:
-    made = []
-    for i in range(group["n_members"]):
-        handle, name = _nick(nicks, dice)
-        low = 300 if i < group["n_private"] else MIN_AUDIENCE + 1000
-        audience = dice.log_uniform(low, 2)
-        made.append(Source("x", f"{handle}_tea{i}", "account", name, audience, group["language"]))
-    return made
+def write(simulation: Simulation, folder: Path) -> None:
+    """Write ``truth.json`` and then ``posts.ndjson`` (Post format) into ``folder``, which is made if missing.
+
+    Each file appears whole or not at all; where ``posts.ndjson`` is, both are.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    truth = {"seed": simulation.seed, "n_posts": simulation.posts.num_rows, **simulation.truth.as_json()}
+    _replace(folder / "truth.json", [orjson.dumps(truth, option=_JSON | orjson.OPT_INDENT_2)])
+    rows = ({name: value for name, value in row.items() if value is not None} for row in simulation.posts.to_pylist())
+    _replace(folder / "posts.ndjson", (orjson.dumps(row, option=_JSON) for row in rows))
+
+
+def _replace(path: Path, parts: Iterable[bytes]) -> None:
+    unfinished = path.with_name(path.name + ".part")
+    with unfinished.open("wb") as out:
+        out.writelines(parts)
+    unfinished.replace(path)
