@@ -30,9 +30,7 @@ TASKS = ("near-duplicates", "narratives", "origin", "coordination")
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; the reference page of commands is made from it."""
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--home", type=Path, metavar="DIR", help="home folder (default: $BASTAU_HOME or ./bastau-home)"
-    )
+    common.add_argument("--home", type=Path, metavar="DIR", help="home folder (default: $BASTAU_HOME or ./bastau-home)")
     common.add_argument("--json", action="store_true", help="answer as one JSON object on standard output")
     common.add_argument("--quiet", action="store_true", help="no progress bars")
     common.add_argument("--verbose", action="store_true", help="log what happens to standard error")
@@ -54,7 +52,9 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--posts", type=int, default=3200, help="posts to invent (default 3200)")
     demo.add_argument("--seed", type=int, default=2026, help="seed of the generator (default 2026)")
     demo.add_argument("--no-serve", action="store_true", help="write the pages and stop")
-    demo.add_argument("--locale", choices=("kk", "ru", "en"), help="language of the pages (default: from $LANG, else en)")
+    demo.add_argument(
+        "--locale", choices=("kk", "ru", "en"), help="language of the pages (default: from $LANG, else en)"
+    )
 
     import_ = add("import", _import, "any known format, recognised by content; packed with gzip, zstd or zip or not")
     import_.add_argument("files", nargs="+", type=Path, metavar="FILE")
@@ -75,26 +75,40 @@ def build_parser() -> argparse.ArgumentParser:
     trace = add("trace", _trace, "where it started, who spread it, how sure: post id, URL, narrative id or text")
     trace.add_argument("query", metavar="QUERY")
     trace.add_argument("--html", type=Path, metavar="F", help="write one self-contained page")
-    trace.add_argument("--locale", choices=("kk", "ru", "en"), help="language of the answer (default: from $LANG, else en)")
+    trace.add_argument(
+        "--locale", choices=("kk", "ru", "en"), help="language of the answer (default: from $LANG, else en)"
+    )
 
     report = add("report", _report, "brief for a period: new, rising, coordinated, across languages (HTML)")
     report.add_argument("--from", dest="start", metavar="DATE", help="first day (default: seven days before --to)")
-    report.add_argument("--to", dest="end", metavar="DATE", help="day after the last (default: day after the latest post)")
+    report.add_argument(
+        "--to", dest="end", metavar="DATE", help="day after the last (default: day after the latest post)"
+    )
     report.add_argument("-o", "--output", type=Path, metavar="F", help="file to write (default: brief.html)")
-    report.add_argument("--locale", choices=("kk", "ru", "en"), help="language of the page (default: from $LANG, else en)")
-    report.add_argument("--traces", action="store_true", help="also write a trace page for each narrative the brief names")
+    report.add_argument(
+        "--locale", choices=("kk", "ru", "en"), help="language of the page (default: from $LANG, else en)"
+    )
+    report.add_argument(
+        "--traces", action="store_true", help="also write a trace page for each narrative the brief names"
+    )
 
     export = add("export", _export, "narratives, coordination, graph, posts, near-duplicates, rejects")
     export.add_argument("what", choices=EXPORTS, metavar="WHAT", help=", ".join(EXPORTS))
-    export.add_argument("-o", "--output", type=Path, required=True, metavar="F", help="file; its ending chooses the form")
+    export.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="F", help="file; its ending chooses the form"
+    )
 
     status = add("status", _status, "what the home folder holds: posts, period, publishers, last run")
     status.set_defaults()
 
     evaluate = add("evaluate", _evaluate, "quality on labelled data")
     evaluate.add_argument("task", choices=TASKS, metavar="TASK", help=", ".join(TASKS))
-    evaluate.add_argument("--truth", type=Path, metavar="DIR", help="folder with truth.json (see the how-to on simulated posts)")
-    evaluate.add_argument("--sample", type=int, default=30_000, help="near-duplicates: distinct texts to compare (default 30000)")
+    evaluate.add_argument(
+        "--truth", type=Path, metavar="DIR", help="folder with truth.json (see the how-to on simulated posts)"
+    )
+    evaluate.add_argument(
+        "--sample", type=int, default=30_000, help="near-duplicates: distinct texts to compare (default 30000)"
+    )
     evaluate.add_argument("--seed", type=int, default=1, help="near-duplicates: seed of the sample (default 1)")
 
     simulate = add("simulate", _simulate, "write invented posts with known truth: posts.ndjson and truth.json")
@@ -121,7 +135,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = build_parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR, stream=sys.stderr, format="%(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.INFO if options.verbose else logging.ERROR, stream=sys.stderr, format="%(name)s: %(message)s"
+    )
     try:
         return int(options.run(options))
     except BastauError as error:
@@ -136,7 +152,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:
         logging.getLogger(__name__).info("unexpected", exc_info=True)
-        print(f"bastau: unexpected {type(error).__name__}: {error}\nThis is our fault; please report it with --verbose.", file=sys.stderr)
+        print(
+            f"bastau: unexpected {type(error).__name__}: {error}\nThis is our fault; please report it with --verbose.",
+            file=sys.stderr,
+        )
         return 1
 
 
@@ -186,7 +205,13 @@ def _bars(options: argparse.Namespace) -> Iterator[Any]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
     quiet = options.quiet or options.json or not sys.stderr.isatty()
     with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as bars:
         yield bars
@@ -221,7 +246,9 @@ def _import(options: argparse.Namespace) -> int:
                     note = f"{_number(report.n_posts)} posts, {_number(rate)}/s, {report.n_rejects} rejected"
                     bars.update(bar, completed=n_bytes, note=note)
 
-                reports.append(import_file(home, path, now=_now(), mapping=mapping, format=options.format, progress=progress))
+                reports.append(
+                    import_file(home, path, now=_now(), mapping=mapping, format=options.format, progress=progress)
+                )
     seconds = perf_counter() - start
     lines = []
     for report in reports:
@@ -234,7 +261,9 @@ def _import(options: argparse.Namespace) -> int:
         lines += [f"  rejected {n}: {reason}" for reason, n in count_rejects([report]).items()]
     n_posts = sum(report.n_posts for report in reports)
     n_private = sum(report.n_private for report in reports)
-    lines.append(f"{_number(n_posts)} posts in {seconds:.1f} s ({_number(n_posts / max(seconds, 1e-6))}/s); next: bastau run")
+    lines.append(
+        f"{_number(n_posts)} posts in {seconds:.1f} s ({_number(n_posts / max(seconds, 1e-6))}/s); next: bastau run"
+    )
     if n_private:
         threshold = home.settings.publishers.min_audience
         lines.append(
@@ -283,13 +312,18 @@ def _run(options: argparse.Namespace) -> int:
             engine.close()
     total = sum(report.seconds.values())
     if report.up_to_date:
-        lines = [f"Nothing new: {_number(report.n_posts)} posts, {_number(report.n_narratives)} narratives, generation {report.generation}."]
+        lines = [
+            f"Nothing new: {_number(report.n_posts)} posts, {_number(report.n_narratives)} narratives, generation {report.generation}."
+        ]
     else:
         lines = [
             f"{_number(report.n_new_posts)} new posts read; {_number(report.n_posts)} posts in {_number(report.n_narratives)} narratives; "
             f"{_number(report.n_groups)} coordinated groups; {total:.1f} s ({_number(report.n_new_posts / max(total, 1e-9))} posts/s)"
         ]
-        lines += [f"  {step:18s} {seconds:7.2f} s  {100 * seconds / max(total, 1e-9):4.0f} %" for step, seconds in report.seconds.items()]
+        lines += [
+            f"  {step:18s} {seconds:7.2f} s  {100 * seconds / max(total, 1e-9):4.0f} %"
+            for step, seconds in report.seconds.items()
+        ]
         lines.append("next: bastau report, or bastau trace TEXT")
     return _answer(options, vars(report), lines)
 
@@ -306,17 +340,23 @@ def _status(options: argparse.Namespace) -> int:
     home = _open_home(options)
     generation = home.generation()
     con = home.connect()
-    row = con.execute(
-        "SELECT count(*) n_posts, count(*) FILTER (is_publisher) n_by_publishers, count(DISTINCT source) FILTER (is_publisher) n_publishers, "
-        "min(published_at)::VARCHAR first_post, max(published_at)::VARCHAR last_post FROM posts"
-    ).to_arrow_table().to_pylist()[0]
+    row = (
+        con.execute(
+            "SELECT count(*) n_posts, count(*) FILTER (is_publisher) n_by_publishers, count(DISTINCT source) FILTER (is_publisher) n_publishers, "
+            "min(published_at)::VARCHAR first_post, max(published_at)::VARCHAR last_post FROM posts"
+        )
+        .to_arrow_table()
+        .to_pylist()[0]
+    )
     n_rejects = con.execute("SELECT count(*) FROM rejects").fetchall()[0][0]
     answer = {
         "home": str(home.folder),
         **row,
         "n_rejects": n_rejects,
         "min_audience": home.settings.publishers.min_audience,
-        "generation": None if generation is None else {k: v for k, v in generation.manifest.items() if k not in ("batches", "settings")},
+        "generation": None
+        if generation is None
+        else {k: v for k, v in generation.manifest.items() if k not in ("batches", "settings")},
     }
     return _answer(options, answer, [f"{key}: {value}" for key, value in answer.items()])
 
@@ -327,7 +367,9 @@ def _compact(options: argparse.Namespace) -> int:
         from bastau.pipeline import compact
 
         gone = compact(home)
-    return _answer(options, gone, [f"{table}: {n} files fewer" for table, n in gone.items() if n] or ["nothing to merge"])
+    return _answer(
+        options, gone, [f"{table}: {n} files fewer" for table, n in gone.items() if n] or ["nothing to merge"]
+    )
 
 
 def _erase(options: argparse.Namespace) -> int:
@@ -344,7 +386,9 @@ def _erase(options: argparse.Namespace) -> int:
                 run(home, engine)
             finally:
                 engine.close()
-    return _answer(options, {"n_erased": n_erased}, [f"{_number(n_erased)} posts erased, and everything made from them"])
+    return _answer(
+        options, {"n_erased": n_erased}, [f"{_number(n_erased)} posts erased, and everything made from them"]
+    )
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -358,9 +402,213 @@ def _doctor(options: argparse.Namespace) -> int:
             left = [p for p in examine(home) if p.code != "unread"]
         else:
             left = [p for p in problems if p.code not in ("unread", "unfinished")]
-    answer = {"problems": [vars(p) for p in problems], "repaired": bool(options.repair), "left": [vars(p) for p in left]}
+    answer = {
+        "problems": [vars(p) for p in problems],
+        "repaired": bool(options.repair),
+        "left": [vars(p) for p in left],
+    }
     lines = [f"{p.code}: {p.path}: {p.remedy}" for p in problems] or ["every file whole, nothing twice"]
     if options.repair and problems:
         lines.append("mended" if not left else f"{len(left)} problems are left")
     _answer(options, answer, lines)
     return 1 if left else 0
+
+
+def _trace(options: argparse.Namespace) -> int:
+    home = _processed(options)
+    from bastau.report.build import build_trace
+    from bastau.report.locale import load
+    from bastau.report.search import find
+    from bastau.report.terminal import trace_lines
+    from bastau.report.trace import trace_json
+
+    con = home.connect()
+    found = find(con, options.query, canonical=_canonical, sign=lambda text: _sign(home, text))
+    locale = load(_locale(options))
+    if found.best is None:
+        lines = [f"bastau: nothing found for this query among {_number(_count(con, 'posts'))} posts"]
+        lines += [f"  {suggestion}" for suggestion in found.suggestions]
+        if options.json:
+            print(
+                json.dumps(
+                    {"query": options.query, "found": False, "suggestions": list(found.suggestions)}, ensure_ascii=False
+                )
+            )
+        else:
+            print("\n".join(lines), file=sys.stderr)
+        return 2
+    trace = build_trace(con, found, lead_in_hours=home.settings.sources.lead_in_hours)
+    lines = trace_lines(trace, locale)
+    if options.html:
+        from bastau.report.trace_page import trace_page
+
+        _write(options.html, trace_page(trace, locale))
+        lines.append(f"{options.html}")
+    return _answer(options, trace_json(trace), lines)
+
+
+def _count(con: Any, table: str) -> int:
+    return int(con.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])  # noqa: S608 - our own table names
+
+
+def _canonical(url: str) -> str:
+    from bastau.read.addresses import canonical
+
+    return canonical(url) or url
+
+
+def _sign(home: "Home", text: str) -> tuple[str, int | None, bytes | None]:
+    from bastau.reading import read_text
+
+    return read_text(text, home.settings)
+
+
+def _report(options: argparse.Namespace) -> int:
+    home = _processed(options)
+    from bastau.report.brief import brief, brief_json
+    from bastau.report.locale import load
+    from bastau.report.terminal import brief_lines
+
+    con = home.connect()
+    start, end = _period(con, options)
+    made = brief(con, start, end)
+    locale = load(_locale(options))
+    lines = brief_lines(made, locale)
+    if options.output or not options.json:
+        from bastau.report.brief_page import brief_page
+
+        output = options.output or Path("brief.html")
+        pages = output.with_name(f"{output.stem}-traces")
+        link = _trace_pages(home, con, made, locale, pages, output) if options.traces else lambda _narrative_id: None
+        _write(output, brief_page(made, locale, link))
+        lines.append(f"{output}")
+    return _answer(options, brief_json(made), lines)
+
+
+def _period(con: Any, options: argparse.Namespace) -> tuple[datetime, datetime]:
+    if options.end:
+        end = _day(options.end, "--to")
+    else:
+        latest = con.execute("SELECT max(published_at)::DATE::VARCHAR FROM posts").fetchall()[0][0]
+        end = _day(latest, "") + timedelta(days=1) if latest else _now()
+    start = _day(options.start, "--from") if options.start else end - timedelta(days=7)
+    if start >= end:
+        raise ConfigError("--from must lie before --to")
+    return start, end
+
+
+def _day(text: str, option: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise ConfigError(f"{option} {text}: write a date as 2026-03-22") from error
+
+
+def _trace_pages(
+    home: "Home", con: Any, made: Any, locale: Any, folder: Path, output: Path
+) -> Callable[[str], str | None]:
+    """Write a trace page for each narrative that a brief names; return the address of each, relative to the brief."""
+    from bastau.report.build import build_trace
+    from bastau.report.search import find
+    from bastau.report.trace_page import trace_page
+
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {row.narrative_id for rows in (made.new, made.rising, made.across_languages) for row in rows}
+    wanted |= {narrative_id for group in made.coordinated for narrative_id, _text in group.narratives}
+    for narrative_id in sorted(wanted):
+        found = find(con, narrative_id, canonical=_canonical, sign=lambda text: _sign(home, text))
+        trace = build_trace(con, found, lead_in_hours=home.settings.sources.lead_in_hours)
+        _write(folder / f"{narrative_id}.html", trace_page(trace, locale))
+    return lambda narrative_id: f"{folder.name}/{narrative_id}.html" if narrative_id in wanted else None
+
+
+def _export(options: argparse.Namespace) -> int:
+    home = _open_home(options) if options.what in ("posts", "rejects") else _processed(options)
+    from bastau.shield.exports import export
+
+    done = export(
+        home.connect(), options.what, options.output, min_audience=home.settings.publishers.min_audience, now=_now()
+    )
+    answer = {"path": str(done.path), "meta": str(done.meta_path), **done.counts}
+    counts = ", ".join(f"{_number(n)} {name}" for name, n in done.counts.items())
+    return _answer(options, answer, [f"{done.path}: {counts}; what it is stands in {done.meta_path.name}"])
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from bastau.simulate.simulation import generate, write
+
+    write(generate(options.posts, seed=options.seed), options.output)
+    names = [str(options.output / name) for name in ("posts.ndjson", "truth.json")]
+    return _answer(options, {"files": names}, names)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from bastau.demo import prepare, serve
+
+    folder = options.home or Path(os.environ.get("BASTAU_HOME") or "bastau-demo")
+    print("Inventing posts of a country that does not exist, then reading, grouping and tracing them ...", flush=True)
+
+    def progress(step: str, done: int, total: int) -> None:
+        if not done and not options.json:
+            print(f"  {step}", flush=True)
+
+    home, report = prepare(folder, n_posts=options.posts, seed=options.seed, now=_now(), progress=progress)
+    options.home, options.output, options.traces, options.start, options.end = home.folder, None, True, None, None
+    from bastau.report.brief import brief
+    from bastau.report.brief_page import brief_page
+    from bastau.report.locale import LOCALES, load
+
+    pages = home.folder / "pages"
+    con = home.connect()
+    start, end = _period(con, options)
+    made = brief(con, start, end)
+    for code in LOCALES:
+        folder = pages / code
+        folder.mkdir(parents=True, exist_ok=True)
+        link = _trace_pages(home, con, made, load(code), folder / "traces", folder / "index.html")
+        _write(folder / "index.html", brief_page(made, load(code), link))
+    first = _locale(options)
+    _write(
+        pages / "index.html",
+        f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={first}/"><a href="{first}/">{first}</a>\n',
+    )
+    lines = [
+        f"{_number(report.n_posts)} posts, {_number(report.n_narratives)} narratives, {_number(report.n_groups)} coordinated groups",
+        f"pages: {pages}",
+    ]
+    _answer(options, {"home": str(home.folder), "pages": str(pages), **vars(report)}, lines)
+    if options.no_serve:
+        return 0
+
+    def ready(address: str) -> None:
+        others = ", ".join(f"{address}{code}/" for code in LOCALES)
+        print(f"\nopen {address}{first}/   (all languages: {others})\nCtrl-C ends the demo.", flush=True)
+
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(pages, options.port, ready)
+    print("\nThe demo ended; its home folder stays:", home.folder)
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    home = _processed(options)
+    if options.task == "near-duplicates":
+        from bastau.evaluation import near_duplicates
+
+        answer, lines = near_duplicates(home, n_texts=options.sample, seed=options.seed)
+    else:
+        if options.truth is None:
+            raise ConfigError(f"evaluate {options.task}: name the folder of truth.json with --truth DIR")
+        from bastau.evaluation import against_truth
+
+        answer, lines = against_truth(home, options.task, options.truth)
+    return _answer(options, answer, lines)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from bastau.benchmark import bench
+
+    with _bars(options) as bars:
+        bar = bars.add_task("bench", total=None, note="")
+        answer, lines = bench(options.posts, now=_now(), progress=lambda note: bars.update(bar, note=note))
+    return _answer(options, answer, lines)

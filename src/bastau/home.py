@@ -203,12 +203,12 @@ def create_view(con: "duckdb.DuckDBPyConnection", name: str, source: Any) -> Non
     if isinstance(source, list) and source:
         listed = ", ".join("'" + path.replace("'", "''") + "'" for path in source)
         con.execute(
-            f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
+            f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608 - quoted above
         )
         return
     held = TABLES[name].empty_table() if isinstance(source, list) else source
     con.register(f"_{name}", held)
-    con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM _{name}")
+    con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM _{name}")  # noqa: S608 - our own table names
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,8 @@ def import_file(
     with ThreadPoolExecutor(1) as writer:
         pending: Future[None] | None = None
         try:
-            for chunk in _closing(chunks):
+            for given in _closing(chunks):
+                chunk = given
                 if chunk.batch in acknowledged:
                     part = FileReport(
                         path.name, chunk.format, n_repeats=chunk.posts.num_rows + chunk.n_repeats, n_known_batches=1

@@ -8,10 +8,11 @@ import functools
 import hashlib
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
@@ -25,15 +26,14 @@ from bastau.lake import LAKE_TABLES, Lake, write_whole
 from bastau.narratives.changes import changes
 from bastau.narratives.summary import summarise
 from bastau.narratives.update import State, update
-from bastau.plugins import load, names
-from bastau.read.stages import default_stages
-from bastau.schemas import NARRATIVE_CHANGES, NARRATIVES, POSTS, READINGS, TABLES
+from bastau.reading import read_batch, read_fingerprint
+from bastau.schemas import NARRATIVE_CHANGES, NARRATIVES, POSTS, TABLES
 from bastau.settings import Settings
 from bastau.sources.amplifiers import amplifiers
-from bastau.sources.coordination import co_shares, groups, shares
+from bastau.sources.coordination import co_shares, shares
 from bastau.sources.copies import copies
 from bastau.sources.firstseen import origins
-from bastau.stage import Stage, check_order, run_stages
+from bastau.sources.groups import groups
 
 _log = logging.getLogger(__name__)
 
@@ -71,36 +71,6 @@ class _Clock:
         self._start, self._step = now, name
         if name:
             self._progress(name, 0, total)
-
-
-def read_stages(settings: Settings) -> list[Stage]:
-    """Return the stages of read in order: ours, then those of plug-ins by name.
-
-    Raises:
-        ContractError: they do not fit together.
-    """
-    stages = default_stages(settings)
-    own = {type(stage) for stage in stages}
-    for name in names("stages"):
-        offered = load("stages", name)
-        if offered not in own:
-            stages.append(offered())
-    check_order(stages, POSTS)
-    return stages
-
-
-def read_batch(batch: str, *, lake_root: str, settings: Settings) -> int:
-    """Run the read stages over one stored batch and commit its readings; return the number of posts.
-
-    Runs in a thread or in a Spark executor: it takes nothing but the batch id and plain settings.
-    """
-    lake = Lake.open(lake_root)
-    file = next(f for f in lake.files("posts") if batch in f.batches)
-    day = date.fromisoformat(file.path.split("/")[1].removeprefix("day="))
-    posts = lake.read_file(file)
-    rows = run_stages(read_stages(settings), posts).select(READINGS.names)
-    lake.commit("readings", file.batches[0], rows, day, holds=file.batches)
-    return posts.num_rows
 
 
 def run(
@@ -163,7 +133,13 @@ def run(
     clock.step("narratives")
     number = 1 + (previous.manifest["generation"] if previous is not None else 0)
     generation = home.new_generation(number)
-    state = update(state, new, functools.partial(_folded_texts, home), similarity=home.settings.narratives.similarity)
+    state = update(
+        state,
+        new,
+        functools.partial(_folded_texts, home),
+        similarity=home.settings.narratives.similarity,
+        threads=home.settings.engine.threads or os.cpu_count() or 1,
+    )
     del new
 
     clock.step("store narratives")
@@ -211,33 +187,37 @@ def _relational(home: Home, engine: Engine, generation: Generation, clock: _Cloc
     engine.open({"narratives": generation.paths("narratives")})
 
     clock.step("copies")
-    generation.write("copies", engine.collect(copies(posts, readings, members, settings)))
+    edges = copies(posts, readings, members, keep=engine.keep, clock_error_s=settings.clock_error_s)
+    generation.write("copies", engine.collect(edges))
     engine.open({"copies": generation.paths("copies")})
 
     clock.step("first seen")
-    generation.write("origins", engine.collect(origins(posts, members, engine.table("narratives"), settings)))
+    narratives = engine.table("narratives")
+    generation.write("origins", origins(posts, readings, members, narratives, keep=engine.keep, settings=settings))
 
     clock.step("amplifiers")
-    generation.write("amplifiers", engine.collect(amplifiers(posts, engine.table("copies"))))
+    generation.write("amplifiers", engine.collect(amplifiers(engine.table("copies"), posts)))
 
     clock.step("coordination")
     shared = engine.keep(shares(posts, readings, members))
-    pairs = engine.collect(co_shares(shared, engine.keep, settings))
+    pairs = co_shares(shared, keep=engine.keep, settings=settings)
     generation.write("co_shares", pairs)
-    generation.write("coordination", groups(pairs, shared, posts, engine.collect, settings))
+    generation.write("coordination", groups(pairs, shared, posts, readings, settings=settings))
 
 
 def _new_posts(lake: Lake, batches: Sequence[str]) -> pa.Table:
-    """Return post_key, published_at, repost_of (from posts) and text_key, bands (from readings) of ``batches``."""
+    """Return post_key, published_at, repost_of (from posts), text_key, bands and folded (from readings) of ``batches``."""
     posts = lake.read("posts", ["post_key", "published_at", "repost_of"], batches)
-    readings = lake.read("readings", ["post_key", "text_key", "bands"], batches)
+    readings = lake.read("readings", ["post_key", "text_key", "bands", "folded"], batches)
     wanted = np.argsort(posts.column("post_key").to_numpy(), kind="stable")
     given = np.argsort(readings.column("post_key").to_numpy(), kind="stable")
     posts, readings = posts.take(pa.array(wanted)), readings.take(pa.array(given))
     if not posts.column("post_key").equals(readings.column("post_key")):
         # Erasure may have removed posts whose readings are still there, never the other way round.
         readings = readings.filter(pc.is_in(readings.column("post_key"), posts.column("post_key").combine_chunks()))
-    return posts.append_column("text_key", readings.column("text_key")).append_column("bands", readings.column("bands"))
+    for name in ("text_key", "bands", "folded"):
+        posts = posts.append_column(name, readings.column(name))
+    return posts
 
 
 def _folded_texts(home: Home, text_keys: np.ndarray) -> pa.Table:
@@ -269,17 +249,6 @@ def fingerprint(settings: Settings) -> str:
     """Return a hash of all that the grouping depends on beside the posts."""
     parts = {"narratives": asdict(settings.narratives), "read": read_fingerprint(settings)}
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=12).hexdigest()
-
-
-READ_VERSION = 1
-"""Raised whenever a read stage gives other columns for the same post, so that stored readings are made again."""
-
-
-def read_fingerprint(settings: Settings) -> str:
-    """Return a hash of all that the readings depend on beside the posts."""
-    stages = [type(stage).__qualname__ for stage in read_stages(settings)]
-    parts = [READ_VERSION, settings.narratives.min_chars, stages]
-    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()
 
 
 def _drop_stale_readings(home: Home) -> None:

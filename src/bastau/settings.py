@@ -134,7 +134,8 @@ def load_settings(path: Path) -> Settings:
 def _section(kind: type, name: str, values: dict[str, Any], problems: list[str]) -> Any:
     types_ = typing.get_type_hints(kind)
     accepted: dict[str, Any] = {}
-    for key, value in values.items():
+    for key, given in values.items():
+        value = given
         label = f"{name}.{key}"
         if key not in types_:
             problems.append(f"unknown setting {label}; known: {', '.join(types_)}")
