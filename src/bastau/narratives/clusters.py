@@ -21,8 +21,8 @@ from scipy.sparse.csgraph import connected_components
 from bastau.narratives.candidates import longer
 from bastau.narratives.similarity import Shingles, jaccard
 
-CUT = 0.8
-"""Groups merge down to this share of the similarity asked of a pair (0.56 for 0.7)."""
+CUT = 0.95
+"""Groups merge down to this share of the similarity asked of a pair (0.665 for 0.7)."""
 
 
 @dataclass(frozen=True)

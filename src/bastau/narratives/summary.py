@@ -37,5 +37,10 @@ def summarise(posts: Any, readings: Any, members: Any) -> Any:
 def _most_first(rows: Any, column: str, name: str) -> Any:
     """Return narrative_key and the list ``name`` of the distinct values of ``column``, most posts first."""
     counts = rows.group_by(["narrative_key", column]).agg(n=rows.count())
-    order = [counts.n.desc(), counts[column]]
-    return counts.group_by("narrative_key").agg(**{name: counts[column].collect(order_by=order)})
+    # Spark knows no ordered collect, but a window over the whole group keeps its order on every engine.
+    window = ibis.window(group_by=counts.narrative_key, order_by=[counts.n.desc(), counts[column]])
+    lists = counts.mutate(
+        place=ibis.row_number().over(window),
+        **{name: counts[column].collect().over(window.between(None, None))},
+    )
+    return lists.filter(lists.place == 0).select("narrative_key", name)
