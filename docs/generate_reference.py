@@ -2,14 +2,18 @@
 
 import argparse
 import inspect
+import re
 import sys
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import duckdb
+import pyarrow as pa
+
 from bastau import errors, schemas, settings
 from bastau.cli import build_parser
-from bastau.shield import exports
+from bastau.shield import exports, queries
 
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(__file__).parent / "reference"
@@ -74,7 +78,7 @@ def setting_list() -> str:
     rows = []
     for name, type_, default, meaning in settings.describe():
         low, high = settings._RANGES.get(name, (None, None))
-        limits = "" if low is None else f"{low:g} to {high:g}"
+        limits = "" if low is None else f"{low:g} or more" if high >= 2**62 else f"{low:.12g} to {high:.12g}"
         rows.append([f"`{name}`", type_, f"`{default}`", limits, meaning])
     return (
         "# Settings\n\nOne file, `bastau.toml` in the home folder; each part before the dot is a section. "
@@ -86,7 +90,7 @@ def setting_list() -> str:
 
 def tables() -> str:
     """Describe each column of each stored table."""
-    lines = ["# Tables\n", f"{_sentence(inspect.getdoc(schemas) or '')}\n"]
+    lines = ["# Tables\n", f"{_markdown(inspect.getdoc(schemas) or '')}\n"]
     for name, schema in schemas.TABLES.items():
         required = {f.name for f in schema if not f.nullable}
         rows = [
@@ -98,23 +102,42 @@ def tables() -> str:
 
 
 def export_list() -> str:
-    """Describe what can be exported and in which formats."""
-    rows = [[f"`{what}`", ", ".join(f"`{e}`" for e in endings)] for what, endings in exports.endings().items()]
-    refused = ", ".join(f"`{what}`" for what in exports.WHAT if what not in exports.endings())
-    return (
-        f"# Exports\n\n{inspect.getdoc(exports)}\n\n"
-        "`.csv`, `.ndjson` and `.jsonl` may be followed by `.gz` or `.zst`. "
-        "In CSV, lists are JSON, and a text cell that a spreadsheet would run as a formula starts with an apostrophe.\n\n"
-        + _table(["what", "endings"], rows)
-        + f"\n\nNot built yet, and refused: {refused}.\n"
-    )
+    """Describe what can be exported, in which formats, and the columns."""
+    built = exports.endings()
+    refused = ", ".join(f"`{what}`" for what in exports.WHAT if what not in built)
+    lines = [
+        f"# Exports\n\n{_markdown(inspect.getdoc(exports) or '')}\n",
+        "`.csv`, `.ndjson` and `.jsonl` may be followed by `.gz` or `.zst`. In CSV, lists are JSON, and a text cell that a "
+        "spreadsheet would run as a formula starts with an apostrophe: use NDJSON or Parquet to give posts to a program. "
+        "Times are RFC 3339 in UTC, in Parquet timestamps.\n",
+        f"Not built yet, and refused: {refused}.",
+    ]
+    with duckdb.connect() as con:
+        for name, schema in schemas.TABLES.items():
+            con.register(name, schema.empty_table())
+        for what, endings in built.items():
+            lines.append(f"\n## {what}\n\nEndings: {', '.join(f'`{e}`' for e in endings)}.\n")
+            query = exports.query_of(what)
+            if query is None:
+                lines += [_markdown(inspect.getdoc(part) or "") + "\n" for part in (queries.nodes, queries.edges)]
+                continue
+            lines.append(_markdown(inspect.getdoc(query) or "") + "\n")
+            shape = con.sql(query(queries.as_stored))
+            stored = {f: doc for f, _, doc in schemas.describe(schemas.TABLES.get(what, pa.schema([])))}
+            meanings = stored | queries.ADDED.get(what, {})
+            rows = [
+                [f"`{column}`", f"`{type_}`", meanings[column]]
+                for column, type_ in zip(shape.columns, map(str, shape.types), strict=True)
+            ]
+            lines.append(_table(["field", "type", "meaning"], rows))
+    return "\n".join(lines) + "\n"
 
 
 def error_list() -> str:
     """Describe each error by who must act."""
     kinds = [k for _, k in inspect.getmembers(errors, inspect.isclass) if issubclass(k, errors.BastauError)]
     kinds.sort(key=lambda kind: (kind.exit_code, inspect.getsourcelines(kind)[1]))
-    rows = [[f"`{kind.__name__}`", str(kind.exit_code), (inspect.getdoc(kind) or "")] for kind in kinds]
+    rows = [[f"`{kind.__name__}`", str(kind.exit_code), _markdown(inspect.getdoc(kind) or "")] for kind in kinds]
     return (
         "# Errors and exit codes\n\n0 done, 1 our fault, 2 yours, 3 a source's; 130 after Ctrl-C. "
         "A message names its place, never the words of a post.\n\n"
@@ -145,6 +168,10 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
+
+
+def _markdown(docstring: str) -> str:
+    return re.sub(r":\w+:`[~.]?([^`]+)`", r"`\1`", docstring).replace("``", "`")
 
 
 def _sentence(text: str) -> str:

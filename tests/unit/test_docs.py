@@ -59,10 +59,13 @@ class TestEveryPage:
 
     def test_shows_commands_that_exist(self, page: Path) -> None:
         for example in examples(page.read_text("utf-8")):
+            arguments = shlex.split(example)[1:]
+            if "--help" in arguments:
+                continue
             try:
-                build_parser().parse_args(shlex.split(example)[1:])
-            except SystemExit as stop:
-                assert stop.code == 0, example
+                build_parser().parse_args(arguments)
+            except SystemExit:
+                pytest.fail(f"no such command: {example}")
 
 
 def test_the_first_pages_show_commands_to_check() -> None:

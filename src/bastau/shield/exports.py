@@ -54,6 +54,11 @@ def endings() -> dict[str, tuple[str, ...]]:
     return {what: tuple(formats) for what, (formats, _) in _KINDS.items()}
 
 
+def query_of(what: str) -> Callable[[queries.Time], str] | None:
+    """Return the query of an export's rows; None for the graph, which has two (:mod:`bastau.shield.graphs`)."""
+    return _KINDS[what][1]
+
+
 @dataclass(frozen=True)
 class _Form:
     """How a file is written: its format, its compression if any, and the query of its rows if it is a table."""

@@ -152,6 +152,25 @@ NAMED_PRIVATE: dict[str, str] = {
 """Per export: how many names of private authors it would show where only publishers may stand (SCOPE, rule 2)."""
 
 
+ADDED: dict[str, dict[str, str]] = {
+    "narratives": {
+        "post_ids": "its posts, earliest first",
+        "origin": "first-seen interval, coverage and ranked candidates, publishers only; `abstained` says that the "
+        "beginning was probably not observed, `reason` why; `n_earlier_private` counts earlier posts by private accounts",
+        "amplifiers": "publishers whose posts in it were repeated; `score` is the FIB index",
+        "claims": "fact-checks that match; empty until matching is built",
+        "suggestions": "what rules suggest to a reviewer; empty until rules are built",
+    },
+    "near-duplicates": {
+        "post_a": "the earlier post of the two",
+        "post_b": "the later one",
+        "similarity": "Jaccard of the character 5-gram sets, in [threshold, 1]; 1 for the same text",
+        "kind": "near_copy (two texts) or same_text (the same text again)",
+    },
+}
+"""Meaning of the columns that an export has and no table of the same name explains."""
+
+
 def neutral_cells(query: str, types: dict[str, str]) -> str:
     """Return ``query`` made safe for CSV: lists as JSON, and no cell that a spreadsheet would run as a formula.
 
