@@ -1,0 +1,305 @@
+# ruff: noqa: S608 - queries hold only constants of this module; values are parameters
+"""A brief for a period: what is new, rising, coordinated and across languages, and what was not looked at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+import duckdb
+import orjson
+from scipy.special import betaincinv
+
+from bastau.errors import ConfigError
+from bastau.report.queries import at, clean, is_pseudonym, rows, shorten, shown_text
+from bastau.report.timeline import Coverage, Timeline, coverage, timeline
+from bastau.report.trace import Window
+
+MOST_ROWS = 20
+LEVEL = 0.99
+"""Confidence level of the intervals: stricter than .95 because many narratives are compared at once."""
+MIN_POSTS = 5
+"""Fewer posts in the period are not called rising."""
+
+_PERIOD = "bastau_brief_posts"
+
+
+@dataclass(frozen=True)
+class Rise:
+    """How much more often than in the previous period, per collected post; ``ratio`` None: not at all before.
+
+    ``low`` and ``high`` bound the ratio with confidence :data:`LEVEL`; ``high`` None is unbounded.
+    """
+
+    n_before: int
+    ratio: float | None
+    low: float
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A narrative in the period; counts are of the period. ``earliest`` is a publisher, None: none is named."""
+
+    narrative_id: str
+    text: str
+    language: str
+    n_posts: int
+    n_publishers: int
+    languages: tuple[str, ...]
+    platforms: tuple[str, ...]
+    first_seen_at: datetime
+    earliest: str | None
+    confidence: float | None
+    rise: Rise | None
+
+
+@dataclass(frozen=True)
+class MovedTogether:
+    """A coordinated group active in the period, with the narratives most of its posts belong to."""
+
+    group_id: str
+    sources: tuple[str, ...]
+    n_other_accounts: int
+    p_value: float
+    traces: tuple[str, ...]
+    windows: tuple[Window, ...]
+    n_objects: int
+    narratives: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Brief:
+    """A period [``start``, ``end``) against the equal period before it."""
+
+    start: datetime
+    end: datetime
+    n_posts: int
+    n_posts_before: int
+    n_publishers: int
+    n_private_posts: int
+    n_narratives: int
+    n_in_narratives: int
+    n_rejects: int
+    reject_reasons: tuple[tuple[str, int], ...]
+    timeline: Timeline | None
+    coverage: tuple[Coverage, ...]
+    new: tuple[Row, ...]
+    n_new: int
+    rising: tuple[Row, ...]
+    n_rising: int
+    coordinated: tuple[MovedTogether, ...]
+    across_languages: tuple[Row, ...]
+    n_across_languages: int
+    min_audience: int | None
+
+
+def brief_json(brief: Brief) -> dict[str, Any]:
+    """Return the brief as JSON values: the field names of :class:`Brief`, times in RFC 3339 with ``Z``."""
+    return cast(dict[str, Any], orjson.loads(orjson.dumps(brief, option=orjson.OPT_UTC_Z)))
+
+
+def rise(n_now: int, n_before: int, total_now: int, total_before: int) -> Rise:
+    """Compare two Poisson rates: posts of a narrative per post collected, now and before.
+
+    Given their sum, ``n_now`` is binomial; the interval is Clopper and Pearson's for that share, turned into a
+    ratio of rates. ``total_now`` and ``total_before`` are above 0.
+
+    Reference: Przyborowski, Wilenski 1940, Biometrika 31; Clopper, Pearson 1934, Biometrika 26.
+    """
+    exposure = total_before / total_now
+    tail = (1 - LEVEL) / 2
+    low = float(betaincinv(n_now, n_before + 1, tail)) if n_now else 0.0
+    high = float(betaincinv(n_now + 1, n_before, 1 - tail)) if n_before else 1.0
+    return Rise(
+        n_before,
+        n_now / n_before * exposure if n_before else None,
+        low / (1 - low) * exposure,
+        high / (1 - high) * exposure if high < 1 else None,
+    )
+
+
+def brief(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> Brief:
+    """Return the brief for the posts published in [``start``, ``end``).
+
+    Args:
+        con: one view per table of :data:`bastau.schemas.TABLES`; a temporary table is made and dropped.
+        start: beginning, with a time zone.
+        end: end, with a time zone.
+
+    Raises:
+        ConfigError: the period is empty.
+    """
+    if end <= start:
+        raise ConfigError(f"the period ends ({end:%Y-%m-%d %H:%M}) before it begins ({start:%Y-%m-%d %H:%M})")
+    con.execute(
+        f"""
+        create or replace temp table {_PERIOD} as
+        select p.post_key, p.platform, p.source, p.is_publisher, epoch_us(p.published_at) as at_us,
+               p.published_at >= ? as is_now, coalesce(r.detected_language, 'und') as language, m.narrative_key
+        from posts p left join readings r using (post_key) left join members m using (post_key)
+        where p.published_at >= ? and p.published_at < ?""",
+        [start, start - (end - start), end],
+    )
+    try:
+        return _brief(con, start, end)
+    finally:
+        con.execute(f"drop table if exists {_PERIOD}")
+
+
+def _brief(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> Brief:
+    counts = rows(
+        con,
+        f"""
+        select count(*) filter (is_now) as n_posts, count(*) filter (not is_now) as n_before,
+               count(distinct (platform, source)) filter (is_now and is_publisher) as n_publishers,
+               count(*) filter (is_now and not is_publisher) as n_private,
+               count(distinct narrative_key) filter (is_now) as n_narratives,
+               count(narrative_key) filter (is_now) as n_in_narratives
+        from {_PERIOD}""",
+    )[0]
+    platforms = [r["platform"] for r in rows(con, "select distinct platform from posts order by 1")]
+    reasons = rows(con, "select reason, count(*) as n from rejects group by 1 order by n desc, 1")
+    table = _narratives(con)
+    new = [r for r in table if r["first_us"] >= start.timestamp() * 1e6]
+    across = [r for r in table if len(r["known_languages"]) > 1]
+    rising = _rising(table, new, counts["n_posts"], counts["n_before"])
+    new.sort(key=lambda r: (-r["n_now"], r["first_us"], r["narrative_id"]))
+    across.sort(key=lambda r: (-len(r["known_languages"]), -r["n_now"], r["narrative_id"]))
+    shown = _describe(con, [*new[:MOST_ROWS], *(r for r, _ in rising[:MOST_ROWS]), *across[:MOST_ROWS]])
+    return Brief(
+        start,
+        end,
+        counts["n_posts"],
+        counts["n_before"],
+        counts["n_publishers"],
+        counts["n_private"],
+        counts["n_narratives"],
+        counts["n_in_narratives"],
+        sum(r["n"] for r in reasons),
+        tuple((r["reason"], r["n"]) for r in reasons[:10]),
+        _timeline(con) if counts["n_posts"] else None,
+        tuple(coverage(con, [platform], start, end, 62) for platform in platforms),
+        tuple(_row(r, shown, None) for r in new[:MOST_ROWS]),
+        len(new),
+        tuple(_row(r, shown, up) for r, up in rising[:MOST_ROWS]),
+        len(rising),
+        _coordinated(con, start, end),
+        tuple(_row(r, shown, None) for r in across[:MOST_ROWS]),
+        len(across),
+        rows(con, "select min(min_audience) as n from imports")[0]["n"],
+    )
+
+
+def _timeline(con: duckdb.DuckDBPyConnection) -> Timeline:
+    con.execute(f"create or replace temp view {_PERIOD}_now as select * from {_PERIOD} where is_now")
+    try:
+        return timeline(con, f"{_PERIOD}_now", most=62)
+    finally:
+        con.execute(f"drop view if exists {_PERIOD}_now")
+
+
+def _narratives(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Count each narrative of the period, its languages and platforms with most posts first."""
+    sql = f"""
+        with counted as (
+            select narrative_key, count(*) filter (is_now) as n_now, count(*) filter (not is_now) as n_before,
+                   count(distinct (platform, source)) filter (is_now and is_publisher) as n_publishers
+            from {_PERIOD} where narrative_key is not null group by 1 having n_now > 0),
+        spoken as (
+            select narrative_key, list(language order by n desc, language) as languages from (
+                select narrative_key, language, count(*) as n from {_PERIOD} where is_now group by all) group by 1),
+        carried as (
+            select narrative_key, list(platform order by n desc, platform) as platforms from (
+                select narrative_key, platform, count(*) as n from {_PERIOD} where is_now group by all) group by 1)
+        select n.narrative_key, n.narrative_id, n.first_post_key, epoch_us(n.first_seen_at) as first_us,
+               c.n_now, c.n_before, c.n_publishers, s.languages, k.platforms
+        from counted c join narratives n using (narrative_key) join spoken s using (narrative_key)
+             join carried k using (narrative_key)"""
+    found = rows(con, sql)
+    for row in found:
+        row["known_languages"] = [tag for tag in row["languages"] if tag != "und" and "|" not in tag]
+    return found
+
+
+def _rising(
+    table: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]], total_now: int, total_before: int
+) -> list[tuple[dict[str, Any], Rise]]:
+    """Return what certainly rose, by how much it rose at least; nothing without an earlier period to compare."""
+    if not total_before:
+        return []
+    young = {row["narrative_id"] for row in new}
+    old = [row for row in table if row["n_now"] >= MIN_POSTS and row["narrative_id"] not in young]
+    compared = [(row, rise(row["n_now"], row["n_before"], total_now, total_before)) for row in old]
+    return sorted((e for e in compared if e[1].low > 1), key=lambda e: (-e[1].low, e[0]["narrative_id"]))
+
+
+def _describe(con: duckdb.DuckDBPyConnection, wanted: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Fetch words and origin of the few narratives that are shown."""
+    keys = sorted({row["first_post_key"] for row in wanted})
+    sql = """
+        select p.post_key, p.title, p.text, coalesce(r.detected_language, 'und') as language
+        from posts p left join readings r using (post_key) where p.post_key in (select unnest(?::bigint[]))"""
+    posts = {row["post_key"]: row for row in rows(con, sql, [keys])}
+    sql = """
+        select narrative_key, abstained, candidates[1].source as source, candidates[1].confidence as confidence
+        from origins where narrative_key in (select unnest(?::bigint[]))"""
+    origins = {r["narrative_key"]: r for r in rows(con, sql, [[row["narrative_key"] for row in wanted]])}
+    nobody = {"abstained": True, "source": None, "confidence": None}
+    return {
+        row["narrative_id"]: {**posts[row["first_post_key"]], **origins.get(row["narrative_key"], nobody)}
+        for row in wanted
+    }
+
+
+def _row(row: dict[str, Any], shown: dict[str, dict[str, Any]], up: Rise | None) -> Row:
+    about = shown[row["narrative_id"]]
+    named = not about["abstained"] and about["source"] and not is_pseudonym(about["source"])
+    return Row(
+        row["narrative_id"],
+        shorten(shown_text(about["title"], about["text"]), 220),
+        about["language"],
+        row["n_now"],
+        row["n_publishers"],
+        tuple(row["languages"]),
+        tuple(row["platforms"]),
+        at(row["first_us"]),
+        clean(about["source"]) if named else None,
+        about["confidence"] if named else None,
+        up,
+    )
+
+
+def _coordinated(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> tuple[MovedTogether, ...]:
+    sql = f"""
+        select group_id, sources, n_other_accounts, p_value, traces, n_objects,
+               list_transform(windows, lambda w: [epoch_us(w."from"), epoch_us(w."to")]) as windows
+        from coordination
+        where len(list_filter(windows, lambda w: w."from" < ? and w."to" >= ?)) > 0
+        order by n_objects desc, group_id limit {MOST_ROWS}"""
+    groups = rows(con, sql, [end, start])
+    sql = f"""
+        with named as (
+            select group_id, unnest(sources) as source from coordination where group_id in (select unnest(?::varchar[]))),
+        ranked as (
+            select g.group_id, n.narrative_id, n.text, count(*) as n,
+                   row_number() over (partition by g.group_id order by count(*) desc, n.narrative_id) as nth
+            from named g join {_PERIOD} p using (source) join narratives n using (narrative_key)
+            where p.is_now group by g.group_id, n.narrative_id, n.text having count(distinct source) >= 2)
+        select group_id, narrative_id, text from ranked where nth <= 3 order by group_id, nth"""
+    touched: dict[str, list[tuple[str, str]]] = {}
+    for r in rows(con, sql, [[g["group_id"] for g in groups]]):
+        touched.setdefault(r["group_id"], []).append((r["narrative_id"], shorten(clean(r["text"]), 120)))
+    return tuple(
+        MovedTogether(
+            g["group_id"],
+            tuple(clean(s) for s in g["sources"] if not is_pseudonym(s)),
+            g["n_other_accounts"],
+            g["p_value"],
+            tuple(g["traces"]),
+            tuple(Window(at(a), at(b)) for a, b in g["windows"]),
+            g["n_objects"],
+            tuple(touched.get(g["group_id"], ())),
+        )
+        for g in groups
+    )

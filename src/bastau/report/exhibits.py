@@ -1,0 +1,75 @@
+"""What both pages show: a timeline as chart and table, and the figures of a group."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from bastau.report import charts, document, wording
+from bastau.report.brief import MovedTogether
+from bastau.report.charts import Caption
+from bastau.report.document import paragraph, table
+from bastau.report.locale import Locale
+from bastau.report.timeline import Timeline
+from bastau.report.trace import Group
+
+
+def timeline_chart(
+    line: Timeline,
+    series: Mapping[str, Sequence[int]],
+    names: Mapping[str, str],
+    title: str,
+    description: str,
+    ident: str,
+    locale: Locale,
+) -> str:
+    """Return the stacked bars of one way to split a timeline, with a legend and the words of its description."""
+
+    def draw(width: float, suffix: str) -> str:
+        return charts.stacked_bars(
+            Caption(f"{ident}-{suffix}", title, description),
+            line.starts,
+            [charts.Series(names[code], counts) for code, counts in series.items()],
+            width=width,
+            tick=lambda at: locale.tick(at, line.bin_s),
+            number=locale.number,
+        )
+
+    legend = [
+        f"{charts.swatch(i)}{escape(names[code])} {locale.number(sum(counts))}"
+        for i, (code, counts) in enumerate(series.items())
+    ]
+    return f"{document.listing(legend, 'legend')}{document.chart(draw)}{paragraph(description, 'note')}"
+
+
+def timeline_table(
+    line: Timeline, series: Mapping[str, Sequence[int]], names: Mapping[str, str], caption: str, locale: Locale
+) -> str:
+    """Return the same figures as a table, bins without posts left out."""
+    heads = [(locale.text("label.time"), "t"), *((names[code], "n") for code in series)]
+    body = []
+    for i, start in enumerate(line.starts):
+        counts = [one[i] for one in series.values()]
+        if any(counts):
+            body.append([document.when(start, locale), *(locale.number(n) for n in counts)])
+    return table(caption, heads, body)
+
+
+def group_facts(group: Group | MovedTogether, locale: Locale) -> str:
+    """Return a group's figures and days as paragraphs."""
+    traces = ", ".join(locale.name("trace_kind", trace) for trace in group.traces)
+    facts = locale.text(
+        "groups.figures",
+        objects=locale.count("count.objects", group.n_objects),
+        traces=traces,
+        p=wording.p_value(group.p_value, locale),
+    )
+    if group.n_other_accounts:
+        others = locale.text("groups.with_others", accounts=locale.count("count.accounts", group.n_other_accounts))
+        facts = f"{facts}; {others}"
+    windows = [
+        locale.date(w.start)
+        if w.start.date() == w.end.date()
+        else locale.text("form.range", start=locale.date(w.start), end=locale.date(w.end))
+        for w in group.windows[:6]
+    ]
+    active = locale.text("groups.windows", windows="; ".join(windows)) if windows else ""
+    return paragraph(f"{group.group_id} · {facts}", "facts") + paragraph(active, "facts")

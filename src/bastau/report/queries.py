@@ -1,0 +1,69 @@
+"""Small results from DuckDB as Python values, and what may be shown of them."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+
+HIDDEN = "@…"
+"""Stands where a private account's pseudonym stood in the words of a post."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PSEUDONYM = re.compile(r"@?p~\w+")
+# Controls break terminals; embeddings and overrides (not the plain marks 200E, 200F) let a name pose as another.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+def rows(con: duckdb.DuckDBPyConnection, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    """Return the result as one dict a row; for small results, times as microseconds (``epoch_us``)."""
+    cursor = con.execute(sql, list(params))
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def at(us: int) -> datetime:
+    """Return microseconds since 1970 as a UTC time.
+
+    Times leave DuckDB as numbers: its own conversion depends on the session's time zone.
+    """
+    return _EPOCH + timedelta(microseconds=us)
+
+
+def at_or_none(us: int | None) -> datetime | None:
+    """Return :func:`at`, keeping null."""
+    return None if us is None else at(us)
+
+
+def is_pseudonym(source: str) -> bool:
+    """Tell a private author's pseudonym from a publisher's name (SCOPE, rule 2)."""
+    return source.startswith("p~")
+
+
+def clean(text: str | None) -> str:
+    """Return text that is safe to show: no pseudonyms, no control characters, no overrides of direction."""
+    return _UNSAFE.sub("", _PSEUDONYM.sub(HIDDEN, text or "")).strip()
+
+
+def shown_url(url: str | None) -> str | None:
+    """Return a web address that may be shown, else None (other schemes, addresses that hold a pseudonym)."""
+    if not url or not url.lower().startswith(("http://", "https://")) or _PSEUDONYM.search(url):
+        return None
+    return _UNSAFE.sub("", url).strip()
+
+
+def shown_text(title: str | None, text: str | None) -> str:
+    """Return headline and body as one text, the headline once."""
+    title, text = clean(title), clean(text)
+    return text if not title or text.startswith(title) else f"{title}\n{text}".strip()
+
+
+def shorten(text: str, most: int) -> str:
+    """Return the first line's worth of text, at most ``most`` characters, cut between words where one can."""
+    text = " ".join(text.split())
+    if len(text) <= most:
+        return text
+    cut = text[: most - 1]
+    head, space, _ = cut.rpartition(" ")
+    return (head if space and len(head) > most // 2 else cut).rstrip(" ,;:–—-") + "…"

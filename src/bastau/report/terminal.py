@@ -1,0 +1,80 @@
+"""The terminal summary of a trace and a brief: lines of plain text, nothing printed here."""
+
+from bastau.report import wording
+from bastau.report.brief import Brief, Row
+from bastau.report.locale import Locale
+from bastau.report.queries import shorten
+from bastau.report.trace import Trace
+
+_WIDTH = 100
+
+
+def trace_lines(trace: Trace, locale: Locale) -> list[str]:
+    """Return the summary: what it is, where it was first seen, how it spread, who moved together, what is not known."""
+    narrative = trace.narrative
+    words = locale.text("form.quote", words=shorten(narrative.text, 2 * _WIDTH))
+    lines = [f"{narrative.narrative_id or locale.text('page.single')}  {words}", ""]
+    lines += [wording.headline(trace, locale), wording.extent(trace, locale), wording.interval(trace, locale)]
+    if trace.how not in ("narrative", "post"):
+        lines.insert(1, wording.how_found(trace, locale))
+    lines += _listed(
+        locale.text("first.candidates"),
+        [
+            f"{locale.percent(c.confidence):>5}  {wording.label(c.source, c.source_name, locale)}, "
+            f"{locale.name('platform', c.platform)}, {locale.moment(c.published_at)}"
+            for c in trace.first_seen.candidates
+        ],
+    )
+    lines += _listed(
+        locale.text("spread.kinds"),
+        [
+            f"{locale.name('kind', c.kind)}: {locale.number(c.n)} "
+            f"({locale.text('label.median_delay').lower()} {locale.duration(c.median_delay_s)})"
+            for c in trace.copies
+        ],
+    )
+    lines += _listed(
+        locale.text("amplifiers.head"),
+        [f"{a.source}: {locale.text('label.fib')} {locale.number(a.score)}" for a in trace.amplifiers[:5]],
+    )
+    lines += _listed(
+        locale.text("groups.head"),
+        [f"{group.group_id}: {locale.listing(list(group.sources_here))}" for group in trace.groups[:5]],
+    )
+    if trace.groups:
+        lines.append(locale.text("groups.note"))
+    lines += _listed(locale.text("unknown.head"), [wording.unknown_line(u, locale) for u in trace.not_known])
+    others = [
+        f"{other.narrative_id or '—'}  {shorten(other.text, _WIDTH)} ({locale.count('count.posts', other.n_posts)})"
+        for other in trace.others
+    ]
+    return lines + _listed(locale.text("how.others"), others)
+
+
+def brief_lines(brief: Brief, locale: Locale) -> list[str]:
+    """Return the brief's counts and the head of each of its lists."""
+    span = locale.text("form.range", start=locale.date(brief.start), end=locale.date(brief.end))
+    counts = [
+        locale.count("count.posts", brief.n_posts),
+        locale.count("count.publishers", brief.n_publishers),
+        locale.count("brief.narratives", brief.n_narratives),
+    ]
+    lines = [f"{span}: {', '.join(counts)}"]
+    for head, rows in (
+        ("brief.new", brief.new),
+        ("brief.rising", brief.rising),
+        ("brief.across", brief.across_languages),
+    ):
+        lines += _listed(locale.text(head), [_row(row, locale) for row in rows[:5]])
+    groups = [f"{group.group_id}: {', '.join(group.sources[:6])}" for group in brief.coordinated[:5]]
+    lines += _listed(locale.text("brief.coordinated"), groups)
+    return [*lines, locale.text("groups.note")] if groups else lines
+
+
+def _row(row: Row, locale: Locale) -> str:
+    rise = f", {wording.rise(row.rise, locale)}" if row.rise else ""
+    return f"{row.narrative_id}  {shorten(row.text, _WIDTH)} ({locale.count('count.posts', row.n_posts)}{rise})"
+
+
+def _listed(head: str, items: list[str]) -> list[str]:
+    return ["", head, *(f"  {item}" for item in items)] if items else []
