@@ -1,0 +1,284 @@
+"""Web pages for website families: Page NDJSON, and web archives, whose articles become posts as well.
+
+References: ISO 28500 (WARC 1.1); the Internet Archive ARC 1.0 format; WACZ 1.1.1, section 5 (``archive/*.warc.gz``);
+https://schema.org/NewsArticle; https://ogp.me.
+"""
+
+import io
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from bastau.collect.formats.claims import as_claim, parse_moment, reviews
+from bastau.collect.handles import HOSTS
+from bastau.collect.lines import objects, read_lines
+from bastau.collect.reading import MAX_RECORD_BYTES, MAX_TEXT_BYTES, Batch, Head, Problem, Request, digest, raw_table
+
+MAX_ARCHIVE_BATCH_BYTES = 64 << 20
+"""Page bytes in one batch: pages are read whole and parsed, so fewer fit than posts."""
+
+_STRINGS = ("html", "ads_txt", "ip", "favicon_sha256")
+_LISTS = ("nameservers", "cert_sans")
+_ARTICLES = {"Article", "NewsArticle", "ReportageNewsArticle", "BlogPosting", "LiveBlogPosting", "AnalysisNewsArticle",
+             "OpinionNewsArticle", "ReviewNewsArticle", "BackgroundNewsArticle"}  # fmt: skip
+_COOKIES = ("set-cookie", "set-cookie2", "cookie")
+
+
+class PageLines:
+    """Pages, one JSON object a line: domain, url, fetched_at, and any of html, ads_txt, headers, ip and the like."""
+
+    name = "pages"
+
+    def accepts(self, head: Head) -> bool:
+        """Say whether the first object is a fetched page."""
+        line = head.json_line
+        return line is not None and {"domain", "url", "fetched_at"} <= line.keys()
+
+    def read(self, stream: io.BufferedReader, request: Request) -> Iterator[Batch]:
+        """Yield pages."""
+        for lines in read_lines(stream, request.batch_rows):
+            problems, pages = list(lines.problems), []
+            for number, value in objects(lines):
+                page = value if isinstance(value, Problem) else _page(number, value)
+                (problems if isinstance(page, Problem) else pages).append(page)  # type: ignore[arg-type]
+            yield Batch(lines.data, raw_table([]), problems, pages=pages)
+
+
+def _page(number: int, value: dict[str, Any]) -> dict[str, Any] | Problem:
+    for name in ("domain", "url", "fetched_at"):
+        if not isinstance(value.get(name), str) or not value[name]:
+            return Problem(number, name, "missing_field", f"every page needs {name}")
+    fetched = parse_moment(value["fetched_at"])
+    if fetched is None:
+        return Problem(number, "fetched_at", "bad_time", "fetched_at must be RFC 3339 (2024-05-01T12:00:00Z)")
+    if _platform(value["domain"]):
+        return Problem(number, "domain", "social_page", _SOCIAL)
+    headers = value.get("headers")
+    return {
+        "domain": value["domain"].lower(),
+        "url": value["url"],
+        "fetched_at": fetched,
+        **{name: value[name] if isinstance(value.get(name), str) else None for name in _STRINGS},
+        **{name: [str(v) for v in value[name]] if isinstance(value.get(name), list) else None for name in _LISTS},
+        "headers": _headers(headers.items()) if isinstance(headers, dict) else headers if isinstance(headers, str) else None,
+        "whois_created": parse_moment(str(value.get("whois_created") or "")),
+    }
+
+
+_SOCIAL = "pages of social platforms are full of other people's names; import that platform's posts instead"
+
+
+def _platform(host: str) -> str | None:
+    host = host.lower().removeprefix("www.")
+    return next((name for site, name in HOSTS.items() if host == site or host.endswith("." + site)), None)
+
+
+def _headers(pairs: Any) -> str:
+    # Cookies of the crawl identify the visitor and nobody's website.
+    return orjson.dumps({str(k): str(v) for k, v in pairs if str(k).lower() not in _COOKIES}).decode()
+
+
+class WebArchive:
+    """WARC, WACZ and ARC: HTML answers become pages; those with a publication time become posts too."""
+
+    name = "warc"
+
+    def accepts(self, head: Head) -> bool:
+        """Say whether the first record begins as WARC or ARC records do."""
+        return head.data.startswith((b"WARC/", b"filedesc://"))
+
+    def read(self, stream: io.BufferedReader, request: Request) -> Iterator[Batch]:
+        """Yield pages and posts; records are numbered from 1."""
+        rows: list[dict[str, Any]] = []
+        pages: list[dict[str, Any]] = []
+        claims: list[dict[str, Any]] = []
+        problems: list[Problem] = []
+        content, size = b"", 0
+        source = _arc_records(stream) if stream.peek(11).startswith(b"filedesc://") else _warc_records(stream)
+        for number, record in source:
+            if isinstance(record, Problem):
+                problems.append(record)
+                content = digest(content, str(number).encode(), record.reason.encode())
+                continue
+            content = digest(content, record.url.encode(), record.body)
+            size += len(record.body)
+            read_page(number, record, rows, pages, claims, problems)
+            if size >= MAX_ARCHIVE_BATCH_BYTES or len(pages) + len(problems) >= request.batch_rows:
+                yield Batch(content, raw_table(rows), problems, pages, claims)
+                rows, pages, claims, problems, content, size = [], [], [], [], b"", 0
+        if content:
+            yield Batch(content, raw_table(rows), problems, pages, claims)
+
+
+class Answer:
+    """One archived HTTP answer."""
+
+    def __init__(
+        self, url: str, fetched: int, status: int, headers: list[tuple[str, str]], body: bytes, ip: str | None
+    ) -> None:
+        self.url, self.fetched, self.status, self.headers, self.body, self.ip = url, fetched, status, headers, body, ip
+
+    def header(self, name: str) -> str:
+        """Return a header, empty when there is none."""
+        return next((value for key, value in self.headers if key.lower() == name), "")
+
+
+def _warc_records(stream: io.BufferedReader) -> Iterator[tuple[int, Answer | Problem]]:
+    from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+    archive = ArchiveIterator(stream, record_types=WarcRecordType.response, parse_http=True, auto_decode="all")
+    for number, record in enumerate(archive, 1):
+        url = (record.headers.get("WARC-Target-URI") or "").strip("<> ")
+        moment = parse_moment(record.headers.get("WARC-Date"))
+        http = record.http_headers
+        if not url.startswith(("http://", "https://")) or moment is None:
+            yield number, Problem(number, None, "bad_record", "the record lacks its address or its date")
+            continue
+        if http is None or "html" not in (http.get("Content-Type") or "html").lower():
+            continue
+        body = record.reader.read(MAX_RECORD_BYTES + 1)
+        if len(body) > MAX_RECORD_BYTES:
+            yield number, Problem(number, None, "too_long", f"the page is longer than {MAX_RECORD_BYTES} bytes")
+            continue
+        pairs = [(str(k), str(v)) for k, v in http.astuples()]
+        yield number, Answer(url, moment, http.status_code or 0, pairs, body, record.headers.get("WARC-IP-Address"))
+
+
+def _arc_records(stream: io.BufferedReader) -> Iterator[tuple[int, Answer | Problem]]:
+    number = 0
+    while line := stream.readline(1 << 16):
+        if not line.strip():
+            continue
+        number += 1
+        # Addresses may hold blanks; the last four fields never do.
+        parts = line.decode("utf-8", "replace").rsplit(None, 4)
+        if len(parts) != 5 or not parts[4].isdigit():
+            yield number, Problem(number, None, "bad_record", "no ARC record begins here; the rest is not read")
+            return
+        url, ip, stamp, kind, length = parts
+        size = int(length)
+        body = stream.read(min(size, MAX_RECORD_BYTES))
+        for _ in range(size - len(body)):
+            if not stream.read(1):
+                break
+        if url.startswith("filedesc:") or "html" not in kind.lower():
+            continue
+        head, _, page = body.partition(b"\r\n\r\n") if b"\r\n\r\n" in body else body.partition(b"\n\n")
+        lines = head.decode("latin-1").splitlines()
+        pairs = [(k.strip(), v.strip()) for k, _, v in (entry.partition(":") for entry in lines[1:])]
+        status = next((int(word) for word in lines[0].split()[1:2] if word.isdigit()), 0) if lines else 0
+        try:
+            moment = int(datetime.strptime(stamp + "+0000", "%Y%m%d%H%M%S%z").timestamp()) * 1_000_000
+        except ValueError:
+            yield number, Problem(number, None, "bad_record", "the record has no date")
+            continue
+        yield number, Answer(url, moment, status, pairs, page, ip)
+
+
+def read_page(
+    number: int,
+    answer: Answer,
+    rows: list[dict[str, Any]],
+    pages: list[dict[str, Any]],
+    claims: list[dict[str, Any]],
+    problems: list[Problem],
+) -> None:
+    """Add to the lists what one archived answer holds: a page, and a post if it says when it was published."""
+    if answer.status and not 200 <= answer.status < 300:
+        return
+    host = (urlsplit(answer.url).hostname or "").lower()
+    if _platform(host):
+        problems.append(Problem(number, "url", "social_page", _SOCIAL))
+        return
+    html = _decode(answer)
+    pages.append(
+        {
+            "domain": host,
+            "url": answer.url,
+            "fetched_at": answer.fetched,
+            "html": html,
+            "headers": _headers(answer.headers),
+            "ip": answer.ip,
+        }
+    )
+    article, found = _article(html)
+    claims += [claim for claim in map(as_claim, found) if not isinstance(claim, Problem)]
+    if article is None:
+        return
+    rows.append(
+        {
+            **article,
+            "post_id": f"web:{answer.url}",
+            "platform": "web",
+            "source": host.removeprefix("www."),
+            "source_kind": "website",
+            "collected_at": str(answer.fetched),
+            "url": answer.url,
+            "line": number,
+        }
+    )
+
+
+def _decode(answer: Answer) -> str:
+    from resiliparse.parse.encoding import detect_encoding
+
+    match = re.search(r"charset\s*=\s*[\"']?([\w-]+)", answer.header("content-type"), re.IGNORECASE)
+    encoding = match[1] if match else detect_encoding(answer.body[: 1 << 16])
+    try:
+        return answer.body.decode(encoding or "utf-8", "replace")
+    except LookupError:
+        return answer.body.decode("utf-8", "replace")
+
+
+def _article(html: str) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    """Return (title, text, time and links of the article on a page, or None; fact-checks on it)."""
+    from resiliparse.extract.html2text import extract_plain_text
+    from resiliparse.parse.html import HTMLTree
+
+    tree = HTMLTree.parse(html)
+    data = []
+    for script in tree.document.query_selector_all('script[type="application/ld+json"]'):
+        try:
+            data.append(orjson.loads(script.text))
+        except orjson.JSONDecodeError:
+            continue
+    metas = {
+        (meta.getattr("property") or meta.getattr("name") or "").lower(): meta.getattr("content")
+        for meta in tree.document.query_selector_all("meta[content]")
+    }
+    article = next(_typed(data), {})
+    when = article.get("datePublished") or metas.get("article:published_time") or metas.get("og:article:published_time")
+    moment = parse_moment(when if isinstance(when, str) else None)
+    found = list(reviews(data))
+    if moment is None:
+        return None, found
+    title = article.get("headline") or metas.get("og:title") or tree.title
+    body = article.get("articleBody")
+    text = body if isinstance(body, str) and len(body) > 200 else extract_plain_text(tree, main_content=True)
+    return {
+        "title": title if isinstance(title, str) else None,
+        "text": text.encode()[:MAX_TEXT_BYTES].decode("utf-8", "ignore") or metas.get("og:description"),
+        "published_at": str(moment),
+        "language": tree.document.query_selector("html").getattr("lang") if tree.document.query_selector("html") else None,
+        "media": [{"url": metas["og:image"]}] if metas.get("og:image") else [],
+    }, found
+
+
+def _typed(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, list):
+        for part in value:
+            yield from _typed(part)
+    elif isinstance(value, dict):
+        kinds = value.get("@type")
+        if _ARTICLES & set(kinds if isinstance(kinds, list) else [kinds] if isinstance(kinds, str) else []):
+            yield value
+        yield from _typed(value.get("@graph"))
+        yield from _typed(value.get("mainEntity"))
+
+
+PAGE_LINES = PageLines()
+WEB_ARCHIVE = WebArchive()

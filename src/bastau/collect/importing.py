@@ -1,0 +1,256 @@
+"""Files into tables: recognise, read, check, pseudonymise. Nothing is stored here; the pipeline does that."""
+
+import base64
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from bastau import plugins
+from bastau.collect.checking import Rejected, check_rows, scrub_row, unread
+from bastau.collect.privacy import Authors, scrub_posts, scrub_records
+from bastau.collect.pseudonyms import Pseudonyms
+from bastau.collect.reading import Batch, Head, Problem, Reader, Request, digest
+from bastau.collect.unpacking import HEAD_BYTES, Member, Opened, as_utf8, open_file
+from bastau.errors import InputError
+from bastau.hashing import hash_strings
+from bastau.schemas import CLAIMS, PAGES, POSTS, REJECTS
+from bastau.settings import Settings
+from bastau.tables import conform
+
+logger = logging.getLogger(__name__)
+
+_PAGE_FIELDS = {"html": True, "url": False, "headers": True}
+_CLAIM_FIELDS = {"claim_id": False, "text": False, "title": False, "url": False}
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What one stretch of a file gave.
+
+    Attributes:
+        batch: name, a hash of the input bytes and of how they were read; the same for the same bytes anywhere.
+        posts: new posts, each ``post_id`` once, private authors pseudonymised.
+        rejects: rows left out, with the reason.
+        pages: web pages, for website families.
+        claims: fact-checks.
+        bytes_read: bytes of the file (packed) taken since the chunk before; they add up to its size.
+        format: recognised format.
+        n_repeats: rows left out because the same post with the same text came earlier in the chunk.
+        notes: what the operator should know about the file, such as its encoding; on the first chunk.
+    """
+
+    batch: str
+    posts: pa.Table
+    rejects: pa.Table
+    pages: pa.Table
+    claims: pa.Table
+    bytes_read: int
+    format: str
+    n_repeats: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def recognise(path: Path) -> str:
+    """Return the name of the format of ``path``, told by its content; of the first known member of an archive.
+
+    Raises:
+        InputError: missing, empty, damaged, or nothing known; says what was seen and what to do.
+    """
+    unknown: InputError | None = None
+    for member in open_file(path).members:
+        try:
+            return _recognise(member, mapped=False)[0].name
+        except InputError as error:
+            unknown = unknown or error
+    raise unknown or InputError(f"{path}: holds no file to import")
+
+
+def read_file(
+    path: Path,
+    *,
+    settings: Settings,
+    pseudonyms: Pseudonyms,
+    now: datetime,
+    mapping: Mapping[str, str] | None = None,
+    format: str | None = None,  # noqa: A002
+    is_publisher: Callable[[str, str], bool] | None = None,
+) -> Iterator[Chunk]:
+    """Yield the content of ``path`` in chunks of about ``settings.lake.batch_rows`` rows and at most 32 MiB of input.
+
+    Args:
+        now: time of the import; ``collected_at`` where a file does not say, and the end of plausible times.
+        mapping: ``{bastau field: their column}`` for a foreign CSV or NDJSON; ``=value`` is a constant and
+            ``{column}`` inside a value a slot to fill.
+        format: name of the format, where the content does not tell it.
+        is_publisher: asked with (platform, handle in lower case) about handles that the file itself does not show to
+            be publishers.
+
+    Raises:
+        InputError: the file cannot be read as anything known; chunks before that stand.
+        ConfigError: the mapping does not fit, or no such format.
+    """
+    opened = open_file(path)
+    authors = Authors(settings.publishers, pseudonyms, is_publisher)
+    request = Request(settings.lake.batch_rows, mapping)
+    taken = 0
+    unknown: list[InputError] = []
+    n_known = 0
+    try:
+        for member in opened.members:
+            try:
+                reader, stream = _recognise(member, mapped=mapping is not None, format=format)
+            except InputError as error:
+                if not opened.is_archive:
+                    raise
+                unknown.append(error)
+                logger.warning("%s: not a known format, left out", member.name)
+                continue
+            n_known += 1
+            yield from _chunks(member, reader, stream, request, authors, opened, now, taken)
+            taken = opened.raw.count
+    finally:
+        opened.raw.close()
+    if not n_known:
+        raise unknown[0] if unknown else InputError(f"{path}: holds no file to import")
+
+
+def _chunks(
+    member: Member,
+    reader: Reader,
+    stream: Any,
+    request: Request,
+    authors: Authors,
+    opened: Opened,
+    now: datetime,
+    taken: int,
+) -> Iterator[Chunk]:
+    salt = digest(reader.name.encode(), repr(sorted((request.mapping or {}).items())).encode())
+    notes = tuple(member.notes)
+    for batch in reader.read(stream, request):
+        chunk = _chunk(batch, salt, member.name, reader.name, authors, now, opened.raw.count - taken, notes)
+        taken, notes = opened.raw.count, ()
+        yield chunk
+
+
+def _chunk(
+    batch: Batch,
+    salt: bytes,
+    file: str,
+    format_name: str,
+    authors: Authors,
+    now: datetime,
+    bytes_read: int,
+    notes: tuple[str, ...],
+) -> Chunk:
+    good, rejected = check_rows(batch.rows, now)
+    posts, doubles, n_repeats = _without_doubles(scrub_posts(good, authors))
+    rejected = sorted([*unread(batch.problems), *rejected, *doubles], key=lambda r: r.problem.line or 0)
+    return Chunk(
+        batch=base64.b32encode(digest(salt, batch.content)[:15]).decode("ascii").lower(),
+        posts=conform(posts, POSTS),
+        rejects=_rejects(rejected, file, now),
+        pages=pa.Table.from_pylist(scrub_records(batch.pages, _PAGE_FIELDS, authors), PAGES),
+        claims=pa.Table.from_pylist(scrub_records(batch.claims, _CLAIM_FIELDS, authors), CLAIMS),
+        bytes_read=bytes_read,
+        format=format_name,
+        n_repeats=n_repeats,
+        notes=notes,
+    )
+
+
+def content_keys(title: pl.Series, text: pl.Series) -> pl.Series:
+    """Return the hash of title and text as stored, int64 (n,)."""
+    joined = pl.select((title.fill_null("") + "\x1f" + text.fill_null("")).alias("content")).to_series()
+    return pl.Series("content_key", hash_strings(joined.to_arrow()))
+
+
+def _without_doubles(table: pl.DataFrame) -> tuple[pa.Table, list[Rejected], int]:
+    """Return (posts, rejects with an id taken by another text, number of repeats): the first of each id stays."""
+    table = table.with_columns(
+        pl.Series("post_key", hash_strings(table.get_column("post_id").to_arrow())),
+        content_keys(table.get_column("title"), table.get_column("text")),
+    )
+    is_first = table.get_column("post_id").is_first_distinct()
+    if is_first.all():
+        return table.to_arrow(), [], 0
+    first = table.filter(is_first)
+    later = table.filter(~is_first).join(
+        first.select("post_id", pl.col("content_key").alias("first_key")), on="post_id", how="left", maintain_order="left"
+    )
+    clashes = later.filter(pl.col("content_key") != pl.col("first_key"))
+    rejected = [
+        Rejected(
+            Problem(
+                row["line"],
+                "post_id",
+                "duplicate_id",
+                "an earlier row has the same post_id and another text; the earlier one is kept",
+            ),
+            scrub_row(row),
+        )
+        for row in clashes.iter_rows(named=True)
+    ]
+    return first.to_arrow(), rejected, later.height - clashes.height
+
+
+def _rejects(rejected: list[Rejected], file: str, now: datetime) -> pa.Table:
+    return pa.Table.from_pylist(
+        [
+            {
+                "file": file,
+                "line": r.problem.line,
+                "field": r.problem.field,
+                "reason": r.problem.reason,
+                "detail": r.problem.detail,
+                "row": r.row,
+                "rejected_at": now,
+            }
+            for r in rejected
+        ],
+        REJECTS,
+    )
+
+
+# ---- recognising -------------------------------------------------------------------------------------------
+
+
+def readers() -> list[Reader]:
+    """Return every registered reader, sorted by name."""
+    return [plugins.load("collectors", name) for name in plugins.names("collectors")]
+
+
+def _recognise(member: Member, *, mapped: bool, format: str | None = None) -> tuple[Reader, Any]:  # noqa: A002
+    start = member.stream.peek(16)[:16]
+    is_archive = start.startswith((b"WARC/", b"filedesc://"))
+    stream = member.stream if is_archive else as_utf8(member)
+    head = Head.of(stream.peek(HEAD_BYTES)[:HEAD_BYTES])
+    if not head.data:
+        raise InputError(f"{member.name}: is empty; was the export finished?")
+    if head.is_binary and not is_archive:
+        raise InputError(f"{member.name}: holds binary data, no text; export it as CSV or NDJSON")
+    if format is not None:
+        return plugins.load("collectors", format), stream
+    if mapped:
+        return plugins.load("collectors", "mapped"), stream
+    for reader in readers():
+        if reader.accepts(head):
+            return reader, stream
+    raise InputError(f"{member.name}: {_seen(head)}")
+
+
+def _seen(head: Head) -> str:
+    known = ", ".join(plugins.names("collectors"))
+    if head.json_line is not None:
+        fields = ", ".join(sorted(str(name) for name in head.json_line)[:20])
+        return f"JSON lines with the fields {fields}, which no known format has; say with --map which is which"
+    if head.is_json_document:
+        return f"a JSON document of no known format (known: {known}); write one object a line and use --map"
+    if head.delimiter:
+        return f"a CSV with the columns {', '.join(head.columns[:20])}, which no known format has; use --map"
+    return f"neither CSV nor JSON nor a web archive (known formats: {known}); convert it to CSV or NDJSON"

@@ -1,0 +1,110 @@
+"""A mapping from a foreign table to the Post format: ``{bastau field: their column, template or =constant}``."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from bastau.collect.reading import LISTS, RAW, SCALARS, split_list
+from bastau.errors import ConfigError
+
+FIELDS = (*SCALARS, *LISTS)
+_SLOT = re.compile(r"\{([^{}]+)\}")
+_REQUIRED = ("post_id", "published_at")
+
+
+def check_mapping(mapping: Mapping[str, str], columns: list[str] | None) -> None:
+    """Refuse a mapping that cannot work, naming everything wrong with it at once.
+
+    Args:
+        columns: what the file has; None where a row may have any.
+
+    Raises:
+        ConfigError: unknown fields, unknown columns, or required fields without a mapping.
+    """
+    problems = [f"{name!r} is no field of a post; fields: {', '.join(FIELDS)}" for name in mapping if name not in FIELDS]
+    problems += [f"nothing is mapped to {name}, which every post needs" for name in _REQUIRED if name not in mapping]
+    if not {"source", "url"} & set(mapping):
+        problems.append("nothing is mapped to source, which every post needs (or to url, whose host then is the source)")
+    if columns is not None:
+        known = {name.lower() for name in columns}
+        problems += [
+            f"{name} is mapped to column {column!r}, which the file lacks; columns: {', '.join(columns)}"
+            for name in mapping
+            for column in columns_of(mapping[name])
+            if column.lower() not in known
+        ]
+    if problems:
+        raise ConfigError("the mapping does not fit:\n" + "\n".join(problems))
+
+
+def columns_of(rule: str) -> list[str]:
+    """Return the columns that one value of a mapping needs."""
+    if rule.startswith("="):
+        return []
+    return _SLOT.findall(rule) or [rule]
+
+
+def apply_mapping(table: pl.DataFrame, mapping: Mapping[str, str]) -> pl.DataFrame:
+    """Return a raw table from a table of strings whose column names are lower-case.
+
+    A template is null where one of its columns is null or empty.
+    """
+    out = [_expression(rule).alias(name) for name, rule in mapping.items() if name in SCALARS]
+    for name in LISTS:
+        if name in mapping:
+            parsed = [split_list(value) if value else None for value in table.select(_expression(mapping[name])).to_series()]
+            out.append(list_column(name, parsed))
+    return table.select(*out, pl.col("line"))
+
+
+def _expression(rule: str) -> pl.Expr:
+    if rule.startswith("="):
+        return pl.lit(rule[1:])
+    slots = _SLOT.findall(rule)
+    if not slots:
+        return pl.col(rule.lower())
+    columns = [pl.col(slot.lower()).replace("", None) for slot in slots]
+    return pl.format(_SLOT.sub("{}", rule), *columns)
+
+
+def list_column(name: str, values: list[Any]) -> pl.Series:
+    """Return the raw column ``links`` or ``media`` from one list (or None) a row."""
+    if name == "media":
+        values = [
+            None
+            if row is None
+            else [item if isinstance(item, dict) else {"url": str(item), "sha256": None, "pdq": None} for item in row]
+            for row in values
+        ]
+        values = [row and [{k: item.get(k) for k in ("url", "sha256", "pdq")} for item in row] for row in values]
+    else:
+        values = [row and [item for item in row if isinstance(item, str)] for row in values]
+    return pl.Series(name, values, dtype=RAW[name], strict=False)
+
+
+def map_object(value: Mapping[str, Any], mapping: Mapping[str, str]) -> dict[str, Any]:
+    """Return raw values from one JSON object; columns may be dotted paths into it."""
+    return {name: _value(value, rule) for name, rule in mapping.items()}
+
+
+def _value(value: Mapping[str, Any], rule: str) -> Any:
+    if rule.startswith("="):
+        return rule[1:]
+    slots = _SLOT.findall(rule)
+    if not slots:
+        return _at(value, rule)
+    parts = [_at(value, slot) for slot in slots]
+    if any(part is None or part == "" for part in parts):
+        return None
+    filled = iter(parts)
+    return _SLOT.sub(lambda _: str(next(filled)), rule)
+
+
+def _at(value: Any, path: str) -> Any:
+    if isinstance(value, Mapping) and path in value:
+        return value[path]
+    for step in path.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value

@@ -1,0 +1,331 @@
+"""Who is a publisher, and everybody else's name out of every column (SCOPE, rule 2).
+
+Runs on checked rows before anything leaves :mod:`bastau.collect`. Rows that cannot hold a private handle are told
+by column-wide tests; only the others are looked at one by one.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from bastau.collect import handles
+from bastau.collect.checking import PLATFORMS
+from bastau.collect.mentions import find_mentions, replace_spans
+from bastau.collect.pseudonyms import PSEUDONYM, Pseudonyms
+from bastau.hashing import hash_strings
+from bastau.settings import Publishers
+
+PUBLISHER_KINDS = ("outlet", "website", "channel", "page")
+MAX_REMEMBERED = 4_000_000
+"""Private authors of one file remembered as 64-bit hashes (32 MB), to know their handles inside odd post ids."""
+
+_SIMPLE_ID = r"^[a-z0-9_-]+:(?:-?\d+|[A-Za-z0-9]+)$"
+_HANDLE_ID = r"^[a-z0-9_-]+:(@?[A-Za-z0-9_.\-]+)[/#][A-Za-z0-9_]+$"
+_TOKENS = re.compile(r"([^\w.\-]+)")
+_PARTS = re.compile(r"([^A-Za-z0-9]+)")
+_VK_OWNER = re.compile(r"^(vk:(?:wall|post|photo|video)?)(\d+)(?=_)")
+
+
+class Authors:
+    """Decides who is a publisher while one file is read, and gives everybody else a pseudonym."""
+
+    def __init__(
+        self, publishers: Publishers, pseudonyms: Pseudonyms, is_publisher: Callable[[str, str], bool] | None
+    ) -> None:
+        self.everyone = publishers.min_audience == 0
+        self._min_audience = publishers.min_audience
+        self._pseudonyms = pseudonyms
+        self._asked = is_publisher
+        self._named: set[tuple[str, str]] = set()
+        for entry in publishers.known:
+            platform, _, rest = entry.partition(":")
+            if rest and platform in PLATFORMS:
+                self._named.add((platform, handles.canonical(platform, rest)))
+            else:
+                self._named |= {(platform, handles.canonical(platform, entry)) for platform in PLATFORMS}
+        self._seen: set[tuple[str, str]] = set()
+        self._private = np.zeros(0, np.int64)
+        self.replace = lru_cache(maxsize=1 << 17)(self._replace)
+
+    def is_known(self, platform: str, handle: str) -> bool:
+        """Say whether a canonical handle is a publisher by the settings, by this file so far, or by the lake."""
+        key = (platform, handle)
+        return key in self._named or key in self._seen or (self._asked is not None and self._asked(platform, handle))
+
+    def pseudonym(self, platform: str, handle: str) -> str:
+        """Return the pseudonym of a canonical handle; a pseudonym is its own."""
+        return handle if PSEUDONYM.fullmatch(handle) else self._pseudonyms.pseudonym(platform, handle)
+
+    def _replace(self, platform: str, handle: str) -> str | None:
+        if self.everyone or self.is_known(platform, handle):
+            return None
+        return self.pseudonym(platform, handle)
+
+    def settle(self, table: pl.DataFrame) -> pl.DataFrame:
+        """Return one row for each (platform, source) of ``table``: handle, is_publisher and the source to store."""
+        kind, platform = pl.col("source_kind"), pl.col("platform")
+        by_row = kind.is_in(PUBLISHER_KINDS) | (kind.is_null() & (platform == "web"))
+        sources = table.group_by("platform", "source").agg(
+            (by_row.fill_null(value=False).any() | (pl.col("audience").max() >= self._min_audience).fill_null(value=False))
+            .alias("by_row")
+        )  # fmt: skip
+        known, stored, canonical = [], [], []
+        for name, source, says_so in sources.iter_rows():
+            handle = handles.canonical(name, source)
+            is_own = PSEUDONYM.fullmatch(handle) is not None
+            is_publisher = not is_own and (self.everyone or says_so or self.is_known(name, handle))
+            if is_publisher:
+                self._seen.add((name, handle))
+            canonical.append(handle)
+            known.append(is_publisher)
+            stored.append(_stored(name, source, handle) if is_publisher else self.pseudonym(name, handle))
+        sources = sources.with_columns(
+            pl.Series("handle", canonical, pl.String),
+            pl.Series("is_publisher", known, pl.Boolean),
+            pl.Series("stored", stored, pl.String),
+        )
+        self._remember(sources.filter(~pl.col("is_publisher")))
+        # Now that all publishers of the stretch are known, later calls must not see older answers.
+        self.replace.cache_clear()
+        return sources
+
+    def _remember(self, private: pl.DataFrame) -> None:
+        keys = _keys(private.get_column("platform"), private.get_column("handle"))
+        if len(self._private) < MAX_REMEMBERED:
+            self._private = np.union1d(self._private, keys)
+
+    def are_private(self, platforms: pl.Series, words: pl.Series) -> np.ndarray:
+        """Return bool (n,): the word is the handle of a private author of this file."""
+        keys = _keys(platforms, words.str.to_lowercase())
+        at = np.searchsorted(self._private, keys)
+        return (at < len(self._private)) & (self._private[np.minimum(at, max(len(self._private) - 1, 0))] == keys) if len(self._private) else np.zeros(len(keys), np.bool_)  # fmt: skip
+
+
+def _keys(platforms: pl.Series, words: pl.Series) -> np.ndarray:
+    joined = pl.select((platforms.cast(pl.String) + "\0" + words).alias("key")).get_column("key")
+    return hash_strings(joined.to_arrow())
+
+
+def _stored(platform: str, source: str, handle: str) -> str:
+    """Return a publisher's source as it is stored: as written, less ``@`` and addresses around it."""
+    return handle if platform == "web" or "/" in source else source.lstrip("@")
+
+
+def scrub_posts(table: pl.DataFrame, authors: Authors) -> pl.DataFrame:
+    """Return checked rows, same order, with ``is_publisher`` and no private author's name, handle or address."""
+    sources = authors.settle(table)
+    table = table.join(sources.drop("by_row"), on=["platform", "source"], how="left", maintain_order="left")
+    if authors.everyone:
+        return table.with_columns(source="stored").drop("stored", "handle")
+    is_private = ~pl.col("is_publisher")
+    table = table.with_columns(
+        pl.when(is_private).then("handle").alias("_own"),
+        pl.when(is_private).then(pl.col("source_name").str.strip_chars()).alias("_name"),
+        pl.when("is_publisher").then("source_name").alias("source_name"),
+        pl.col("stored").alias("source"),
+    )
+    ids = [scrub_ids(table.get_column(name), authors) for name in ("post_id", "repost_of", "reply_to")]
+    texts = [_scrub_texts(table, name, authors) for name in ("title", "text", "url")]
+    lists = [_scrub_lists(table, name, authors) for name in ("links", "media")]
+    return table.with_columns(*ids, *texts, *lists, _scrub_sources(table, "forwarded_from", authors)).drop(
+        "_own", "_name", "stored", "handle"
+    )
+
+
+# ---- sources and ids ---------------------------------------------------------------------------------------
+
+
+def _scrub_sources(table: pl.DataFrame, name: str, authors: Authors) -> pl.Series:
+    distinct = table.select("platform", name).filter(pl.col(name).is_not_null()).unique()
+    stored = []
+    for platform, source in distinct.iter_rows():
+        handle = handles.canonical(platform, source)
+        is_website = platform == "web" and "." in handle and " " not in handle
+        is_publisher = is_website or authors.is_known(platform, handle)
+        stored.append(_stored(platform, source, handle) if is_publisher else authors.pseudonym(platform, handle))
+    distinct = distinct.with_columns(pl.Series("_stored", stored, pl.String))
+    joined = table.select("platform", name).join(distinct, on=["platform", name], how="left", maintain_order="left")
+    return joined.get_column("_stored").alias(name)
+
+
+def scrub_ids(ids: pl.Series, authors: Authors) -> pl.Series:
+    """Return post ids in which every private handle is replaced, the same in each column so that they still join.
+
+    A handle is where ids have one (before the first ``/`` or ``#``, in the owner of a VK id, in a profile address), or
+    any part that is the handle of a private author of this file.
+    """
+    name = ids.name
+    frame = pl.DataFrame({"id": ids}).select("id", (pl.col("id").str.extract(r"^([a-z0-9_-]+):", 1)).alias("prefix"))
+    column = pl.col("id")
+    simple = column.str.contains(_SIMPLE_ID) & ~(pl.col("prefix") == "vk")
+    frame = frame.with_columns(
+        simple.alias("simple"),
+        pl.when(simple).then(column.str.slice(pl.col("prefix").str.len_chars() + 1)).alias("word"),
+        pl.when(~simple & (pl.col("prefix") != "vk")).then(column.str.extract(_HANDLE_ID, 1)).alias("holder"),
+    )
+    private_word = authors.are_private(frame.get_column("prefix"), frame.get_column("word").fill_null(""))
+    holders = frame.select("prefix", "holder").filter(pl.col("holder").is_not_null()).unique()
+    keep = [_keeps(authors, prefix, holder) for prefix, holder in holders.iter_rows()]
+    holders = holders.with_columns(pl.Series("keep", keep, pl.Boolean))
+    frame = frame.join(holders, on=["prefix", "holder"], how="left", maintain_order="left")
+    slow = frame.select(
+        column.is_not_null() & pl.when("simple").then(pl.Series(private_word)).otherwise(~pl.col("keep").fill_null(value=False))
+    ).to_series()
+    if not slow.any():
+        return ids
+    todo = ids.filter(slow).unique()
+    done = pl.Series([scrub_id(value, authors) for value in todo], dtype=pl.String)
+    return ids.replace(todo, done).alias(name)
+
+
+def _keeps(authors: Authors, prefix: str, holder: str) -> bool:
+    """Say whether an id ``prefix:holder/native`` may stay as it is."""
+    handle = holder.lstrip("@").casefold()
+    if authors.is_known(prefix, handle):
+        return True
+    return bool(re.fullmatch(r"-\d+", holder))
+
+
+def scrub_id(post_id: str, authors: Authors) -> str:
+    """Return one post id with private handles replaced; the obvious version of :func:`scrub_ids`."""
+    prefix, colon, native = post_id.partition(":")
+    platform = prefix if prefix in PLATFORMS else "other"
+    if not colon:
+        return post_id
+    owned = _VK_OWNER.match(post_id)
+    if owned:
+        pseudonym = authors.replace("vk", f"id{owned[2]}")
+        return post_id if pseudonym is None else f"{owned[1]}{pseudonym}{post_id[owned.end() :]}"
+    if "://" in native or "/@" in native or "@" in native[1:]:
+        native = handles.scrub(native, platform, authors.replace)
+    did = re.match(r"did:\w+:[\w.\-]+", native)
+    tokens = [did[0], *_TOKENS.split(native[did.end() :])[1:]] if did else _TOKENS.split(native)
+    out = []
+    for i, token in enumerate(tokens):
+        ahead = tokens[i + 1] if i + 1 < len(tokens) else ""
+        holds = (i == 0 or (i == 2 and tokens[0] == "")) and ahead[:1] in ("/", "#") and not re.fullmatch(r"-\d+", token)
+        if not token or token.startswith("p~") or (tokens[i - 1][-1:] == "~" if i else False) or "://" in ahead:
+            out.append(token)
+        elif holds and "://" not in native:
+            out.append(authors.replace(platform, token.casefold()) or token)
+        else:
+            out.append(_scrub_token(token, platform, authors))
+    return prefix + colon + "".join(out)
+
+
+def _scrub_token(token: str, platform: str, authors: Authors) -> str:
+    if not re.search(r"[^\W_]", token):
+        return token
+    parts = _PARTS.split(token)
+    words = [token, *parts]
+    private = authors.are_private(pl.Series([platform] * len(words)), pl.Series(words, dtype=pl.String))
+    if private[0]:
+        return authors.pseudonym(platform, token.casefold())
+    return "".join(
+        authors.pseudonym(platform, part.casefold()) if is_private and part else part
+        for part, is_private in zip(parts, private[1:], strict=True)
+    )
+
+
+# ---- words -------------------------------------------------------------------------------------------------
+
+
+def _scrub_texts(table: pl.DataFrame, name: str, authors: Authors) -> pl.Series:
+    return scrub_column(table.select("platform", "_own", "_name", pl.col(name).alias("value")), authors).alias(name)
+
+
+def scrub_column(frame: pl.DataFrame, authors: Authors) -> pl.Series:
+    """Return column ``value`` with private handles replaced.
+
+    Args:
+        frame: ``platform``, ``value``, and ``_own`` and ``_name``: the author's handle and shown name if private.
+    """
+    value, lower = pl.col("value"), pl.col("value").str.to_lowercase()
+    is_own = lower.str.contains(pl.col("_own"), literal=True) | lower.str.contains(
+        pl.col("_name").str.to_lowercase(), literal=True
+    )
+    has_own = frame.get_column("_own").null_count() < frame.height
+    flags = frame.select(
+        (
+            value.str.contains(handles.HINTS)
+            | value.str.contains(handles.HIDDEN)
+            | (is_own.fill_null(value=False) if has_own else pl.lit(value=False))
+        ).fill_null(value=False).alias("slow"),
+        value.str.contains("@", literal=True).fill_null(value=False).alias("at"),
+    )  # fmt: skip
+    values = frame.get_column("value")
+    fast = flags.select(pl.col("at") & ~pl.col("slow")).to_series()
+    if fast.any():
+        values = _replace_plain(values, frame.get_column("platform"), fast, authors)
+    slow = flags.get_column("slow")
+    if not slow.any():
+        return values
+    rows = np.flatnonzero(slow.to_numpy())
+    done = [
+        handles.scrub(text, platform, authors.replace, _own_pattern(own, shown, authors, platform))
+        for platform, own, shown, text in frame.filter(slow).select("platform", "_own", "_name", "value").iter_rows()
+    ]
+    return values.scatter(rows, pl.Series(done, dtype=pl.String))
+
+
+def _own_pattern(own: str | None, name: str | None, authors: Authors, platform: str) -> handles.Own | None:
+    if own is None:
+        return None
+    pattern = handles.own_words(own, name)
+    return None if pattern is None else (pattern, authors.pseudonym(platform, own))
+
+
+def _replace_plain(values: pl.Series, platforms: pl.Series, which: pl.Series, authors: Authors) -> pl.Series:
+    rows = np.flatnonzero(which.to_numpy())
+    column = values.fill_null("").to_arrow()
+    spans, found = find_mentions(column, rows)
+    if not len(spans):
+        return values
+    mentions = pl.DataFrame({"handle": pl.Series(found).str.to_lowercase(), "platform": platforms.gather(spans[:, 0])})
+    distinct = mentions.unique()
+    words = [authors.replace(platform, handle) for handle, platform in distinct.iter_rows()]
+    chosen = distinct.with_columns(
+        pl.Series("word", range(len(words)), pl.Int64),
+        pl.Series("private", [word is not None for word in words], pl.Boolean),
+    ).with_columns(pl.when("private").then("word").otherwise(-1).alias("word"))
+    joined = mentions.join(chosen, on=["handle", "platform"], how="left", maintain_order="left")
+    replaced = pl.Series(
+        values.name, replace_spans(column, spans, joined.get_column("word").to_numpy(), [word or "" for word in words])
+    )
+    return pl.select(pl.when(values.is_not_null()).then(replaced)).to_series().alias(values.name)
+
+
+def _scrub_lists(table: pl.DataFrame, name: str, authors: Authors) -> pl.Series:
+    column = table.get_column(name)
+    if column.null_count() == len(column):
+        return column
+    flat = (
+        table.select("platform", "_own", "_name", pl.col(name)).with_row_index("row")
+        .filter(pl.col(name).list.len() > 0).explode(name)
+    )  # fmt: skip
+    value = pl.col(name).struct.field("url") if name == "media" else pl.col(name)
+    done = scrub_column(flat.select("platform", "_own", "_name", value.alias("value")), authors)
+    item = pl.col(name).struct.with_fields(done.alias("url")) if name == "media" else done.alias(name)
+    lists = flat.with_columns(item.alias(name)).group_by("row", maintain_order=True).agg(name)
+    rows = pl.DataFrame({"row": pl.Series(range(len(column)), dtype=pl.UInt32)})
+    joined = rows.join(lists, on="row", how="left", maintain_order="left").get_column(name)
+    return pl.select(pl.when(column.list.len() == 0).then(column).otherwise(joined)).to_series().alias(name)
+
+
+def scrub_records(records: list[dict[str, Any]], fields: Mapping[str, bool], authors: Authors) -> list[dict[str, Any]]:
+    """Return pages or claims with private handles replaced in the string ``fields`` (True: source of a page)."""
+    if authors.everyone:
+        return records
+    return [
+        {
+            name: handles.scrub(value, "web", authors.replace, markup=fields[name])
+            if name in fields and isinstance(value, str)
+            else value
+            for name, value in record.items()
+        }
+        for record in records
+    ]
