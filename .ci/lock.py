@@ -39,23 +39,22 @@ def closure(requirements: list[Requirement], found: dict[str, str]) -> dict[str,
     """Return {canonical name: installed version} of the requirements and all that they need."""
     for requirement in requirements:
         key = re.sub(r"[-_.]+", "-", requirement.name).lower()
-        known = key in found and not requirement.extras
-        if known or not applies(requirement):
+        if key in found and not requirement.extras:
             continue
         installed = distribution(requirement.name)
         found[key] = installed.version
         needs = [Requirement(r) for r in installed.requires or []]
-        extras = requirement.extras or {""}
-        closure([n for n in needs if any(applies(n, extra) for extra in {"", *extras})], found)
+        closure([n for n in needs if applies(n, requirement.extras)], found)
     return found
 
 
-def applies(requirement: Requirement, extra: str = "") -> bool:
-    """Tell whether a requirement counts on any of the versions of Python."""
+def applies(requirement: Requirement, extras: set[str]) -> bool:
+    """Tell whether a requirement counts on any of the versions of Python, with these extras."""
     marker = requirement.marker
     return marker is None or any(
         marker.evaluate({"extra": extra, "python_version": python, "python_full_version": f"{python}.0"})
         for python in PYTHONS
+        for extra in extras | {""}
     )
 
 
