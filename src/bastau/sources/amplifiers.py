@@ -2,6 +2,8 @@
 
 import ibis
 
+from bastau.sources.relations import stack
+
 
 def amplifiers(copies: ibis.ir.Table, posts: ibis.ir.Table) -> ibis.ir.Table:
     """Return the FIB index of each publisher, per narrative and over all (``narrative_key`` null), as AMPLIFIERS.
@@ -26,7 +28,7 @@ def amplifiers(copies: ibis.ir.Table, posts: ibis.ir.Table) -> ibis.ir.Table:
     overall = once.group_by("from_source", "from_post", "to_source").agg(credit=once["credit"].max())
     overall = overall.group_by("from_source", "from_post").agg(repeats=overall["credit"].sum())
     overall = overall.mutate(narrative_key=ibis.null("int64")).select(within.columns)
-    return _h_index(within.union(overall))
+    return _h_index(stack(within, overall))
 
 
 def _h_index(repeats: ibis.ir.Table) -> ibis.ir.Table:

@@ -15,7 +15,7 @@ from scipy.special import gammainc
 
 from bastau.schemas import CO_SHARES
 from bastau.settings import Sources
-from bastau.sources.relations import Keep, epoch_s
+from bastau.sources.relations import Keep, epoch_s, stack
 from bastau.tables import conform
 
 TRACES = ("repost", "near_copy", "hashtags", "link")
@@ -60,11 +60,12 @@ def shares(posts: ibis.ir.Table, readings: ibis.ir.Table, members: ibis.ir.Table
     worded = worded.filter(worded.narrative_key.notnull())
     reposts = posts.filter(posts.repost_of.notnull())
     reposted = reposts.group_by("repost_of").agg(object_key=reposts.post_key.min())
-    return (
-        _trace(links, "link", links.object_key)
-        .union(_trace(tagged, "hashtags", tagged.hashtags_key))
-        .union(_trace(worded, "near_copy", worded.narrative_key))
-        .union(_trace(joined := reposts.join(reposted, "repost_of"), "repost", joined.object_key))
+    joined = reposts.join(reposted, "repost_of")
+    return stack(
+        _trace(links, "link", links.object_key),
+        _trace(tagged, "hashtags", tagged.hashtags_key),
+        _trace(worded, "near_copy", worded.narrative_key),
+        _trace(joined, "repost", joined.object_key),
     )
 
 
@@ -101,6 +102,45 @@ def co_shares(shares: ibis.ir.Table, *, keep: Keep, settings: Sources) -> pa.Tab
     counted = keep(_count(within, settings.min_objects))
     tested = _expect(counted, common, within, sharing, keep=keep, window_s=settings.window_s)
     return _finish(tested, who)
+
+
+def co_share_pairs(shares: pa.Table, window_s: int, *, min_objects: int = 2, threads: int = 2) -> pa.Table:
+    """Return (source_a, source_b, n_objects) of pairs that shared at least ``min_objects`` objects within the window.
+
+    For a table in memory, through DuckDB, without a test of significance and without the treatment of hot objects:
+    every pair is found, at a cost quadratic in the sharers of an object within one window. Sorted by the sources.
+
+    Args:
+        shares: as SHARES.
+        window_s: seconds, both ends included.
+        min_objects: 1 or more.
+    """
+    con = ibis.duckdb.connect(threads=threads)
+    con.raw_sql("SET timezone = 'UTC'")
+    try:
+        return _all_pairs(con.create_table("shares", shares), con, window_s, min_objects)
+    finally:
+        con.disconnect()
+
+
+def _all_pairs(shares: ibis.ir.Table, con: ibis.BaseBackend, window_s: int, min_objects: int) -> pa.Table:
+    def keep(table: ibis.ir.Table) -> ibis.ir.Table:
+        return con.create_table(ibis.util.gen_name("kept"), table, temp=True)
+
+    who = keep(_number(shares))
+    cells = keep(_cells(shares, who, window_s))
+    sharing = keep(_sharing(cells))
+    live = cells.semi_join(sharing, ["who", "object"]) if min_objects < 2 else _live(cells, sharing)
+    pairs = keep(_pairs(keep(live), window_s))
+    several = pairs.filter(pairs.n >= max(min_objects, 2))
+    within = _within(_common(several, sharing), cells, window_s)
+    counted = within.group_by("a", "b").agg(n_objects=within.object.nunique())
+    counted = counted.filter(counted.n_objects >= min_objects)
+    if min_objects < 2:
+        counted = stack(counted, pairs.filter(pairs.n == 1).select("a", "b", n_objects="n"))
+    named = counted.join(who.select(a="who", source_a="source"), "a").join(who.select(b="who", source_b="source"), "b")
+    order = [("source_a", "ascending"), ("source_b", "ascending")]
+    return named.select("source_a", "source_b", "n_objects").to_pyarrow().sort_by(order)
 
 
 def _number(shares: ibis.ir.Table) -> ibis.ir.Table:
@@ -146,10 +186,9 @@ def _candidates(live: ibis.ir.Table, keep: Keep, settings: Sources) -> ibis.ir.T
         return pairs.filter(enough).select("a", "b")
     burning = keep(live.semi_join(hot, "object"))
     touched = burning.select("who").distinct()
-    both = pairs.semi_join(touched, pairs.a == touched.who)
-    both = both.semi_join(touched, both.b == touched.who).select("a", "b")
+    both = pairs.semi_join(touched.select(a="who"), "a").semi_join(touched.select(b="who"), "b").select("a", "b")
     either = [pairs.filter(enough).select("a", "b"), both, _joint_pairs(burning, keep, settings)]
-    return ibis.union(*either, distinct=True)
+    return stack(*either).distinct()
 
 
 def _enough(n: ibis.ir.Column, is_mixed: ibis.ir.Column, min_objects: int) -> ibis.ir.Column:
@@ -164,7 +203,7 @@ def _pairs(cells: ibis.ir.Table, window_s: int) -> ibis.ir.Table:
     same = same.filter(same.one < same.other)
     after = early.join(late.mutate(bucket=late.bucket - 1), ["object", "bucket"])
     after = after.filter((after.first_s - after.last_s <= window_s) & (after.one != after.other))
-    rows = same.select("one", "other", "trace").union(after.select("one", "other", "trace"))
+    rows = stack(same.select("one", "other", "trace"), after.select("one", "other", "trace"))
     rows = rows.select("trace", a=ibis.least(rows.one, rows.other), b=ibis.greatest(rows.one, rows.other))
     return rows.group_by("a", "b").agg(n=rows.count(), trace_min=rows.trace.min(), trace_max=rows.trace.max())
 
@@ -181,7 +220,7 @@ def _within(common: ibis.ir.Table, cells: ibis.ir.Table, window_s: int) -> ibis.
     of_a = cells.select("object", "trace", "bucket", a="who", post_a="post_key", first_a="first_s", last_a="last_s")
     of_b = cells.select("object", near="bucket", b="who", post_b="post_key", first_b="first_s", last_b="last_s")
     rows = common.join(of_a, ["a", "object"])
-    near = ibis.union(*(rows.mutate(near=rows.bucket + step) for step in (-1, 0, 1)))
+    near = stack(*(rows.mutate(near=rows.bucket + step) for step in (-1, 0, 1)))
     rows = near.join(of_b, ["b", "object", "near"])
     rows = rows.filter((rows.first_b - rows.last_a <= window_s) & (rows.first_a - rows.last_b <= window_s))
     return rows.select("a", "b", "object", "trace", "post_a", "post_b")
@@ -274,7 +313,7 @@ def _joint_pairs(cells: ibis.ir.Table, keep: Keep, settings: Sources) -> ibis.ir
         is_mixed=ahead.trace != ahead.trace_2,
     )
     w = settings.window_s
-    keyed = ibis.union(
+    keyed = stack(
         *(
             joint.mutate(b1=(joint.t1 + s1) // w, b2=(joint.t2 + s2) // w, grid=ibis.literal(2 * (s1 > 0) + (s2 > 0)))
             for s1 in (0, half)
@@ -300,7 +339,7 @@ def _ahead(rows: ibis.ir.Table, group: list[str], values: list[str]) -> ibis.ir.
     """Join each row with the LOOK_AHEAD next of its group by ``turn``; blocks of turns keep the join linear."""
     first = rows.select(*group, *values, "turn", block=rows.turn // LOOK_AHEAD)
     second = rows.select(*group, **{f"{name}_2": rows[name] for name in values}, turn_2=rows.turn)
-    second = ibis.union(*(second.mutate(block=second.turn_2 // LOOK_AHEAD - step) for step in (0, 1)))
+    second = stack(*(second.mutate(block=second.turn_2 // LOOK_AHEAD - step) for step in (0, 1)))
     joined = first.join(second, [*group, "block"])
     step = joined.turn_2 - joined.turn
     return joined.filter((step >= 1) & (step <= LOOK_AHEAD))

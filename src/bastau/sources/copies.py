@@ -6,7 +6,7 @@ cost grows with the number of posts, however popular one of them is.
 
 import ibis
 
-from bastau.sources.relations import Keep, epoch_s
+from bastau.sources.relations import Keep, epoch_s, stack
 
 MAX_ORIGINALS = 5
 """Most originals that share the credit of one near-copy by edges; the rest of their credit goes to nobody."""
@@ -46,9 +46,9 @@ def copies(
         keep: materialises an intermediate.
     """
     base = keep(_base(posts, readings, members))
-    declared = keep(_reposts(base).union(_forwards(base)))
+    declared = keep(stack(_reposts(base), _forwards(base)))
     links = _links(base).anti_join(declared, ["from_post", "to_post"])
-    return declared.union(links).union(_near_copies(base, keep, clock_error_s))
+    return stack(declared, links, _near_copies(base, keep, clock_error_s))
 
 
 def _base(posts: ibis.ir.Table, readings: ibis.ir.Table, members: ibis.ir.Table) -> ibis.ir.Table:
@@ -114,15 +114,9 @@ def _forwards(base: ibis.ir.Table) -> ibis.ir.Table:
     named = copy.select("narrative_key", source=copy.forwarded_from).distinct()
     original = in_narrative.semi_join(named, ["narrative_key", "source"])
     nothing = ibis.null("int64")
-    rows = original.select("narrative_key", "source", "at", "post_key", from_s=original.at, to_post=nothing).union(
-        copy.select(
-            "narrative_key",
-            "at",
-            source=copy.forwarded_from,
-            post_key=nothing,
-            from_s=nothing,
-            to_post=copy.post_key,
-        ).select("narrative_key", "source", "at", "post_key", "from_s", "to_post")
+    rows = stack(
+        original.select("narrative_key", "source", "at", from_s=original["at"], to_post=nothing),
+        copy.select("narrative_key", "at", source=copy.forwarded_from, from_s=nothing, to_post=copy.post_key),
     )
     # a range frame takes in originals of the same second as the copy
     so_far = ibis.window(group_by=["narrative_key", "source"], order_by="at", range=(None, 0))
@@ -182,7 +176,7 @@ def _near_copies(base: ibis.ir.Table, keep: Keep, clock_error_s: int) -> ibis.ir
         dated.filter(dated.starts_narrative),
         ["narrative_key"],
     )
-    return same_text.union(same_narrative)
+    return stack(same_text, same_narrative)
 
 
 def _split(copy: ibis.ir.Table, original: ibis.ir.Table, within: list[str]) -> ibis.ir.Table:

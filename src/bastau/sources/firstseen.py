@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 
 from bastau.schemas import CANDIDATE, ORIGINS, TIME
 from bastau.settings import Sources
-from bastau.sources.relations import Keep, epoch_s
+from bastau.sources.relations import Keep, epoch_s, stack
 from bastau.tables import conform
 
 MAX_CANDIDATES = 5
@@ -124,11 +124,10 @@ def _unobserved(posts: ibis.ir.Table, members: ibis.ir.Table, start: ibis.ir.Tab
     # the few named are joined to the many posts, not the other way round: the hash table stays small
     found_reposts = reposts.join(inside, reposts.named == inside.post_id)
     found_forwards = forwards.join(inside, forwards.named == inside.source)
-    found = found_reposts.select("narrative_key", "at_home", "first_post_key").union(
-        found_forwards.select("narrative_key", "at_home", "first_post_key")
-    )
+    home = ["narrative_key", "at_home", "first_post_key"]
+    found = stack(found_reposts.select(home), found_forwards.select(home))
     found = found.filter(found.narrative_key == found.at_home).select("first_post_key").distinct()
-    missed = reposts.union(forwards).anti_join(found, "first_post_key")
+    missed = stack(reposts, forwards).anti_join(found, "first_post_key")
     missed = missed.select("first_post_key", is_missed=ibis.literal(True))
     first = first.select("platform", first_post_key="post_key").left_join(missed, "first_post_key")
     return first.select("platform", "first_post_key", origin_unobserved=first.is_missed.fill_null(False))
@@ -139,10 +138,9 @@ def _looked(posts: ibis.ir.Table, start: ibis.ir.Table, lead_in_hours: int) -> i
     at = posts.select("platform", at=epoch_s(posts.published_at))
     active = at.group_by("platform", hour=at["at"] // 3600).agg(last_s=at["at"].max(), first_s=at["at"].min(), active=1)
     asked = start.select("hour", platform=start.platforms.unnest()).distinct()
-    asked = asked.select(
-        "platform", "hour", last_s=ibis.null("int64"), first_s=ibis.null("int64"), active=ibis.literal(0)
-    )
-    slots = active.mutate(active=active.active.cast("int64")).union(asked.mutate(active=asked.active.cast("int64")))
+    nothing = ibis.null("int64")
+    asked = asked.select("platform", "hour", last_s=nothing, first_s=nothing, active=0)
+    slots = stack(active, asked)
     slots = slots.group_by("platform", "hour").agg(
         last_s=slots.last_s.max(), first_s=slots.first_s.min(), active=slots.active.max()
     )

@@ -15,3 +15,13 @@ def epoch_s(time: ibis.ir.Column) -> ibis.ir.Column:
     The DuckDB session must run in UTC, as the engine sets it.
     """
     return time.epoch_seconds().cast("float64").floor().cast("int64")
+
+
+def stack(*tables: ibis.ir.Table) -> ibis.ir.Table:
+    """Return the rows of all ``tables``, duplicates kept; columns by name.
+
+    Ibis refuses a union of a required and an optional column, though no backend minds; here all become optional.
+    """
+    names = tables[0].columns
+    loose = [table.select(names).cast({name: table[name].type()(nullable=True) for name in names}) for table in tables]
+    return ibis.union(*loose)

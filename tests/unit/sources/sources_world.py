@@ -43,7 +43,7 @@ def world(con: ibis.BaseBackend, rows: list[dict[str, Any]]) -> World:
         own = row.get("url")
         post_key = key(f"{platform}:{row['name']}")
         posts.append(
-            {name: None for name in POSTS.names}
+            dict.fromkeys(POSTS.names)
             | {
                 "post_key": post_key,
                 "content_key": 0,
@@ -61,7 +61,7 @@ def world(con: ibis.BaseBackend, rows: list[dict[str, Any]]) -> World:
             }
         )
         readings.append(
-            {name: None for name in READINGS.names}
+            dict.fromkeys(READINGS.names)
             | {
                 "post_key": post_key,
                 "folded": text or "",
@@ -102,8 +102,8 @@ def _narratives(posts: list[dict[str, Any]], members: list[dict[str, Any]]) -> l
         if member["narrative_key"] is not None:
             grouped.setdefault(member["narrative_key"], []).append(row)
     rows = []
-    for narrative, its in grouped.items():
-        its = sorted(its, key=lambda row: (row["published_at"], row["post_key"]))
+    for narrative, unsorted in grouped.items():
+        its = sorted(unsorted, key=lambda row: (row["published_at"], row["post_key"]))
         rows.append(
             {
                 "narrative_key": narrative,
