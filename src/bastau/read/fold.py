@@ -29,7 +29,7 @@ def _cut_to(out, base, j):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _fold_span(data, start, end, base, j, table, markup, out, origins):  # type: ignore[no-untyped-def]  # noqa: PLR0915, PLR0917
+def _fold_span(data, start, end, base, j, table, markup, out, origins):  # type: ignore[no-untyped-def]
     """Fold ``data[start:end]`` behind ``out[base:j]`` and return the new ``j``.
 
     ``origins`` is empty, or as long as ``out``: then each written byte gets the index in ``data`` it came from.

@@ -92,7 +92,5 @@ class Sign:
         signed = posts.column("text_key").is_valid().to_numpy()
         bands = sign_strings(posts.column("folded"), signed).astype("<u4", copy=False)
         validity = pa.py_buffer(np.packbits(signed, bitorder="little"))
-        column = pa.Array.from_buffers(
-            SIGNATURE.field("bands").type, posts.num_rows, [validity, pa.py_buffer(bands)]
-        )
+        column = pa.Array.from_buffers(SIGNATURE.field("bands").type, posts.num_rows, [validity, pa.py_buffer(bands)])
         return append_columns(posts, {"bands": column}, self.adds)

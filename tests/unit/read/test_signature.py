@@ -47,8 +47,8 @@ def test_texts_share_a_band_as_often_as_theory_says() -> None:
             pair = bands(a, b)
             shared[kind].append(bool((pair[0] == pair[1]).any()))
             expected[kind].append(1 - (1 - jaccard(a, b) ** 4) ** N_BANDS)
-    for kind in shared:
-        assert np.mean(shared[kind]) == pytest.approx(np.mean(expected[kind]), abs=0.05)
+    for kind, hits in shared.items():
+        assert np.mean(hits) == pytest.approx(np.mean(expected[kind]), abs=0.05)
 
 
 def test_texts_with_nothing_in_common_share_no_band() -> None:
