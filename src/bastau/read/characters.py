@@ -112,6 +112,7 @@ def character_table() -> CharacterTable:
         if folded.strip():
             growth = max(growth, (len(folded.encode()) + 1) / len(char.encode()))
             _add_pair(pairs, char, folded)
+    _add_doubled_marks(pairs)
     keys = np.array(sorted(pairs), np.int64)
     starts = np.cumsum([0, *map(len, sequences)])
     points = [0 if c == " " else ord(c) for c in "".join(sequences)]
@@ -134,3 +135,16 @@ def _add_pair(pairs: dict[int, int], char: str, folded: str) -> None:
     base = fold_character(letter)
     if is_mark(mark) and len(base) == len(folded) == 1:
         pairs[ord(base) << 21 | ord(mark)] = ord(folded)
+
+
+def _add_doubled_marks(pairs: dict[int, int]) -> None:
+    """Add the pairs of the four marks that Unicode keeps only as other spellings of one or two marks."""
+    for key, joined in list(pairs.items()):
+        letter, mark = key >> 21, key & (1 << 21) - 1
+        for spelling in "\u0340\u0341\u0343\u0344":
+            marks = unicodedata.normalize("NFD", spelling)
+            if ord(marks[0]) != mark:
+                continue
+            full = joined if len(marks) == 1 else pairs.get(joined << 21 | ord(marks[1]))
+            if full is not None:
+                pairs[letter << 21 | ord(spelling)] = full

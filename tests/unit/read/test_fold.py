@@ -131,6 +131,7 @@ def fold(text: str | None, title: str | None = None) -> str:
 @example("a.b-c.de/x")
 @example("https://x.kz/a(b)).")
 @example("RT @a: RT @b: c")
+@example("i\u0344 o\u0344 a\u0341")
 def test_the_kernel_equals_the_obvious_version(text: str) -> None:
     assert fold(text) == plain_fold(text)
 
