@@ -42,6 +42,7 @@ _RHYTHM = np.array(
 )
 _KINDS = ("outlet", "channel", "page", "account")
 _PLATFORMS = ("web", "telegram", "vk", "x", "mastodon")
+_ACCOUNTS_ON = np.array([3, 3, 3, 3, 3, 3, 2, 2, 4, 4])
 
 
 @nb.njit(nogil=True, cache=True)
@@ -131,7 +132,7 @@ class _Sources:
         bits = mix_all(seed, np.arange(n), 3)
         share = bits % np.uint64(100)
         kind = np.searchsorted(np.array([2, 7, 8], np.uint64), share, side="right")
-        account = 3 + (((bits >> np.uint64(8)) % np.uint64(10)) >= 7).astype(np.int64)
+        account = _ACCOUNTS_ON[((bits >> np.uint64(8)) % np.uint64(len(_ACCOUNTS_ON))).astype(np.int64)]
         platform = np.where(kind == 3, account, np.minimum(kind, 2))
         low = np.where(share < 10, Publishers().min_audience, 20).astype(np.uint64)
         audience = low + ((bits >> np.uint64(16)) % low) * ((bits >> np.uint64(32)) % np.uint64(9))
