@@ -341,7 +341,7 @@ def _status(options: argparse.Namespace) -> int:
     generation = home.generation()
     con = home.connect()
     row = (
-        con.execute(
+        con.sql(
             "SELECT count(*) n_posts, count(*) FILTER (is_publisher) n_by_publishers, count(DISTINCT source) FILTER (is_publisher) n_publishers, "
             "min(published_at)::VARCHAR first_post, max(published_at)::VARCHAR last_post FROM posts"
         )
@@ -535,7 +535,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _simulate(options: argparse.Namespace) -> int:
-    from bastau.simulate.simulation import generate, write
+    from bastau.simulate.world import generate, write
 
     write(generate(options.posts, seed=options.seed), options.output)
     names = [str(options.output / name) for name in ("posts.ndjson", "truth.json")]
@@ -610,5 +610,5 @@ def _bench(options: argparse.Namespace) -> int:
 
     with _bars(options) as bars:
         bar = bars.add_task("bench", total=None, note="")
-        answer, lines = bench(options.posts, now=_now(), progress=lambda note: bars.update(bar, note=note))
+        answer, lines = bench(options.posts, progress=lambda note: bars.update(bar, note=note))
     return _answer(options, answer, lines)

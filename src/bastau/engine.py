@@ -87,14 +87,13 @@ class LocalEngine:
     def keep(self, expression: Any) -> Any:
         """Store the expression as a temporary table."""
         self._kept += 1
-        name = f"kept_{self._kept}"
-        self._ibis.con.execute(f"CREATE TEMP TABLE {name} AS {ibis.to_sql(expression, dialect='duckdb')}")
-        return self._ibis.table(name)
+        # Typed by Ibis: a plain CREATE TABLE AS would make decimals of float literals.
+        return self._ibis.create_table(f"kept_{self._kept}", expression, temp=True)
 
     def collect(self, expression: Any) -> pa.Table:
         """Return the expression as an Arrow table."""
         # Ibis 12.0 calls result methods that DuckDB 2 removed, so the compiled SQL goes to DuckDB directly.
-        return self._ibis.con.execute(ibis.to_sql(expression, dialect="duckdb")).to_arrow_table()
+        return self._ibis.con.sql(ibis.to_sql(expression, dialect="duckdb")).to_arrow_table()
 
     def close(self) -> None:
         """Close the connection and remove spilled data."""
@@ -180,7 +179,11 @@ class SparkEngine:
     def keep(self, expression: Any) -> Any:
         """Cache the expression in the cluster."""
         name = f"kept_{len(self._kept)}"
-        frame = self._spark.sql(ibis.to_sql(expression, dialect="pyspark")).persist()
+        from ibis.backends.pyspark.datatypes import PySparkSchema
+
+        # Typed by Ibis: Spark would make decimals of float literals.
+        frame = self._spark.sql(ibis.to_sql(expression, dialect="pyspark"))
+        frame = frame.to(PySparkSchema.from_ibis(expression.schema())).persist()
         self._kept.append(frame)
         frame.createOrReplaceTempView(name)
         return self._ibis.table(name)

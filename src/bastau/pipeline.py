@@ -224,7 +224,7 @@ def _folded_texts(home: Home, text_keys: np.ndarray) -> pa.Table:
     """Return (text_key, folded), one row for each of ``text_keys``."""
     con = home.connect()
     con.register("wanted", pa.table({"text_key": text_keys}))
-    return con.execute(
+    return con.sql(
         "SELECT text_key, any_value(folded) AS folded FROM readings SEMI JOIN wanted USING (text_key) GROUP BY text_key"
     ).to_arrow_table()
 

@@ -35,7 +35,7 @@ def answer(*arguments: str | Path, home: Path) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def posts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from bastau.simulate import generate, write
+    from bastau.simulate.world import generate, write
 
     folder = tmp_path_factory.mktemp("posts")
     write(generate(N_POSTS, seed=7), folder)
