@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - queries hold only constants of this module; values are parameters
-"""A brief for a period: what is new, rising, coordinated and across languages, and what was not looked at."""
+"""The brief of a period: what is new, rising, coordinated and across languages, and what was looked at."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import duckdb
 import orjson
-from scipy.special import betaincinv
 
 from bastau.errors import ConfigError
 from bastau.report.queries import at, clean, is_pseudonym, rows, shorten, shown_text
@@ -99,26 +98,6 @@ def brief_json(brief: Brief) -> dict[str, Any]:
     return cast(dict[str, Any], orjson.loads(orjson.dumps(brief, option=orjson.OPT_UTC_Z)))
 
 
-def rise(n_now: int, n_before: int, total_now: int, total_before: int) -> Rise:
-    """Compare two Poisson rates: posts of a narrative per post collected, now and before.
-
-    Given their sum, ``n_now`` is binomial; the interval is Clopper and Pearson's for that share, turned into a
-    ratio of rates. ``total_now`` and ``total_before`` are above 0.
-
-    Reference: Przyborowski, Wilenski 1940, Biometrika 31; Clopper, Pearson 1934, Biometrika 26.
-    """
-    exposure = total_before / total_now
-    tail = (1 - LEVEL) / 2
-    low = float(betaincinv(n_now, n_before + 1, tail)) if n_now else 0.0
-    high = float(betaincinv(n_now + 1, n_before, 1 - tail)) if n_before else 1.0
-    return Rise(
-        n_before,
-        n_now / n_before * exposure if n_before else None,
-        low / (1 - low) * exposure,
-        high / (1 - high) * exposure if high < 1 else None,
-    )
-
-
 def brief(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> Brief:
     """Return the brief for the posts published in [``start``, ``end``).
 
@@ -178,7 +157,7 @@ def _brief(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> Br
         counts["n_in_narratives"],
         sum(r["n"] for r in reasons),
         tuple((r["reason"], r["n"]) for r in reasons[:10]),
-        _timeline(con) if counts["n_posts"] else None,
+        _timeline(con, start, end) if counts["n_posts"] else None,
         tuple(coverage(con, [platform], start, end, 62) for platform in platforms),
         tuple(_row(r, shown, None) for r in new[:MOST_ROWS]),
         len(new),
@@ -191,10 +170,10 @@ def _brief(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> Br
     )
 
 
-def _timeline(con: duckdb.DuckDBPyConnection) -> Timeline:
+def _timeline(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> Timeline:
     con.execute(f"create or replace temp view {_PERIOD}_now as select * from {_PERIOD} where is_now")
     try:
-        return timeline(con, f"{_PERIOD}_now", most=62)
+        return timeline(con, f"{_PERIOD}_now", (start, end), most=62)
     finally:
         con.execute(f"drop view if exists {_PERIOD}_now")
 
@@ -225,9 +204,11 @@ def _narratives(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 def _rising(
     table: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]], total_now: int, total_before: int
 ) -> list[tuple[dict[str, Any], Rise]]:
-    """Return what certainly rose, by how much it rose at least; nothing without an earlier period to compare."""
+    """Return what rose with confidence LEVEL, by how much it rose at least; nothing without an earlier period to compare."""
     if not total_before:
         return []
+    from bastau.report.rates import rise  # its numerics load slowly, and the pages do without
+
     young = {row["narrative_id"] for row in new}
     old = [row for row in table if row["n_now"] >= MIN_POSTS and row["narrative_id"] not in young]
     compared = [(row, rise(row["n_now"], row["n_before"], total_now, total_before)) for row in old]

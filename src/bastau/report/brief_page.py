@@ -22,7 +22,7 @@ def brief_page(brief: Brief, locale: Locale, link: Link) -> str:
         locale: its words.
         link: narrative_id -> address of its trace page, relative or absolute; None for no page.
     """
-    span = locale.text("form.range", start=locale.date(brief.start), end=locale.date(brief.end))
+    span = wording.period(brief.start, brief.end, locale)
     parts = [
         ("volume", "brief.volume", _volume(brief, locale)),
         ("new", "brief.new", _rows(brief.new, brief.n_new, "brief.new_note", locale, link)),

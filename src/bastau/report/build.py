@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from bastau.errors import ConfigError
-from bastau.hashing import hash_string
+from bastau.hashing import hash_string, hash_strings
 from bastau.report.differences import differences
 from bastau.report.queries import at, at_or_none, clean, is_pseudonym, rows, shorten, shown_text, shown_url
 from bastau.report.search import Found
@@ -77,15 +78,21 @@ def build_trace(con: duckdb.DuckDBPyConnection, found: Found, *, lead_in_hours: 
 def _narrative_key(con: duckdb.DuckDBPyConnection, narrative_id: str | None) -> int | None:
     if narrative_id is None:
         return None
-    key: int = rows(con, "select narrative_key from narratives where narrative_id = ?", [narrative_id])[0][
-        "narrative_key"
-    ]
+    found = rows(con, "select narrative_key from narratives where narrative_id = ?", [narrative_id])
+    key: int = found[0]["narrative_key"]
     return key
 
 
 def _select_posts(con: duckdb.DuckDBPyConnection, narrative_key: int | None, post_key: int) -> None:
     """Keep the slim columns of the posts in question; every later step reads them from here."""
-    wanted = "select post_key from members where narrative_key = ?" if narrative_key is not None else "select ?::bigint"
+    wanted, within, params = "select ?::bigint", "", [post_key]
+    if narrative_key is not None:
+        wanted = "select post_key from members where narrative_key = ?"
+        # The lake is cut by day: a range of time leaves most of it unread.
+        within = """
+            and p.published_at >= (select first_seen_at from narratives where narrative_key = ?)
+            and p.published_at <= (select last_seen_at from narratives where narrative_key = ?)"""
+        params = [narrative_key] * 3
     con.execute(
         f"""
         create or replace temp table {_MINE} as
@@ -93,9 +100,22 @@ def _select_posts(con: duckdb.DuckDBPyConnection, narrative_key: int | None, pos
                epoch_us(p.published_at) as at_us, coalesce(r.detected_language, 'und') as language,
                p.repost_of, p.forwarded_from
         from posts p left join readings r using (post_key)
-        where p.post_key in ({wanted})""",
-        [post_key if narrative_key is None else narrative_key],
+        where p.post_key in ({wanted}) {within}""",
+        params,
     )
+
+
+def _full_posts(con: duckdb.DuckDBPyConnection, slim: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return words and addresses of a few posts, in the order of ``slim`` (post_key, at_us)."""
+    if not slim:
+        return []
+    times = [row["at_us"] for row in slim]
+    sql = """
+        select post_key, title, text, url, epoch_us(collected_at) as seen_us from posts
+        where post_key in (select unnest(?::bigint[])) and published_at >= ? and published_at <= ?"""
+    found = rows(con, sql, [[row["post_key"] for row in slim], at(min(times)), at(max(times))])
+    by_key = {row["post_key"]: row for row in found}
+    return [row | by_key[row["post_key"]] for row in slim]
 
 
 def _build(con: duckdb.DuckDBPyConnection, found: Found, key: int | None, lead_in_hours: int) -> Trace:
@@ -154,10 +174,8 @@ def _narrative(con: duckdb.DuckDBPyConnection, narrative_id: str | None) -> Narr
     row = rows(con, sql)[0]
     sql = f"select {{0}} as label from {_MINE} group by 1 order by count(*) desc, 1"
     languages, platforms = ([r["label"] for r in rows(con, sql.format(c))] for c in ("language", "platform"))
-    sql = f"""
-        select p.title, p.text, m.language from posts p join {_MINE} m using (post_key)
-        where post_key = ? and p.post_key = ?"""
-    first = rows(con, sql, [row["first_key"], row["first_key"]])[0]
+    sql = f"select post_key, at_us, language from {_MINE} where post_key = ?"
+    first = _full_posts(con, rows(con, sql, [row["first_key"]]))[0]
     return Narrative(
         narrative_id,
         at(row["first_us"]),
@@ -309,14 +327,11 @@ def _spread(
 
 
 def _earliest(con: duckdb.DuckDBPyConnection) -> tuple[Post, ...]:
-    sql = f"""
-        with first as (select * from {_MINE} order by at_us, post_key limit {MOST_EARLIEST})
-        select f.*, p.title, p.text, p.url from first f join posts p using (post_key)
-        where p.post_key in (select post_key from first) order by f.at_us, f.post_key"""
+    sql = f"select * from {_MINE} order by at_us, post_key limit {MOST_EARLIEST}"
     versions: dict[Any, int] = {}
     firsts: dict[str, tuple[int, str]] = {}
     posts = []
-    for row in rows(con, sql):
+    for row in _full_posts(con, rows(con, sql)):
         text = shown_text(row["title"], row["text"])[:MOST_CHARS]
         slot = row["text_key"] if row["text_key"] is not None else text
         is_new = slot not in versions
@@ -376,13 +391,10 @@ def _groups(con: duckdb.DuckDBPyConnection) -> tuple[Group, ...]:
 
 
 def _evidence(con: duckdb.DuckDBPyConnection) -> Evidence:
-    sql = f"""
-        with mine as (select post_key from {_MINE} where is_publisher order by at_us, post_key limit {MOST_EVIDENCE})
-        select p.post_id, p.source, p.url, epoch_us(p.published_at) as at_us, epoch_us(p.collected_at) as seen_us
-        from posts p where p.post_key in (select post_key from mine) order by at_us, p.post_key"""
+    sql = f"select * from {_MINE} where is_publisher order by at_us, post_key limit {MOST_EVIDENCE}"
     posts = tuple(
         EvidencePost(clean(r["post_id"]), clean(r["source"]), shown_url(r["url"]), at(r["at_us"]), at(r["seen_us"]))
-        for r in rows(con, sql)
+        for r in _full_posts(con, rows(con, sql))
     )
     sql = f"select count(*) filter (is_publisher) as named, count(*) filter (not is_publisher) as private from {_MINE}"
     counts = rows(con, sql)[0]
@@ -424,22 +436,13 @@ def _not_known(
         found.append(Unknown("gaps", {"hours": int(hours)}))
     if first_seen.n_earlier_private:
         found.append(Unknown("earlier_private", {"n": first_seen.n_earlier_private}))
-    sql = f"""
-        select count(*) filter (repost_of is not null and not exists (
-                   select 1 from posts p where p.post_id = m.repost_of)) as reposts,
-               count(*) filter (forwarded_from is not null and not exists (
-                   select 1 from posts p where p.source = m.forwarded_from)) as forwards,
-               count(*) filter (language = 'und') as und
-        from {_MINE} m"""
-    row = rows(con, sql)[0]
-    for code in ("reposts", "forwards", "und"):
-        if row[code]:
-            found.append(
-                Unknown(
-                    {"reposts": "reposts_of_unseen", "forwards": "forwards_of_unseen", "und": "language"}[code],
-                    {"n": row[code]},
-                )
-            )
+    for code, n in (
+        ("reposts_of_unseen", _unseen_reposts(con)),
+        ("forwards_of_unseen", _unseen_forwards(con)),
+        ("language", con.execute(f"select count(*) from {_MINE} where language = 'und'").fetchall()[0][0]),
+    ):
+        if n:
+            found.append(Unknown(code, {"n": n}))
     if hidden := sum(kind.n - kind.n_named for kind in copies):
         found.append(Unknown("copies_private", {"n": hidden}))
     if min_audience == 0:
@@ -449,3 +452,23 @@ def _not_known(
     found.append(Unknown("clocks", {}))
     found.append(Unknown("intent", {}))
     return tuple(found)
+
+
+def _unseen_reposts(con: duckdb.DuckDBPyConnection) -> int:
+    """Count reposts of posts that are not stored; by key, because comparing a million ids takes half a second."""
+    originals = rows(con, f"select repost_of, count(*) as n from {_MINE} where repost_of is not null group by 1")
+    keys = hash_strings(pa.array([row["repost_of"] for row in originals], pa.string())).tolist()
+    sql = "select post_key from posts where post_key in (select unnest(?::bigint[]))"
+    stored = {row["post_key"] for row in rows(con, sql, [keys])} if keys else set()
+    return sum(row["n"] for row, key in zip(originals, keys, strict=True) if key not in stored)
+
+
+def _unseen_forwards(con: duckdb.DuckDBPyConnection) -> int:
+    """Count forwards from sources of which no post is stored."""
+    origins = rows(
+        con, f"select forwarded_from, count(*) as n from {_MINE} where forwarded_from is not null group by 1"
+    )
+    names = [row["forwarded_from"] for row in origins]
+    sql = "select distinct source from posts where source in (select unnest(?::varchar[]))"
+    stored = {row["source"] for row in rows(con, sql, [names])} if names else set()
+    return sum(row["n"] for row in origins if row["forwarded_from"] not in stored)

@@ -84,6 +84,14 @@ def swatch(series: int) -> str:
     )
 
 
+def meter(share: float) -> str:
+    """Return a small bar for a share in [0, 1]; the figure stands beside it in words."""
+    return (
+        '<svg class="meter" width="96" height="8" viewBox="0 0 96 8" aria-hidden="true">'
+        f'<rect width="96" height="8" class="track"/><rect width="{96 * share:.1f}" height="8" class="s0"/></svg>'
+    )
+
+
 def _fill(series: int) -> str:
     return f'class="bar" fill="url(#p{series})"' if series in (1, 3, 5) else f'class="bar s{series}"'
 
@@ -105,9 +113,16 @@ def round_top(highest: int) -> int:
     return next(step * scale for step in (1, 2, 4, 6, 8, 10) if step * scale >= highest)
 
 
-def _tick_bins(n_bins: int, width: float, label_px: float) -> range:
-    step = max(1, math.ceil(n_bins / max(1.0, width / label_px)))
-    return range(0, n_bins, step)
+def _tick_labels(marks: Sequence[tuple[float, str]], y: float, width: float) -> list[str]:
+    """Return the labels at (x, words) that fit beside each other, each kept inside the chart."""
+    body, free = [], 0.0
+    for x, words in marks:
+        px = len(words) * _LETTER_PX
+        start = min(max(0.0, x - px / 2), width - px)
+        if start >= free and start <= x:
+            body.append(_text(start, y, words, "start", "tick"))
+            free = start + px + 14
+    return body
 
 
 def stacked_bars(
@@ -148,11 +163,8 @@ def stacked_bars(
                     f"<title>{escape(f'{tick(starts[i])} · {one.label}: {number(count)}')}</title></rect>"
                 )
                 base += count
-    for i in _tick_bins(len(starts), inner, 84):
-        x = left + i * step + step / 2
-        anchor = "start" if i == 0 and len(starts) > 3 else "middle"
-        if x + 40 <= width or i == 0:
-            body.append(_text(x if anchor == "middle" else left, height - 7, tick(starts[i]), anchor, "tick"))
+    marks = [(left + (i + 0.5) * step, tick(start)) for i, start in enumerate(starts)]
+    body += _tick_labels(marks, height - 7, width)
     return svg(caption, width, height, body)
 
 
@@ -189,9 +201,8 @@ def coverage_strip(
         x = mark * width
         body.append(f'<path d="M{x:.1f} {top - 4:g}V{top + tall + 4:g}" class="mark"/>')
         body.append(_text(x, top - 8, mark_label, "end" if mark > 0.5 else "start", "strong"))
-    for i in _tick_bins(len(starts), width, 96):
-        if i * step + 60 <= width:
-            body.append(_text(i * step, top + tall + 17, tick(starts[i]), "start", "tick"))
+    marks = [((i + 0.5) * step, tick(start)) for i, start in enumerate(starts)]
+    body += _tick_labels(marks, top + tall + 17, width)
     return svg(caption, width, height, body)
 
 
@@ -222,8 +233,7 @@ def spread_graph(
 ) -> str:
     """Draw posts left to right in time, one lane a source, and a curve from each original to its copy.
 
-    Time is linear, or compressed (logarithm of the minutes since the first post) when most posts would else
-    crowd at the left edge; the ticks, ``offset`` of seconds, tell.
+    Time runs from the first post by :func:`time_scale`; the ticks, ``offset`` of seconds, tell how.
     """
     names_beside = width >= 560
     left = min(210.0, max((len(n) for n in lanes), default=0) * _LETTER_PX + 18) if names_beside else 10.0
@@ -231,43 +241,34 @@ def spread_graph(
     height = top + row * len(lanes) + 26
     span = max((dot.offset_s for dot in dots), default=0.0) or 60.0
     place = time_scale([dot.offset_s for dot in dots], span)
-    inner = width - left - 22
 
-    def x_of(dot: Dot) -> float:
-        return left + 6 + inner * place(dot.offset_s)
+    def x_of(offset_s: float) -> float:
+        return left + 6 + (width - left - 22) * place(offset_s)
 
     def y_of(lane: int) -> float:
         return top + row * lane + row * (0.5 if names_beside else 0.72)
 
-    body = []
-    for i, name in enumerate(lanes):
-        body.append(f'<path d="M{left:.1f} {y_of(i):.1f}H{width - 6:g}" class="lane"/>')
-        if names_beside:
-            body.append(_text(left - 10, y_of(i) + 4, fit(name, left - 12), "end"))
-        else:
-            body.append(_text(2, y_of(i) - 14, fit(name, width - 8)))
+    marks = [(x_of(seconds), offset(seconds)) for seconds in ticks(span)]
+    body = [f'<path d="M{x:.1f} {top:g}V{height - 20:.1f}" class="grid"/>' for x, _ in marks]
+    body += [f'<path d="M{left:.1f} {y_of(i):.1f}H{width - 6:g}" class="lane"/>' for i in range(len(lanes))]
     for line in lines:
         a, b = dots[line.origin], dots[line.copy]
-        x1, y1, x2, y2 = x_of(a), y_of(a.lane), x_of(b), y_of(b.lane)
+        x1, y1, x2, y2 = x_of(a.offset_s), y_of(a.lane), x_of(b.offset_s), y_of(b.lane)
         bend = max(14.0, abs(x2 - x1) / 2)
         body.append(
             f'<path d="M{x1:.1f} {y1:.1f}C{x1 + bend:.1f} {y1:.1f} {x2 - bend:.1f} {y2:.1f} {x2:.1f} {y2:.1f}" '
             f'class="edge {escape(line.kind)}"/>'
         )
+    for i, name in enumerate(lanes):
+        if names_beside:
+            body.append(_text(left - 10, y_of(i) + 4, fit(name, left - 12), "end"))
+        else:
+            body.append(_text(2, y_of(i) - 12, fit(name, width - 8)))
     for i, dot in enumerate(dots):
-        size = 5.5 if i == 0 else 4
-        body.append(
-            f'<circle cx="{x_of(dot):.1f}" cy="{y_of(dot.lane):.1f}" r="{size:g}" class="{"dot first" if i == 0 else "dot"}">'
-            f"<title>{escape(dot.label)}</title></circle>"
-        )
-    taken = -100.0
-    for seconds in ticks(span):
-        x = left + 6 + inner * place(seconds)
-        if x - taken >= 62 and x <= width - 24:
-            body.append(f'<path d="M{x:.1f} {top:g}V{height - 20:.1f}" class="grid"/>')
-            body.append(_text(x, height - 5, offset(seconds), "start" if seconds == 0 else "middle", "tick"))
-            taken = x
-    return svg(caption, width, height, body)
+        place_of = f'cx="{x_of(dot.offset_s):.1f}" cy="{y_of(dot.lane):.1f}"'
+        shape = 'r="5.5" class="dot first"' if i == 0 else 'r="4" class="dot"'
+        body.append(f"<circle {place_of} {shape}><title>{escape(dot.label)}</title></circle>")
+    return svg(caption, width, height, [*body, *_tick_labels(marks, height - 5, width)])
 
 
 def key_line(kind: str) -> str:
@@ -279,11 +280,12 @@ def key_line(kind: str) -> str:
 
 
 def time_scale(offsets_s: Sequence[float], span_s: float) -> Callable[[float], float]:
-    """Return seconds -> [0, 1]: linear, or logarithmic when half of the posts fall in the first eighth."""
-    median = sorted(offsets_s)[len(offsets_s) // 2] if offsets_s else 0.0
-    if median >= span_s / 8:
-        return lambda s: s / span_s
-    return lambda s: math.log1p(s / 60) / math.log1p(span_s / 60)
+    """Return seconds -> [0, 1]: about linear up to a quarter of the median offset, logarithmic beyond.
+
+    A spread is a rush and a long tail; this puts the rush on the left half whatever its length.
+    """
+    knee = max(1.0, sorted(offsets_s)[len(offsets_s) // 2] / 4) if offsets_s else 1.0
+    return lambda s: math.log1p(s / knee) / math.log1p(span_s / knee)
 
 
 def ticks(span_s: float) -> list[float]:

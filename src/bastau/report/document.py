@@ -76,7 +76,8 @@ def outward(url: str | None, most: int = 72) -> str:
     """Return a link that leads out, its address as its text; http and https only, and no referrer is sent."""
     if not url or not url.lower().startswith(("http://", "https://")):
         return ""
-    shown = url if len(url) <= most else f"{url[: most * 2 // 3]}…{url[-most // 4 :]}"
+    plain = url.split("://", 1)[1]
+    shown = plain if len(plain) <= most else f"{plain[: most * 2 // 3]}…{plain[-most // 4 :]}"
     return f'<a href="{escape(url)}" rel="noreferrer noopener nofollow">{name(shown)}</a>'
 
 

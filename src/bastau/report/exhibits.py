@@ -65,11 +65,6 @@ def group_facts(group: Group | MovedTogether, locale: Locale) -> str:
     if group.n_other_accounts:
         others = locale.text("groups.with_others", accounts=locale.count("count.accounts", group.n_other_accounts))
         facts = f"{facts}; {others}"
-    windows = [
-        locale.date(w.start)
-        if w.start.date() == w.end.date()
-        else locale.text("form.range", start=locale.date(w.start), end=locale.date(w.end))
-        for w in group.windows[:6]
-    ]
+    windows = [wording.period(w.start, w.end, locale) for w in group.windows[:6]]
     active = locale.text("groups.windows", windows="; ".join(windows)) if windows else ""
     return paragraph(f"{group.group_id} · {facts}", "facts") + paragraph(active, "facts")

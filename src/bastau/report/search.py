@@ -6,7 +6,7 @@ or else words that stored texts contain; the first that fits wins, rivals are li
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,6 +31,7 @@ MIN_WORDS = 0.5
 _MOST_COMPARED = 400
 _MOST_WORDS = 12
 _WORD_LETTERS = 3
+_MASKS = "bastau_word_masks"
 
 
 @dataclass(frozen=True)
@@ -172,23 +173,36 @@ def _words(folded: str) -> list[str]:
 def _containing(con: duckdb.DuckDBPyConnection, words: Sequence[str]) -> dict[int, float]:
     """Return post_key -> share of the rarity-weighted words that its text contains, best 2,000.
 
-    A word counts where a stored word begins with it: Kazakh and Russian put their endings behind.
+    A word counts where a stored word begins with it: Kazakh and Russian put their endings behind. The texts are
+    scanned once, to a bit a word; everything else works on the few combinations that occur.
     """
     hit = "(contains(folded, ?) or starts_with(folded, ?))"
     mask = " + ".join(f"({1 << i} * {hit}::int)" for i in range(len(words)))
     params: list[Any] = [part for word in words for part in (" " + word, word)]
-    masks = f"select * from (select post_key, {mask} as mask from readings) where mask <> 0"
-    table = con.sql(masks, params=params).to_arrow_table()
-    if not table.num_rows:
-        return {}
-    keys = table.column("post_key").to_numpy()
-    bits = (table.column("mask").to_numpy()[:, None].astype(np.int64) >> np.arange(len(words))) & 1
-    # Words that no text contains still count in the sum: half a query of unknown words is no hit.
-    n_texts = con.execute("select count(*) from readings").fetchall()[0][0]
-    rarity = np.array([math.log(1 + n_texts / (n + 0.5)) for n in bits.sum(axis=0)])
-    scores = bits @ (rarity / rarity.sum())
-    best = np.lexsort((keys, -scores))[:2000]
-    return {int(keys[i]): float(scores[i]) for i in best if scores[i] >= MIN_WORDS}
+    con.execute(f"create or replace temp table {_MASKS} as select post_key, {mask} as mask from readings", params)
+    try:
+        counts = {row["mask"]: row["n"] for row in rows(con, f"select mask, count(*) as n from {_MASKS} group by 1")}
+        scores = _score_masks(counts, len(words))
+        kept = [mask for mask in sorted(scores, key=scores.__getitem__, reverse=True) if scores[mask] >= MIN_WORDS]
+        sql = f"""
+            select post_key, mask from {_MASKS} where mask in (select unnest(?::integer[]))
+            order by list_position(?::integer[], mask), post_key limit 2000"""
+        return {row["post_key"]: scores[row["mask"]] for row in rows(con, sql, [kept, kept])} if kept else {}
+    finally:
+        con.execute(f"drop table if exists {_MASKS}")
+
+
+def _score_masks(counts: Mapping[int, int], n_words: int) -> dict[int, float]:
+    """Return mask -> share in [0, 1] of the words it holds, a word weighing ln(1 + texts / texts with it).
+
+    Words that no text contains weigh most: half a query of unknown words is no hit.
+    """
+    total = sum(counts.values())
+    having = [sum(n for mask, n in counts.items() if mask >> i & 1) for i in range(n_words)]
+    rarity = [math.log(1 + total / (n + 0.5)) for n in having]
+    return {
+        mask: sum(weight for i, weight in enumerate(rarity) if mask >> i & 1) / sum(rarity) for mask in counts if mask
+    }
 
 
 def _found(con: duckdb.DuckDBPyConnection, query: str, how: How, scores: dict[int, float]) -> Found:

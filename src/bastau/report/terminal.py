@@ -53,7 +53,7 @@ def trace_lines(trace: Trace, locale: Locale) -> list[str]:
 
 def brief_lines(brief: Brief, locale: Locale) -> list[str]:
     """Return the brief's counts and the head of each of its lists."""
-    span = locale.text("form.range", start=locale.date(brief.start), end=locale.date(brief.end))
+    span = wording.period(brief.start, brief.end, locale)
     counts = [
         locale.count("count.posts", brief.n_posts),
         locale.count("count.publishers", brief.n_publishers),

@@ -48,9 +48,14 @@ def choose_bin(span_s: float, most: int) -> int:
     return next((size for size in BIN_SIZES_S if span_s / size < most), BIN_SIZES_S[-1])
 
 
-def timeline(con: duckdb.DuckDBPyConnection, table: str, most: int = 48) -> Timeline:
-    """Count the posts of ``table`` (columns at_us, language, platform; at least one row)."""
+def timeline(
+    con: duckdb.DuckDBPyConnection, table: str, span: tuple[datetime, datetime] | None = None, most: int = 48
+) -> Timeline:
+    """Count the posts of ``table`` (columns at_us, language, platform; at least one row), in ``span`` if given."""
     low, high = con.execute(f"select min(at_us), max(at_us) from {table}").fetchall()[0]
+    if span is not None:
+        low, high = (round(end.timestamp() * 1e6) for end in span)
+        high -= 1
     bin_s = choose_bin((high - low) / 1e6, most)
     first, last = low // (bin_s * 1_000_000), high // (bin_s * 1_000_000)
 
@@ -64,16 +69,8 @@ def timeline(con: duckdb.DuckDBPyConnection, table: str, most: int = 48) -> Time
         ranked = sorted(counts, key=lambda label: (-sum(counts[label]), label))
         kept = {label: tuple(counts[label]) for label in ranked[:MOST_SERIES]}
         if rest := ranked[MOST_SERIES:]:
-            kept["other"] = tuple(
-                map(
-                    sum,
-                    zip(
-                        *(counts[label] for label in rest),
-                        kept.get("other", ()) or [0] * (last - first + 1),
-                        strict=True,
-                    ),
-                )
-            )
+            together = [counts[label] for label in rest] + [list(kept["other"])] * ("other" in kept)
+            kept["other"] = tuple(map(sum, zip(*together, strict=True)))
         return kept
 
     starts = tuple(at(bin_ * bin_s * 1_000_000) for bin_ in range(first, last + 1))

@@ -88,19 +88,19 @@ def _first_seen(trace: Trace, locale: Locale) -> str:
     lines = [
         [
             document.name(wording.label(c.source, c.source_name, locale)),
-            escape(locale.name("platform", c.platform)),
-            document.when(c.published_at, locale),
             _meter(c.confidence, locale),
+            document.when(c.published_at, locale),
+            escape(locale.name("platform", c.platform)),
             document.outward(c.url) or document.name(c.post_id),
         ]
         for c in first.candidates
     ]
-    lines.append([escape(locale.text("label.somebody_else")), "", "", _meter(first.unobserved, locale), ""])
+    lines.append([escape(locale.text("label.somebody_else")), _meter(first.unobserved, locale), "", "", ""])
     heads = [
         (locale.text("label.source"), ""),
-        (locale.text("label.platform"), ""),
-        (locale.text("label.time"), "t"),
         (locale.text("label.confidence"), "t"),
+        (locale.text("label.time"), "t"),
+        (locale.text("label.platform"), ""),
         (locale.text("label.address"), "id"),
     ]
     body.append(f"<h3>{locale.text('first.candidates')}</h3>{paragraph(locale.text('first.candidates_note'), 'note')}")
@@ -109,8 +109,7 @@ def _first_seen(trace: Trace, locale: Locale) -> str:
 
 
 def _meter(share: float, locale: Locale) -> str:
-    words = escape(locale.percent(share))
-    return f'<meter min="0" max="1" value="{share:.3f}" aria-hidden="true"></meter>{words}'
+    return f"{charts.meter(share)}{escape(locale.percent(share))}"
 
 
 def _coverage(coverage: Coverage, locale: Locale, mark: float) -> str:
@@ -329,8 +328,8 @@ def _publishers(trace: Trace, locale: Locale) -> str:
     if not lines:
         return private
     head, rest = lines[:_MOST_ROWS], lines[_MOST_ROWS:]
-    caption = locale.text("publishers.note")
-    body = table(caption, heads, head)
+    caption = locale.text("publishers.head")
+    body = paragraph(locale.text("publishers.note"), "note") + table(caption, heads, head)
     if rest:
         summary = f"{locale.text('label.show_all')} ({locale.number(len(lines))})"
         body += document.folded(summary, table(caption, heads, rest))

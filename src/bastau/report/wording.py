@@ -1,5 +1,6 @@
 """The sentences of a trace, the same on the page and in the terminal; plain text, nothing escaped."""
 
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from bastau.report.brief import Rise
@@ -155,7 +156,7 @@ def delay_classes(delays: Delays, locale: Locale) -> tuple[list[str], list[int]]
 
 def gaps(coverage: Coverage, locale: Locale) -> str:
     """Return the longest gaps in words, in order of time."""
-    longest = sorted(coverage.gaps, key=lambda gap: gap.start - gap.end)[:5]
+    longest = sorted(coverage.gaps, key=lambda gap: gap.start - gap.end)[:3]
     shown = [
         locale.text("form.range", start=locale.short_moment(gap.start), end=locale.short_moment(gap.end))
         for gap in sorted(longest, key=lambda gap: gap.start)
@@ -167,7 +168,7 @@ def gaps(coverage: Coverage, locale: Locale) -> str:
 
 def p_value(p: float, locale: Locale) -> str:
     """Return a p-value to two figures, the smallest as a bound."""
-    return f"< {locale.number(0.0001, 4)}" if p < 0.0001 else f"= {locale.number(p, 4)}"
+    return f"<\u00a0{locale.number(0.0001, 4)}" if p < 0.0001 else f"=\u00a0{locale.number(p, 4)}"
 
 
 def threshold(min_audience: int | None, locale: Locale) -> str:
@@ -188,3 +189,9 @@ def rise(rise: Rise, locale: Locale) -> str:
     if rise.high is None:
         return locale.text("brief.times_open", ratio=ratio, low=low)
     return locale.text("brief.times", ratio=ratio, low=low, high=locale.number(rise.high, 1))
+
+
+def period(start: datetime, end: datetime, locale: Locale) -> str:
+    """Return a period [``start``, ``end``) by its first and last day."""
+    days = [locale.date(start), locale.date(max(start, end - timedelta(microseconds=1)))]
+    return days[0] if days[0] == days[1] else locale.text("form.range", start=days[0], end=days[1])

@@ -150,10 +150,10 @@ def water() -> list[dict[str, Any]]:
 
 
 def rising() -> list[dict[str, Any]]:
-    """An older narrative: two posts a week before, twelve now, by publishers only."""
+    """An older narrative: two posts a week before, thirty now, by publishers only."""
     text = "Көпір ашылуына тегін автобус жүреді / На открытие моста пустят бесплатный автобус"
     early = [post(f"b{i}", -7 * 1440 + 30 * i, "aq_jol_kz", text, _language="kk") for i in range(2)]
-    late = [post(f"b{i}", 60 * i, f"bus_channel_{i % 4}", text, _language="kk|ky") for i in range(2, 14)]
+    late = [post(f"b{i}", 60 * i, f"bus_channel_{i % 4}", text, _language="kk|ky") for i in range(2, 32)]
     return early + late
 
 
@@ -183,7 +183,10 @@ def world_tables(min_audience: int = 5000) -> dict[str, pa.Table]:
     copies = [
         copy(key, by_native["w2"], by_native["w4"], "forward"),
         copy(key, by_native["w1"], by_native["w2"], "link"),
-        *(copy(key, by_native[f"w{1 + i % 4}"], row, ("near_copy", "repost")[i % 2]) for i, row in enumerate(first[5:])),
+        *(
+            copy(key, by_native[f"w{1 + i % 4}"], row, ("near_copy", "repost")[i % 2])
+            for i, row in enumerate(first[5:])
+        ),
         copy(key, by_native["w10"], by_native["w9"], "near_copy"),
     ]
     group = ["<b>bold</b>&news", "aq_jol_kz", "qala_life", "steppe_today"]
