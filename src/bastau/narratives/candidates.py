@@ -1,9 +1,9 @@
 """Pairs of texts that may be near-duplicates, found from their signatures and verified.
 
-Texts that agree in one band of the signature share a bucket. In a bucket, ordered by text_key, the first
-``centres`` texts are its centres, and only pairs with a centre count: all pairs in a small bucket, a linear
-number in a large one. What is a candidate therefore depends on the set of texts alone, not on the order in which
-they came, and adding a text changes only pairs with it and pairs of a centre that it displaces.
+Texts that agree in one band of the signature share a bucket. In a bucket, ordered by text_key, the first few texts
+are its centres, and only pairs with a centre count: all pairs in a small bucket, a linear number in a large one. What
+is a candidate therefore depends on the set of texts alone, not on the order in which they came, and adding a text
+changes only pairs with it and pairs of centres that it displaces.
 
 Reference: Leskovec, Rajaraman, Ullman 2020, "Mining of Massive Datasets", section 3.4 (banding).
 """
@@ -89,14 +89,15 @@ def _bucket_end(entries, start):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _choose_centres(entries, band, centres, centre_of):  # type: ignore[no-untyped-def]
+def _choose_centres(entries, band, centres, crowd, crowd_centres, centre_of):  # type: ignore[no-untyped-def]
     bit = np.uint16(1 << band)
     start = 0
     while start < len(entries):
         end = _bucket_end(entries, start)
+        n_centres = centres if end - start <= crowd else crowd_centres
         for k in range(start, end):
             row = entries[k] & _ROW
-            if k - start < centres:
+            if k - start < n_centres:
                 centre_of[row] |= bit
             else:
                 centre_of[row] &= ~bit
@@ -104,35 +105,46 @@ def _choose_centres(entries, band, centres, centre_of):  # type: ignore[no-untyp
 
 
 @nb.njit(nogil=True, cache=True)
-def _mark_compared(entries, is_new, centres, compared):  # type: ignore[no-untyped-def]
+def _mark_compared(entries, band, centre_of, is_new, compared):  # type: ignore[no-untyped-def]
     start = 0
     while start < len(entries):
         end = _bucket_end(entries, start)
         any_new = False
         new_centre = False
         for k in range(start, end):
-            if is_new[entries[k] & _ROW]:
+            row = entries[k] & _ROW
+            if is_new[row]:
                 any_new = True
-                new_centre |= k - start < centres
+                new_centre |= (centre_of[row] >> band) & 1 == 1
         if any_new and end - start > 1:
             for k in range(start, end):
                 row = entries[k] & _ROW
-                if new_centre or is_new[row] or k - start < centres:
+                if new_centre or is_new[row] or (centre_of[row] >> band) & 1:
                     compared[row] = True
         start = end
 
 
-def choose_centres(entries: Sequence[np.ndarray], centre_of: np.ndarray, centres: int) -> None:
-    """Set in ``centre_of`` (uint16 (n,), bit b: a centre of its bucket in band b) the buckets of ``entries`` anew."""
+def choose_centres(
+    entries: Sequence[np.ndarray], centre_of: np.ndarray, *, centres: int, crowd: int, crowd_centres: int
+) -> None:
+    """Choose anew the centres of the buckets of ``entries``.
+
+    Args:
+        entries: see :func:`bucket_entries`.
+        centre_of: uint16 (n,), changed in place; bit b of a row: it is a centre of its bucket in band b.
+        centres: number in a bucket of up to ``crowd`` texts.
+        crowd: buckets with more texts are crowded.
+        crowd_centres: number in a crowded bucket.
+    """
     for band, entry in enumerate(entries):
-        _choose_centres(entry, band, centres, centre_of)
+        _choose_centres(entry, band, centres, crowd, crowd_centres, centre_of)
 
 
-def rows_to_compare(entries: Sequence[np.ndarray], is_new: np.ndarray, centres: int) -> np.ndarray:
+def rows_to_compare(entries: Sequence[np.ndarray], centre_of: np.ndarray, is_new: np.ndarray) -> np.ndarray:
     """Return the rows, ascending, that are in a candidate pair with a new text."""
     compared = np.zeros(len(is_new), np.bool_)
-    for entry in entries:
-        _mark_compared(entry, is_new, centres, compared)
+    for band, entry in enumerate(entries):
+        _mark_compared(entry, band, centre_of, is_new, compared)
     return np.flatnonzero(compared)
 
 
@@ -168,7 +180,7 @@ def longer(values):  # type: ignore[no-untyped-def]
 
 @nb.njit(nogil=True, cache=True)
 def _verify(  # type: ignore[no-untyped-def]
-    entries, band, bands, centre_of, is_new, centres, slot, indptr, hashes, similarity
+    entries, band, bands, centre_of, is_new, slot, indptr, hashes, similarity
 ):
     rows_a = np.empty(1024, np.int64)
     rows_b = np.empty(1024, np.int64)
@@ -177,8 +189,10 @@ def _verify(  # type: ignore[no-untyped-def]
     start = 0
     while start < len(entries):
         end = _bucket_end(entries, start)
-        for k in range(start, min(start + centres, end)):
+        for k in range(start, end - 1):
             a = np.int64(entries[k] & _ROW)
+            if not (centre_of[a] >> band) & 1:
+                break  # centres come first
             for m in range(k + 1, end):
                 b = np.int64(entries[m] & _ROW)
                 # A pair that an earlier band brings is verified there, so that each is verified once.
@@ -205,7 +219,6 @@ def verified_pairs(
     shingles: Shingles,
     pool: ThreadPoolExecutor,
     *,
-    centres: int,
     similarity: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the candidate pairs with a new text whose similarity is at least ``similarity``.
@@ -221,7 +234,6 @@ def verified_pairs(
             bands,
             centre_of,
             is_new,
-            centres,
             shingles.slot,
             shingles.indptr,
             shingles.hashes,

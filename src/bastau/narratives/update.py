@@ -5,6 +5,7 @@ touch. The rest, from texts to posts, is a few linear passes and is made again e
 says why the answer depends on the set of posts alone.
 """
 
+import functools
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,18 +24,36 @@ from bastau.narratives.candidates import (
     rows_to_compare,
     verified_pairs,
 )
-from bastau.narratives.clusters import cluster_texts, find_components
+from bastau.narratives.clusters import cluster_texts, find_components, order_pairs
 from bastau.narratives.membership import STATE_POSTS, Posts, assign, first_texts
 from bastau.narratives.similarity import FetchFolded, Shingles
 from bastau.schemas import MEMBERS, N_BANDS, READINGS, TEXT_PAIRS
 
 _log = logging.getLogger(__name__)
 
-CENTRES = 32
-"""Texts of a bucket with which every other text of it is compared; up to 33 texts that is all pairs."""
+_SIGN = np.uint64(1 << 63)
 
-LINKAGE_TEXTS = 512
-"""Largest component clustered by average linkage: 131,000 comparisons, 20 ms."""
+
+@dataclass(frozen=True)
+class Limits:
+    """What keeps the work linear however alike the posts are; other limits can give another grouping.
+
+    Args:
+        centres: texts of a bucket with which every other text of it is compared; up to 33 texts that is all pairs.
+        crowd: in buckets with more texts than this only ``crowd_centres`` are compared with the others: 200,000
+            variants of one sentence have 23 pairs each instead of 100.
+        crowd_centres: see ``crowd``.
+        linkage_texts: largest component in which all texts are compared, 131,000 pairs in 20 ms; a larger one is
+            clustered by leaders.
+    """
+
+    centres: int = 32
+    crowd: int = 256
+    crowd_centres: int = 4
+    linkage_texts: int = 512
+
+
+_DEFAULT_LIMITS = Limits()
 
 STATE_TEXTS = pa.schema(
     [
@@ -63,6 +82,39 @@ class State:
     posts: pa.Table
 
 
+@nb.njit(nogil=True, cache=True, inline="always")
+def _prefix(key, shift):  # type: ignore[no-untyped-def]
+    return np.int64((np.uint64(key) ^ _SIGN) >> shift)
+
+
+@nb.njit(nogil=True, cache=True)
+def _index(ascending, shift, starts):  # type: ignore[no-untyped-def]
+    """Set ``starts[p]`` to the first row whose key has a prefix of at least p."""
+    for key in ascending:
+        starts[_prefix(key, shift) + 1] += 1
+    for p in range(1, len(starts)):
+        starts[p] += starts[p - 1]
+
+
+@nb.njit(nogil=True, cache=True)
+def _look_up(ascending, starts, keys, out):  # type: ignore[no-untyped-def]
+    # Keys are hashes, so a prefix holds one or two of them; a binary search over all would miss the cache 20 times.
+    bits = 0
+    while (1 << bits) + 1 < len(starts):
+        bits += 1
+    shift = np.uint64(64 - bits)
+    for k in range(len(keys)):
+        p = _prefix(keys[k], shift)
+        low, high = starts[p], starts[p + 1]
+        while low < high:
+            middle = (low + high) // 2
+            if ascending[middle] < keys[k]:
+                low = middle + 1
+            else:
+                high = middle
+        out[k] = low
+
+
 @dataclass
 class _Texts:
     """Columns of STATE_TEXTS as arrays, and which texts are new in this update."""
@@ -76,9 +128,18 @@ class _Texts:
     similarity: np.ndarray
     is_new: np.ndarray
 
+    @functools.cached_property
+    def _starts(self) -> np.ndarray:
+        bits = max(1, len(self.key).bit_length())
+        starts = np.zeros((1 << bits) + 1, np.int64)
+        _index(self.key, np.uint64(64 - bits), starts)
+        return starts
+
     def rows(self, keys: np.ndarray) -> np.ndarray:
         """Return the row of each key, which must be there."""
-        return np.searchsorted(self.key, keys)
+        out = np.empty(len(keys), np.int64)
+        _look_up(self.key, self._starts, keys, out)
+        return out
 
     def rows_of_representatives(self, keys: np.ndarray) -> np.ndarray:
         """Return the row of ``keys[i]`` for each row i; fast because most texts stand for themselves."""
@@ -106,21 +167,18 @@ def update(
     fetch_folded: FetchFolded,
     *,
     similarity: float,
-    centres: int = CENTRES,
-    linkage_texts: int = LINKAGE_TEXTS,
+    limits: Limits = _DEFAULT_LIMITS,
     threads: int = 2,
 ) -> State:
     """Return the grouping of the posts of ``previous`` and ``new`` together.
 
     Args:
-        previous: result for the posts so far, made with the same ``similarity``, ``centres`` and ``linkage_texts``;
-            None for the first batch. Its posts can only be added to: after an erasure start from None.
+        previous: result for the posts so far, made with the same ``similarity`` and ``limits``; None for the first batch. Its posts can only be added to: after an erasure start from None.
         new: columns post_key, published_at, repost_of, text_key and bands; posts that are known are left out, so that
             an update can be repeated. With a column ``folded`` too, the texts of these posts need not be fetched.
         fetch_folded: brings the folded texts that have to be compared.
         similarity: Jaccard of 5-gram sets from which two texts are near-duplicates, in (0, 1].
-        centres: see :data:`CENTRES`.
-        linkage_texts: see :data:`LINKAGE_TEXTS`.
+        limits: bounds on the work.
         threads: for comparing; the answer does not depend on it.
 
     Raises:
@@ -133,9 +191,7 @@ def update(
     texts = _add_texts(previous.texts, new)
     with ThreadPoolExecutor(threads) as pool:
         shingles = Shingles(texts.key, _fetch_with(new, fetch_folded), pool)
-        pairs = _compare(
-            texts, previous.pairs, shingles, pool, similarity=similarity, centres=centres, linkage_texts=linkage_texts
-        )
+        pairs = _compare(texts, previous.pairs, shingles, pool, similarity, limits)
         text_rows = posts.text_rows()
         cluster = texts.rows_of_representatives(texts.cluster)
         first_text = first_texts(posts, text_rows, cluster)
@@ -277,18 +333,18 @@ def _compare(
     known_pairs: pa.Table,
     shingles: Shingles,
     pool: ThreadPoolExecutor,
-    *,
     similarity: float,
-    centres: int,
-    linkage_texts: int,
+    limits: Limits,
 ) -> _Pairs:
     """Set centre_of, component and cluster of ``texts`` and return all pairs."""
     centre_before = texts.centre_of.copy()
     entries = bucket_entries(texts.bands, texts.is_new, pool)
-    choose_centres(entries, texts.centre_of, centres)
-    shingles.need(rows_to_compare(entries, texts.is_new, centres))
+    choose_centres(
+        entries, texts.centre_of, centres=limits.centres, crowd=limits.crowd, crowd_centres=limits.crowd_centres
+    )
+    shingles.need(rows_to_compare(entries, texts.centre_of, texts.is_new))
     a, b, values = verified_pairs(
-        entries, texts.bands, texts.centre_of, texts.is_new, shingles, pool, centres=centres, similarity=similarity
+        entries, texts.bands, texts.centre_of, texts.is_new, shingles, pool, similarity=similarity
     )
     del entries
     displaced = np.flatnonzero(centre_before & ~texts.centre_of)
@@ -311,22 +367,24 @@ def _compare(
     found = find_components(len(touched), edges[0], edges[1])
     shingles.need(touched[found.sizes[found.of] > 1])
     leader, inside = cluster_texts(
-        touched, found, edges, shingles, pool, similarity=similarity, linkage_texts=linkage_texts
+        touched, found, edges, shingles, pool, similarity=similarity, linkage_texts=limits.linkage_texts
     )
     texts.component[touched] = texts.key[touched[found.first]]
     texts.cluster[touched] = texts.key[touched[leader]]
-    fresh = _Pairs(texts.key[touched[inside[0]]], texts.key[touched[inside[1]]], inside[2])
-    return _merge_pairs(pairs.take(~stale), fresh)
+    order = order_pairs(inside[0], inside[1])
+    a, b = (texts.key[touched[rows[order]]] for rows in inside[:2])
+    return _merge_pairs(pairs.take(~stale), _Pairs(a, b, inside[2][order]))
 
 
 def _touched(texts: _Texts, seeds: np.ndarray) -> np.ndarray:
     """Return the rows, ascending, of all texts in the components of ``seeds``."""
-    components = pa.array(np.unique(texts.component[seeds]))
-    return np.flatnonzero(pc.is_in(pa.array(texts.component), components).to_numpy(zero_copy_only=False))
+    component = texts.rows_of_representatives(texts.component)
+    is_touched = np.zeros(len(component), np.bool_)
+    is_touched[component[seeds]] = True
+    return np.flatnonzero(is_touched[component])
 
 
 def _merge_pairs(kept: _Pairs, fresh: _Pairs) -> _Pairs:
-    fresh = fresh.take(np.lexsort((fresh.b, fresh.a)))
     at = _positions(kept.a, kept.b, len(kept.a), fresh.a, fresh.b, len(fresh.a))
     return _Pairs(
         np.insert(kept.a, at, fresh.a), np.insert(kept.b, at, fresh.b), np.insert(kept.similarity, at, fresh.similarity)
