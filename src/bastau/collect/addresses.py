@@ -17,7 +17,9 @@ def platform_of(address: pl.Expr) -> pl.Expr:
     host = host_of(address).str.replace(r"^(?:m|mobile|old|new|web|[a-z]{2}-[a-z]{2})\.", "")
     known = host.replace_strict(HOSTS, default=None, return_dtype=pl.String)
     is_telegram = host.str.ends_with(".t.me")
-    return pl.coalesce(known, pl.when(is_telegram).then(pl.lit("telegram")), pl.when(host.is_not_null()).then(pl.lit("web")))
+    return pl.coalesce(
+        known, pl.when(is_telegram).then(pl.lit("telegram")), pl.when(host.is_not_null()).then(pl.lit("web"))
+    )
 
 
 def fill_from_address(table: pl.DataFrame) -> pl.DataFrame:

@@ -142,7 +142,9 @@ def _fault(now: datetime) -> list[_Fault]:
         for name in COUNTS
     ]
     limits = dict.fromkeys(("title", "text"), MAX_TEXT_BYTES)
-    limits |= dict.fromkeys(("post_id", "source", "source_name", "repost_of", "reply_to", "forwarded_from"), MAX_ID_BYTES)
+    limits |= dict.fromkeys(
+        ("post_id", "source", "source_name", "repost_of", "reply_to", "forwarded_from"), MAX_ID_BYTES
+    )
     limits["url"] = MAX_ADDRESS_BYTES
     faults += [
         (pl.col(name).str.len_bytes() > limit, name, "too_long", f"{name} is longer than {limit} bytes; shorten it")
@@ -161,7 +163,10 @@ def _clean_media() -> pl.Expr:
     return pl.col("media").list.eval(
         pl.struct(
             item.field("url"),
-            *(pl.when(value.str.contains(_HEX64)).then(value).alias(name) for name, value in zip(("sha256", "pdq"), hashes, strict=True)),
+            *(
+                pl.when(value.str.contains(_HEX64)).then(value).alias(name)
+                for name, value in zip(("sha256", "pdq"), hashes, strict=True)
+            ),
         )
     )
 
@@ -173,7 +178,9 @@ def _rejected(fault: tuple[str, str, str], row: dict[str, Any]) -> Rejected:
 
 def scrub_row(row: dict[str, Any]) -> str:
     """Return a row as JSON in which every value that could name or quote somebody is only counted."""
-    return orjson.dumps({name: _shown(name, row.get(name)) for name in RAW if row.get(name) is not None and name != "line"}).decode()
+    return orjson.dumps(
+        {name: _shown(name, row.get(name)) for name in RAW if row.get(name) is not None and name != "line"}
+    ).decode()
 
 
 def _shown(name: str, value: Any) -> Any:

@@ -171,7 +171,17 @@ def read_header(text: bytes, mark: str) -> tuple[list[str], int, int]:
     )
     n_fields = int(scan.bad[0, 1])
     *_, used, line, _ = scan_records(
-        data, skipped, ord(mark), n_fields, True, scan.starts, scan.ends, scan.escaped, scan.at_line[:1], scan.bad[:1], 1
+        data,
+        skipped,
+        ord(mark),
+        n_fields,
+        True,
+        scan.starts,
+        scan.ends,
+        scan.escaped,
+        scan.at_line[:1],
+        scan.bad[:1],
+        1,
     )
     names = []
     for column in range(n_fields):
@@ -201,7 +211,9 @@ def read_records(stream: io.BufferedReader, mark: str, wanted: list[str] | None,
         n, n_bad, used, line, _ = scan_records(
             data, 0, ord(mark), len(names), is_last, scan.starts, scan.ends, scan.escaped, scan.at_line, scan.bad, line
         )
-        problems = [_bad_record(int(at), int(fields), bool(quote), len(names)) for at, fields, quote in scan.bad[:n_bad]]
+        problems = [
+            _bad_record(int(at), int(fields), bool(quote), len(names)) for at, fields, quote in scan.bad[:n_bad]
+        ]
         if used == 0:  # one record fills the whole buffer
             buffer, at_end, size, n_lines = _skip_record(stream, buffer, mark)
             yield Records(pl.DataFrame(schema={"line": pl.Int64()}), header, [_overlong(line, size)])
@@ -246,7 +258,10 @@ def _skip_record(stream: io.BufferedReader, buffer: bytes, mark: str) -> tuple[b
 
 def _overlong(line: int, size: int) -> Problem:
     return Problem(
-        line, None, "too_long", f"the record has {size} bytes; at most {MAX_RECORD_BYTES} are read; is a quote not closed?"
+        line,
+        None,
+        "too_long",
+        f"the record has {size} bytes; at most {MAX_RECORD_BYTES} are read; is a quote not closed?",
     )
 
 
@@ -277,14 +292,16 @@ def _columns(data: np.ndarray, scan: _Scan, n: int, kept: dict[str, int]) -> tup
     problems = [
         Problem(int(lines[row]), None, "bad_encoding", "the record is not UTF-8; save the file as UTF-8")
         for row in np.flatnonzero(broken & ~too_long)
-    ] + [_overlong(int(lines[row]), int(scan.ends[row].max() - scan.starts[row, 0])) for row in np.flatnonzero(too_long)]
+    ] + [
+        _overlong(int(lines[row]), int(scan.ends[row].max() - scan.starts[row, 0])) for row in np.flatnonzero(too_long)
+    ]
     table = pl.DataFrame(columns)
     return (table.filter(pl.Series(~(broken | too_long))) if problems else table), problems
 
 
 def _is_utf8(data: np.ndarray) -> bool:
     try:
-        str(memoryview(data), "utf-8")
+        str(data.data, "utf-8")
     except UnicodeDecodeError:
         return False
     return True

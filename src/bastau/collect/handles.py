@@ -8,8 +8,10 @@ on a normalised copy, which then takes the place of the text.
 
 import html
 import re
+import tomllib
 import unicodedata
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import unquote
 
 from bastau.collect.pseudonyms import PSEUDONYM
@@ -20,26 +22,12 @@ Replace = Callable[[str, str], str | None]
 Own = tuple[re.Pattern[str], str]
 """(pattern of an author's own handle and name, the pseudonym)"""
 
-HOSTS: dict[str, str] = {
-    "x.com": "x", "twitter.com": "x", "nitter.net": "x",
-    "t.me": "telegram", "telegram.me": "telegram", "telegram.dog": "telegram",
-    "vk.com": "vk", "vk.ru": "vk", "vkontakte.ru": "vk",
-    "instagram.com": "instagram", "instagr.am": "instagram",
-    "facebook.com": "facebook", "fb.com": "facebook", "fb.me": "facebook",
-    "tiktok.com": "tiktok", "youtube.com": "youtube", "youtu.be": "youtube",
-    "bsky.app": "bluesky", "threads.net": "other", "threads.com": "other", "truthsocial.com": "other",
-    "gab.com": "other", "ok.ru": "other", "linkedin.com": "other", "reddit.com": "other",
-}  # fmt: skip
+_DATA = tomllib.loads(Path(__file__).with_name("hosts.toml").read_text("utf-8"))
+HOSTS: dict[str, str] = {host: name for name, part in _DATA.items() for host in part.get("hosts", ())}
 """Hosts whose addresses name accounts, and the platform they belong to."""
-
-_RESERVED: dict[str, frozenset[str]] = {
-    "x": frozenset("i home search hashtag intent share explore settings login signup about tos privacy compose notifications messages jobs download".split()),
-    "telegram": frozenset("s c joinchat addstickers addemoji addlist addtheme share proxy socks iv login contact confirmphone setlanguage bg boost invoice".split()),
-    "vk": frozenset("feed search video wall photo album topic doc docs app apps away.php share.php im login join about blog dev music friends groups clips market audio audios videos poll story page event".split()),
-    "instagram": frozenset("p reel reels tv explore stories accounts about legal developer direct web challenge".split()),
-    "facebook": frozenset("groups events watch photo photos photo.php permalink.php story.php sharer sharer.php share share.php login login.php hashtag help pages people profile.php video videos reel reels marketplace gaming dialog plugins ads business policies privacy terms settings notes media l.php tr".split()),
-    "other": frozenset("about login signup search explore tags tag legal jobs help company feed school pulse posts groups group video videos music games profile dk app r".split()),
-}  # fmt: skip
+_RESERVED = {name: frozenset(part["reserved"].split()) for name, part in _DATA.items() if "reserved" in part}
+MARKUP_WORDS = frozenset(_DATA["markup"]["words"].split())
+"""At-words of CSS and JSON-LD: in the source of a page they are no handles."""
 
 _NAME = r"[\w.\-]"
 _EDGE = r"(?<![\w.\-@])"
@@ -58,35 +46,37 @@ _VK_LINK = re.compile(r"\[(?P<handle>[\w.]+)\|(?P<name>[^\]\n]{1,300})\]")
 _VK_NAMED = re.compile(r"@(?P<handle>id\d+)\s*\((?P<name>[^)\n]{1,300})\)")
 _MARKDOWN = re.compile(r"\[(?P<name>[^\]\[\n]{1,300})\]\((?P<url>[^()\s]{4,2000})\)")
 _ANCHOR = re.compile(r"<a\b(?P<attrs>[^>]{1,4000})>(?P<name>.{0,1000}?)</a\s*>", re.IGNORECASE | re.DOTALL)
+_SEPARATORS = re.compile(r"([\s<>\"'()\[\]|,;]+)")
 _COMMUNITY = re.compile(r"(?:club|public|event)\d+", re.IGNORECASE)
 _EMAIL_BEFORE = re.compile(r"[\w.+\-]$")
 
 # What NFKC does not remove and a reader does not see, so that it may stand inside a handle.
 _INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u206a-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
+_LOOKALIKE = "\uff00-\uffef\ufe50-\ufe6f\u2100-\u2115\u2117-\u2121\u2123-\u214f\u2460-\u24ff\U0001d400-\U0001d7ff\U0001f100-\U0001f18f"
 _STRIP = re.compile(f"[{_INVISIBLE}]")
-HIDDEN = (
+_HIDDEN = re.compile(
     r"%[0-9A-Fa-f]{2}"
     r"|&(?:amp;)*(?:#|(?:commat|period|sol|lowbar|UnderBar|colon|dash|hyphen|shy|zwj|zwnj|NoBreak|ZeroWidthSpace);)"
     rf"|[\w@./:\-][{_INVISIBLE}\U000e0000-\U000e007f]+[\w@./:\-]"
-    "|[\uff00-\uffef\ufe50-\ufe6f\u2100-\u2115\u2117-\u2121\u2123-\u214f\u2460-\u24ff\U0001d400-\U0001d7ff\U0001f100-\U0001f18f]"
+    rf"|[{_LOOKALIKE}]"
 )
-"""Pattern of what may hide a handle from the patterns: such rows get a look at their normalised copy."""
-HINTS = (
-    rf"(?i)(?:{_ANY_HOST})|tg://|/@|/users/|/profile/|/u/|@[\w.\-]*@|\[[\w.]+\||@id\d+|<a\b|\]\(|"
-    r"@<|@[A-Za-z0-9_.\-]*[^\x00-\x7F]"
-)
-"""Pattern of what needs the patterns here rather than the kernel. RE2 syntax."""
-_HIDDEN = re.compile(HIDDEN)
+"""What may hide a handle from the patterns: such texts get a look at their normalised copy."""
+_ODD = re.compile(f"[%&{_INVISIBLE}\U000e0000-\U000e007f{_LOOKALIKE}]")
 
-MARKUP_WORDS = frozenset(
-    "media import charset font-face keyframes -webkit-keyframes -moz-keyframes supports page namespace layer container "
-    "property counter-style viewport -ms-viewport context type id graph value language list set reverse vocab base "
-    "index nest none prefix protected version included import json direction".split()
-)
-"""At-words of CSS and JSON-LD: in the source of a page they are no handles.
-
-Reference: CSS Conditional Rules 3; JSON-LD 1.1, section 1.7.
-"""
+HINTS = [
+    *(f"{host}/" for host in HOSTS if host != "t.me"),
+    "t.me",
+    "tg://",
+    "/@",
+    "/users/",
+    "/profile/",
+    "/u/",
+    "<a ",
+    "](",
+    ":443/",
+    ":80/",
+]
+"""Substrings, in any case, of what needs the patterns here rather than the kernel of :mod:`bastau.collect.mentions`."""
 
 
 def canonical(platform: str, source: str) -> str:
@@ -112,7 +102,7 @@ def scrub(text: str, platform: str, replace: Replace, own: Own | None = None, *,
         markup: the text is the source of a page, where ``@media`` is no handle.
     """
     plain = _scrub_visible(text, platform, replace, own, markup)
-    if not _HIDDEN.search(plain):
+    if not (_ODD.search(plain) and _HIDDEN.search(plain)):
         return plain
     bare = normalise(plain)
     if bare == plain:
@@ -144,8 +134,7 @@ def _scrub_visible(text: str, platform: str, replace: Replace, own: Own | None, 
         lead = match["lead"] or ""
         people = re.search(r"people/([^/\s]+)/", lead, re.IGNORECASE)
         if people:  # facebook.com/people/Full-Name/123
-            whole = whole[:start].replace(people[1], pseudonym) + pseudonym + whole[end:]
-            return whole
+            return whole[:start].replace(people[1], pseudonym) + pseudonym + whole[end:]
         return whole[:start] + pseudonym + whole[end:]
 
     def named(match: re.Match[str]) -> str:
@@ -195,10 +184,27 @@ def _scrub_visible(text: str, platform: str, replace: Replace, own: Own | None, 
         text = _VK_LINK.sub(vk_link, text)
     if "@id" in text:
         text = _VK_NAMED.sub(vk_named, text)
-    text = _PROFILE.sub(profile, text)
+    marks = ("/", ".t.me") if ".t.me" in text.lower() else ("/",)
+    if any(mark in text for mark in marks):
+        # Only such words can be addresses: the pattern is too costly for every letter of a long text.
+        words = _SEPARATORS.split(text)
+        text = "".join(_PROFILE.sub(profile, w) if any(mark in w.lower() for mark in marks) else w for w in words)
     text_now = text
     text = _MENTION.sub(mention, text) if "@" in text else text
     return own[0].sub(own[1], text) if own else text
+
+
+def without_names(source: str) -> str:
+    """Return the source of a page with the text of links to profiles replaced by their address.
+
+    Text taken out of the page loses the link; the address in its place is what :func:`scrub` then finds.
+    """
+
+    def plain(match: re.Match[str]) -> str:
+        profile = _PROFILE.search(match["attrs"])
+        return f"<a{match['attrs']}>{profile[0]}</a>" if profile is not None and _target(profile)[1] else match[0]
+
+    return _ANCHOR.sub(plain, source)
 
 
 def _shown(url: str) -> str:
@@ -224,7 +230,11 @@ def _target(match: re.Match[str]) -> tuple[str, str]:
         return platform, ""  # youtube.com/watch, tiktok.com/tag
     if platform == "bluesky" and "profile/" not in lead:
         return platform, ""
-    if platform == "other" and match["site"].lower() in ("linkedin.com", "reddit.com") and not re.search(r"(?:in|u|user)/$", lead):
+    if (
+        platform == "other"
+        and match["site"].lower() in ("linkedin.com", "reddit.com")
+        and not re.search(r"(?:in|u|user)/$", lead)
+    ):
         return platform, ""
     if handle.lower() in _RESERVED.get(platform, ()) and "=" not in lead:
         return platform, ""

@@ -78,7 +78,7 @@ def read_file(
     pseudonyms: Pseudonyms,
     now: datetime,
     mapping: Mapping[str, str] | None = None,
-    format: str | None = None,  # noqa: A002
+    format: str | None = None,
     is_publisher: Callable[[str, str], bool] | None = None,
 ) -> Iterator[Chunk]:
     """Yield the content of ``path`` in chunks of about ``settings.lake.batch_rows`` rows and at most 32 MiB of input.
@@ -181,7 +181,10 @@ def _without_doubles(table: pl.DataFrame) -> tuple[pa.Table, list[Rejected], int
         return table.to_arrow(), [], 0
     first = table.filter(is_first)
     later = table.filter(~is_first).join(
-        first.select("post_id", pl.col("content_key").alias("first_key")), on="post_id", how="left", maintain_order="left"
+        first.select("post_id", pl.col("content_key").alias("first_key")),
+        on="post_id",
+        how="left",
+        maintain_order="left",
     )
     clashes = later.filter(pl.col("content_key") != pl.col("first_key"))
     rejected = [
@@ -225,7 +228,7 @@ def readers() -> list[Reader]:
     return [plugins.load("collectors", name) for name in plugins.names("collectors")]
 
 
-def _recognise(member: Member, *, mapped: bool, format: str | None = None) -> tuple[Reader, Any]:  # noqa: A002
+def _recognise(member: Member, *, mapped: bool, format: str | None = None) -> tuple[Reader, Any]:
     start = member.stream.peek(16)[:16]
     is_archive = start.startswith((b"WARC/", b"filedesc://"))
     stream = member.stream if is_archive else as_utf8(member)

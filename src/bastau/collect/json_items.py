@@ -35,7 +35,7 @@ def _value_end(data, start):  # type: ignore[no-untyped-def]
         i = start
         while i < n:
             c = data[i]
-            if c == 44 or c == 125 or c == 93 or c <= 32:
+            if c in (44, 125, 93) or c <= 32:
                 return i
             i += 1
         return -1
@@ -51,9 +51,9 @@ def _value_end(data, start):  # type: ignore[no-untyped-def]
                 in_string = False
         elif c == 34:
             in_string = True
-        elif c == 123 or c == 91:
+        elif c in (123, 91):
             depth += 1
-        elif c == 125 or c == 93:
+        elif c in (125, 93):
             depth -= 1
             if depth == 0:
                 return i + 1

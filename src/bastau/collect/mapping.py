@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from bastau.collect.reading import LISTS, RAW, SCALARS, split_list
+from bastau.collect.reading import LISTS, SCALARS, raw_table, split_list
 from bastau.errors import ConfigError
 
 FIELDS = (*SCALARS, *LISTS)
@@ -23,10 +23,14 @@ def check_mapping(mapping: Mapping[str, str], columns: list[str] | None) -> None
     Raises:
         ConfigError: unknown fields, unknown columns, or required fields without a mapping.
     """
-    problems = [f"{name!r} is no field of a post; fields: {', '.join(FIELDS)}" for name in mapping if name not in FIELDS]
+    problems = [
+        f"{name!r} is no field of a post; fields: {', '.join(FIELDS)}" for name in mapping if name not in FIELDS
+    ]
     problems += [f"nothing is mapped to {name}, which every post needs" for name in _REQUIRED if name not in mapping]
     if not {"source", "url"} & set(mapping):
-        problems.append("nothing is mapped to source, which every post needs (or to url, whose host then is the source)")
+        problems.append(
+            "nothing is mapped to source, which every post needs (or to url, whose host then is the source)"
+        )
     if columns is not None:
         known = {name.lower() for name in columns}
         problems += [
@@ -51,12 +55,13 @@ def apply_mapping(table: pl.DataFrame, mapping: Mapping[str, str]) -> pl.DataFra
 
     A template is null where one of its columns is null or empty.
     """
-    out = [_expression(rule).alias(name) for name, rule in mapping.items() if name in SCALARS]
-    for name in LISTS:
-        if name in mapping:
-            parsed = [split_list(value) if value else None for value in table.select(_expression(mapping[name])).to_series()]
-            out.append(list_column(name, parsed))
-    return table.select(*out, pl.col("line"))
+    scalars = [_expression(rule).alias(name) for name, rule in mapping.items() if name in SCALARS]
+    lists = [
+        parse_lists(table.select(_expression(mapping[name]).alias(name)).to_series())
+        for name in LISTS
+        if name in mapping
+    ]
+    return table.select(pl.col("line"), *scalars).with_columns(*lists)
 
 
 def _expression(rule: str) -> pl.Expr:
@@ -69,19 +74,14 @@ def _expression(rule: str) -> pl.Expr:
     return pl.format(_SLOT.sub("{}", rule), *columns)
 
 
-def list_column(name: str, values: list[Any]) -> pl.Series:
-    """Return the raw column ``links`` or ``media`` from one list (or None) a row."""
-    if name == "media":
-        values = [
-            None
-            if row is None
-            else [item if isinstance(item, dict) else {"url": str(item), "sha256": None, "pdq": None} for item in row]
-            for row in values
-        ]
-        values = [row and [{k: item.get(k) for k in ("url", "sha256", "pdq")} for item in row] for row in values]
-    else:
-        values = [row and [item for item in row if isinstance(item, str)] for row in values]
-    return pl.Series(name, values, dtype=RAW[name], strict=False)
+def parse_lists(column: pl.Series) -> pl.Series:
+    """Return the raw column ``links`` or ``media`` from strings: JSON lists, or addresses apart by blanks or commas."""
+    text = pl.col(column.name)
+    frame = column.to_frame()
+    if column.name == "links" and not frame.select(text.str.contains("[", literal=True)).to_series().any():
+        return frame.select(text.str.replace_all(",http", " http", literal=True).str.extract_all(r"\S+")).to_series()
+    rows = ({column.name: split_list(value) if value else None, "line": None} for value in column)
+    return raw_table(rows).get_column(column.name)
 
 
 def map_object(value: Mapping[str, Any], mapping: Mapping[str, str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import polars as pl
 
 from bastau.collect import handles
 from bastau.collect.checking import PLATFORMS
-from bastau.collect.mentions import find_mentions, replace_spans
+from bastau.collect.mentions import AT, CLOSER_LOOK, find_mentions, flag_rows, replace_spans
 from bastau.collect.pseudonyms import PSEUDONYM, Pseudonyms
 from bastau.hashing import hash_strings
 from bastau.settings import Publishers
@@ -173,7 +173,8 @@ def scrub_ids(ids: pl.Series, authors: Authors) -> pl.Series:
     holders = holders.with_columns(pl.Series("keep", keep, pl.Boolean))
     frame = frame.join(holders, on=["prefix", "holder"], how="left", maintain_order="left")
     slow = frame.select(
-        column.is_not_null() & pl.when("simple").then(pl.Series(private_word)).otherwise(~pl.col("keep").fill_null(value=False))
+        column.is_not_null()
+        & pl.when("simple").then(pl.Series(private_word)).otherwise(~pl.col("keep").fill_null(value=False))
     ).to_series()
     if not slow.any():
         return ids
@@ -207,7 +208,9 @@ def scrub_id(post_id: str, authors: Authors) -> str:
     out = []
     for i, token in enumerate(tokens):
         ahead = tokens[i + 1] if i + 1 < len(tokens) else ""
-        holds = (i == 0 or (i == 2 and tokens[0] == "")) and ahead[:1] in ("/", "#") and not re.fullmatch(r"-\d+", token)
+        holds = (
+            (i == 0 or (i == 2 and tokens[0] == "")) and ahead[:1] in ("/", "#") and not re.fullmatch(r"-\d+", token)
+        )
         if not token or token.startswith("p~") or (tokens[i - 1][-1:] == "~" if i else False) or "://" in ahead:
             out.append(token)
         elif holds and "://" not in native:
@@ -244,24 +247,19 @@ def scrub_column(frame: pl.DataFrame, authors: Authors) -> pl.Series:
     Args:
         frame: ``platform``, ``value``, and ``_own`` and ``_name``: the author's handle and shown name if private.
     """
-    value, lower = pl.col("value"), pl.col("value").str.to_lowercase()
-    is_own = lower.str.contains(pl.col("_own"), literal=True) | lower.str.contains(
-        pl.col("_name").str.to_lowercase(), literal=True
-    )
-    has_own = frame.get_column("_own").null_count() < frame.height
-    flags = frame.select(
-        (
-            value.str.contains(handles.HINTS)
-            | value.str.contains(handles.HIDDEN)
-            | (is_own.fill_null(value=False) if has_own else pl.lit(value=False))
-        ).fill_null(value=False).alias("slow"),
-        value.str.contains("@", literal=True).fill_null(value=False).alias("at"),
-    )  # fmt: skip
+    value = pl.col("value")
+    flags = flag_rows(frame.get_column("value").to_arrow())
+    hinted = frame.select(value.str.contains_any(handles.HINTS, ascii_case_insensitive=True).fill_null(value=False))
+    slow = hinted.to_series() | pl.Series((flags & CLOSER_LOOK) > 0)
+    private = frame.get_column("_own").is_not_null() & frame.get_column("value").is_not_null()
+    if private.any():
+        named = np.zeros(frame.height, np.bool_)
+        named[np.flatnonzero(private.to_numpy())] = frame.filter(private).select(_names_own()).to_series().to_numpy()
+        slow |= pl.Series(named)
     values = frame.get_column("value")
-    fast = flags.select(pl.col("at") & ~pl.col("slow")).to_series()
+    fast = pl.Series((flags & AT) > 0) & ~slow
     if fast.any():
         values = _replace_plain(values, frame.get_column("platform"), fast, authors)
-    slow = flags.get_column("slow")
     if not slow.any():
         return values
     rows = np.flatnonzero(slow.to_numpy())
@@ -270,6 +268,15 @@ def scrub_column(frame: pl.DataFrame, authors: Authors) -> pl.Series:
         for platform, own, shown, text in frame.filter(slow).select("platform", "_own", "_name", "value").iter_rows()
     ]
     return values.scatter(rows, pl.Series(done, dtype=pl.String))
+
+
+def _names_own() -> pl.Expr:
+    lower = pl.col("value").str.to_lowercase()
+    named = [
+        lower.str.contains(pl.col(word).str.to_lowercase(), literal=True).fill_null(value=False)
+        for word in ("_own", "_name")
+    ]
+    return named[0] | named[1]
 
 
 def _own_pattern(own: str | None, name: str | None, authors: Authors, platform: str) -> handles.Own | None:

@@ -17,13 +17,11 @@ import orjson
 import polars as pl
 
 from bastau.collect.unpacking import HEAD_BYTES
+from bastau.schemas import POST_FORMAT
 
 MEDIA = pl.Struct({"url": pl.String, "sha256": pl.String, "pdq": pl.String})
 LISTS: dict[str, pl.DataType] = {"links": pl.List(pl.String()), "media": pl.List(MEDIA)}
-SCALARS = (
-    "post_id platform source source_kind source_name audience published_at collected_at url title text language "
-    "repost_of reply_to forwarded_from likes shares replies views"
-).split()
+SCALARS = tuple(name for name in POST_FORMAT if name not in LISTS)
 RAW = pl.Schema({name: pl.String() for name in SCALARS} | LISTS | {"line": pl.Int64()})
 """Columns of a raw table; a reader may leave out any but ``line``."""
 
@@ -45,6 +43,10 @@ class Problem:
     detail: str
 
 
+Row = dict[str, Any]
+"""Values of one row under the names of its table, as JSON gives them."""
+
+
 @dataclass
 class Batch:
     """Rows of one stretch of input, not yet checked.
@@ -55,8 +57,8 @@ class Batch:
     content: bytes
     rows: pl.DataFrame
     problems: list[Problem] = field(default_factory=list)
-    pages: list[dict[str, Any]] = field(default_factory=list)
-    claims: list[dict[str, Any]] = field(default_factory=list)
+    pages: list[Row] = field(default_factory=list)
+    claims: list[Row] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,14 @@ class Reader(Protocol):
     def read(self, stream: io.BufferedReader, request: Request) -> Iterator[Batch]:
         """Yield the rows of a plain UTF-8 (or, for web archives, binary) stream."""
         ...
+
+
+def sort_out(found: Row | Problem, problems: list[Problem], rows: list[Row]) -> None:
+    """Append ``found`` to the list that it belongs to."""
+    if isinstance(found, Problem):
+        problems.append(found)
+    else:
+        rows.append(found)
 
 
 def digest(*parts: bytes) -> bytes:

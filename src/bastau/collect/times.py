@@ -81,7 +81,7 @@ def _time(data, start, end, dates):  # type: ignore[no-untyped-def]
     if n == 10:
         return midnight if dates else BAD
     mark = data[start + 10]
-    if n < 16 or (mark != 84 and mark != 116 and mark != 32) or data[start + 13] != 58:
+    if n < 16 or mark not in (84, 116, 32) or data[start + 13] != 58:
         return BAD
     hour = _digits(data, start + 11, start + 13)
     minute = _digits(data, start + 14, start + 16)
@@ -94,7 +94,9 @@ def _time(data, start, end, dates):  # type: ignore[no-untyped-def]
         second = _digits(data, i + 1, min(i + 3, end))
         if i + 3 > end or second < 0 or second > 60:
             return BAD
-        second = min(second, 59)  # RFC 3339 allows a leap second; Unix time has no place for it
+        second = (
+            np.int64(59) if second == 60 else second
+        )  # RFC 3339 allows a leap second; Unix time has no place for it
         i += 3
         if i < end and (data[i] == 46 or data[i] == 44):
             i += 1

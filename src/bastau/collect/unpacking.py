@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 import zstandard
 
@@ -136,7 +136,7 @@ def open_file(path: Path) -> Opened:
 
 
 def _plain(name: str, raw: Counted, depth: int = 1) -> io.BufferedReader:
-    buffered = io.BufferedReader(raw, 1 << 18)
+    buffered: io.BufferedReader[Any] = io.BufferedReader(raw, 1 << 18)
     magic = buffered.peek(8)[:8]
     for mark, kind in _OTHER_PACKING.items():
         if magic.startswith(mark):
@@ -145,12 +145,12 @@ def _plain(name: str, raw: Counted, depth: int = 1) -> io.BufferedReader:
         raise InputError(f"{name}: is an archive inside an archive; unpack the outer one first")
     packed = Counted(buffered)
     if magic.startswith(_GZIP):
-        plain: BinaryIO = gzip.GzipFile(fileobj=packed)  # type: ignore[assignment]
+        plain: Any = gzip.GzipFile(fileobj=packed)
     elif magic.startswith(_ZSTD):
-        plain = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)  # type: ignore[assignment]
+        plain = zstandard.ZstdDecompressor().stream_reader(cast(BinaryIO, packed), read_across_frames=True)
     else:
         return buffered
-    unpacked = Counted(_Unpacked(name, packed, plain))  # type: ignore[arg-type]
+    unpacked = Counted(cast(BinaryIO, _Unpacked(name, packed, plain)))
     return _plain(name, unpacked, depth=0)
 
 
@@ -185,7 +185,7 @@ def _zip_members(name: str, archive: zipfile.ZipFile, raw: Counted, is_wacz: boo
                 opened = archive.open(info)
             except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
                 raise InputError(f"{label}: cannot be unpacked; unpack the archive first") from error
-            plain = Counted(_Unpacked(label, packed, opened))  # type: ignore[arg-type]
+            plain = Counted(cast(BinaryIO, _Unpacked(label, packed, cast(BinaryIO, opened))))
             packed.follow = plain
             yield Member(label, _plain(label, plain))
             raw.count = before + info.compress_size
@@ -202,7 +202,7 @@ class _Progress(Counted):
         self.follow: Counted | None = None
 
     @property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         """Packed bytes read so far."""
         unpacked = self.follow.count if self.follow is not None else 0
         packed = min(int(unpacked * self._share) + 1, self._limit)
@@ -288,7 +288,7 @@ def as_utf8(member: Member) -> io.BufferedReader:
 
 def _with_head(stream: BinaryIO) -> io.BufferedReader:
     """Return a reader whose ``peek`` shows up to :data:`HEAD_BYTES` at once."""
-    buffered = io.BufferedReader(_Joined(stream), HEAD_BYTES)
+    buffered: io.BufferedReader[Any] = io.BufferedReader(_Joined(stream), HEAD_BYTES)
     buffered.peek(1)
     return buffered
 
@@ -318,7 +318,7 @@ def _recode(member: Member, stream: BinaryIO, encoding: str) -> io.BufferedReade
     note = f"{member.name}: read as {encoding}"
     member.notes.append(note)
     logger.warning(note)
-    return _with_head(_Recoded(member.name, stream, encoding))  # type: ignore[arg-type]
+    return _with_head(cast(BinaryIO, _Recoded(member.name, stream, encoding)))
 
 
 def _looks_cp1251(head: bytes) -> bool:

@@ -5,6 +5,7 @@ Reference: https://schema.org/ClaimReview; Data Commons fact-check feed (``DataF
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import orjson
 import pyarrow as pa
 
 from bastau.collect.json_items import Path, walk
-from bastau.collect.reading import Batch, Head, Problem, Request, digest, raw_table
+from bastau.collect.reading import Batch, Head, Problem, Request, Row, digest, raw_table, sort_out
 from bastau.collect.times import BAD, parse_times
 
 
@@ -28,7 +29,7 @@ class ClaimReviews:
 
     def read(self, stream: io.BufferedReader, request: Request) -> Iterator[Batch]:
         """Yield claims; documents are numbered from 1 in file order."""
-        claims: list[dict[str, Any]] = []
+        claims: list[Row] = []
         problems: list[Problem] = []
         content = b""
         for number, data in enumerate(_documents(stream), 1):
@@ -40,9 +41,7 @@ class ClaimReviews:
                 continue
             for review in found:
                 claim = as_claim(review)
-                (problems if isinstance(claim, Problem) else claims).append(
-                    Problem(number, claim.field, claim.reason, claim.detail) if isinstance(claim, Problem) else claim  # type: ignore[arg-type]
-                )
+                sort_out(replace(claim, line=number) if isinstance(claim, Problem) else claim, problems, claims)
             if len(claims) + len(problems) >= request.batch_rows:
                 yield Batch(content, raw_table([]), problems, claims=claims)
                 claims, problems, content = [], [], b""
@@ -57,7 +56,7 @@ def _documents(stream: io.BufferedReader) -> Iterator[bytes]:
 
     def enter(path: Path) -> bool:
         lists = [step for step in path if isinstance(step, str)]
-        return len(path) == 0 or lists[-1:] in (["dataFeedElement"], ["@graph"]) and isinstance(path[-1], str)
+        return len(path) == 0 or (lists[-1:] in (["dataFeedElement"], ["@graph"]) and isinstance(path[-1], str))
 
     root: list[tuple[str, bytes]] = []
     for item in walk(stream, enter):
@@ -71,7 +70,7 @@ def _documents(stream: io.BufferedReader) -> Iterator[bytes]:
         yield b"{" + b",".join(orjson.dumps(name) + b":" + data for name, data in root) + b"}"
 
 
-def reviews(value: Any) -> Iterator[dict[str, Any]]:
+def reviews(value: Any) -> Iterator[Row]:
     """Yield every ClaimReview object inside a JSON-LD value."""
     if isinstance(value, list):
         for part in value:
@@ -84,7 +83,7 @@ def reviews(value: Any) -> Iterator[dict[str, Any]]:
             yield from reviews(value.get(name))
 
 
-def as_claim(review: dict[str, Any]) -> dict[str, Any] | Problem:
+def as_claim(review: Row) -> Row | Problem:
     """Return one row of the claims table, or what is missing."""
     text = _text(review.get("claimReviewed"))
     url = _text(review.get("url"))

@@ -8,7 +8,6 @@ Reference: digitalmethodsinitiative/4cat, common/lib/dataset.py and ``map_item``
 
 import io
 from collections.abc import Iterator
-from typing import Any
 
 import polars as pl
 
@@ -17,7 +16,7 @@ from bastau.collect.delimited import read_records
 from bastau.collect.formats.posts import delimiter
 from bastau.collect.formats.zeeschuimer import dig, map_item
 from bastau.collect.lines import objects, read_lines
-from bastau.collect.reading import Batch, Head, Problem, Request, raw_table
+from bastau.collect.reading import Batch, Head, Problem, Request, Row, raw_table, sort_out
 
 _GROUP = "written in a group, not by a channel; only public channels are read"
 
@@ -56,14 +55,15 @@ class FourcatLines:
     def read(self, stream: io.BufferedReader, request: Request) -> Iterator[Batch]:
         """Yield rows."""
         for lines in read_lines(stream, request.batch_rows):
-            problems, rows = list(lines.problems), []
+            problems = list(lines.problems)
+            rows: list[Row] = []
             for number, value in objects(lines):
                 found = value if isinstance(value, Problem) else _item(number, value)
-                (problems if isinstance(found, Problem) else rows).append(found)  # type: ignore[arg-type]
+                sort_out(found, problems, rows)
             yield Batch(lines.data, raw_table(rows), problems)
 
 
-def _item(number: int, value: dict[str, Any]) -> dict[str, Any] | Problem:
+def _item(number: int, value: Row) -> Row | Problem:
     envelope = value.get("__import_meta")
     if isinstance(envelope, dict):
         return map_item(number, envelope, value)
@@ -72,7 +72,7 @@ def _item(number: int, value: dict[str, Any]) -> dict[str, Any] | Problem:
     return Problem(number, "__import_meta", "missing_field", "neither a captured item nor a Telegram message")
 
 
-def _telegram(number: int, message: dict[str, Any]) -> dict[str, Any] | Problem:
+def _telegram(number: int, message: Row) -> Row | Problem:
     channel = dig(message, "_chat", "username")
     if not channel or not dig(message, "_chat", "broadcast"):
         return Problem(number, "_chat", "not_public", _GROUP)
@@ -127,7 +127,9 @@ def _flat(table: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
             else pl.lit(None, pl.String).alias(field)
             for field, names in _COLUMNS.items()
         ),
-        pl.lit("telegram" if is_telegram else "tiktok" if "tiktok_url" in table.columns else None, pl.String).alias("platform"),
+        pl.lit("telegram" if is_telegram else "tiktok" if "tiktok_url" in table.columns else None, pl.String).alias(
+            "platform"
+        ),
         pl.lit("channel" if is_telegram else "account").alias("source_kind"),
     )
     problems: list[Problem] = []

@@ -5,6 +5,7 @@ https://schema.org/NewsArticle; https://ogp.me.
 """
 
 import io
+import itertools
 import re
 from collections.abc import Iterator
 from datetime import datetime
@@ -14,9 +15,21 @@ from urllib.parse import urlsplit
 import orjson
 
 from bastau.collect.formats.claims import as_claim, parse_moment, reviews
-from bastau.collect.handles import HOSTS
+from bastau.collect.handles import HOSTS, without_names
 from bastau.collect.lines import objects, read_lines
-from bastau.collect.reading import MAX_RECORD_BYTES, MAX_TEXT_BYTES, Batch, Head, Problem, Request, digest, raw_table
+from bastau.collect.reading import (
+    MAX_RECORD_BYTES,
+    MAX_TEXT_BYTES,
+    Batch,
+    Head,
+    Problem,
+    Request,
+    Row,
+    digest,
+    raw_table,
+    sort_out,
+)
+from bastau.errors import InputError
 
 MAX_ARCHIVE_BATCH_BYTES = 64 << 20
 """Page bytes in one batch: pages are read whole and parsed, so fewer fit than posts."""
@@ -41,14 +54,15 @@ class PageLines:
     def read(self, stream: io.BufferedReader, request: Request) -> Iterator[Batch]:
         """Yield pages."""
         for lines in read_lines(stream, request.batch_rows):
-            problems, pages = list(lines.problems), []
+            problems = list(lines.problems)
+            pages: list[Row] = []
             for number, value in objects(lines):
                 page = value if isinstance(value, Problem) else _page(number, value)
-                (problems if isinstance(page, Problem) else pages).append(page)  # type: ignore[arg-type]
+                sort_out(page, problems, pages)
             yield Batch(lines.data, raw_table([]), problems, pages=pages)
 
 
-def _page(number: int, value: dict[str, Any]) -> dict[str, Any] | Problem:
+def _page(number: int, value: Row) -> Row | Problem:
     for name in ("domain", "url", "fetched_at"):
         if not isinstance(value.get(name), str) or not value[name]:
             return Problem(number, name, "missing_field", f"every page needs {name}")
@@ -64,7 +78,11 @@ def _page(number: int, value: dict[str, Any]) -> dict[str, Any] | Problem:
         "fetched_at": fetched,
         **{name: value[name] if isinstance(value.get(name), str) else None for name in _STRINGS},
         **{name: [str(v) for v in value[name]] if isinstance(value.get(name), list) else None for name in _LISTS},
-        "headers": _headers(headers.items()) if isinstance(headers, dict) else headers if isinstance(headers, str) else None,
+        "headers": _headers(headers.items())
+        if isinstance(headers, dict)
+        else headers
+        if isinstance(headers, str)
+        else None,
         "whois_created": parse_moment(str(value.get("whois_created") or "")),
     }
 
@@ -93,9 +111,9 @@ class WebArchive:
 
     def read(self, stream: io.BufferedReader, request: Request) -> Iterator[Batch]:
         """Yield pages and posts; records are numbered from 1."""
-        rows: list[dict[str, Any]] = []
-        pages: list[dict[str, Any]] = []
-        claims: list[dict[str, Any]] = []
+        rows: list[Row] = []
+        pages: list[Row] = []
+        claims: list[Row] = []
         problems: list[Problem] = []
         content, size = b"", 0
         source = _arc_records(stream) if stream.peek(11).startswith(b"filedesc://") else _warc_records(stream)
@@ -127,11 +145,43 @@ class Answer:
         return next((value for key, value in self.headers if key.lower() == name), "")
 
 
+class _Forward:
+    """The part of a stream that the archive reader needs: it asks where it is, and may not jump."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        self._stream = stream
+        self._at = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self._at += len(data)
+        return data
+
+    def tell(self) -> int:
+        return self._at
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, _offset: int, _whence: int = 0) -> int:
+        raise OSError("a stream that only goes forward")
+
+
 def _warc_records(stream: io.BufferedReader) -> Iterator[tuple[int, Answer | Problem]]:
     from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-    archive = ArchiveIterator(stream, record_types=WarcRecordType.response, parse_http=True, auto_decode="all")
-    for number, record in enumerate(archive, 1):
+    archive = iter(
+        ArchiveIterator(_Forward(stream), record_types=WarcRecordType.response, parse_http=True, auto_decode="all")
+    )
+    for number in itertools.count(1):
+        try:
+            record = next(archive, None)
+        except OSError as error:
+            raise InputError(
+                f"the web archive is damaged after {number - 1} answers; what came before is kept; fetch it again"
+            ) from error
+        if record is None:
+            return
         url = (record.headers.get("WARC-Target-URI") or "").strip("<> ")
         moment = parse_moment(record.headers.get("WARC-Date"))
         http = record.http_headers
@@ -182,9 +232,9 @@ def _arc_records(stream: io.BufferedReader) -> Iterator[tuple[int, Answer | Prob
 def read_page(
     number: int,
     answer: Answer,
-    rows: list[dict[str, Any]],
-    pages: list[dict[str, Any]],
-    claims: list[dict[str, Any]],
+    rows: list[Row],
+    pages: list[Row],
+    claims: list[Row],
     problems: list[Problem],
 ) -> None:
     """Add to the lists what one archived answer holds: a page, and a post if it says when it was published."""
@@ -234,21 +284,24 @@ def _decode(answer: Answer) -> str:
         return answer.body.decode("utf-8", "replace")
 
 
-def _article(html: str) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+def _article(html: str) -> tuple[Row | None, list[Row]]:
     """Return (title, text, time and links of the article on a page, or None; fact-checks on it)."""
     from resiliparse.extract.html2text import extract_plain_text
     from resiliparse.parse.html import HTMLTree
 
-    tree = HTMLTree.parse(html)
+    tree = HTMLTree.parse(without_names(html))
+    root = tree.document
+    if root is None:
+        return None, []
     data = []
-    for script in tree.document.query_selector_all('script[type="application/ld+json"]'):
+    for script in root.query_selector_all('script[type="application/ld+json"]'):
         try:
-            data.append(orjson.loads(script.text))
+            data.append(orjson.loads(script.text or ""))
         except orjson.JSONDecodeError:
             continue
     metas = {
         (meta.getattr("property") or meta.getattr("name") or "").lower(): meta.getattr("content")
-        for meta in tree.document.query_selector_all("meta[content]")
+        for meta in root.query_selector_all("meta[content]")
     }
     article = next(_typed(data), {})
     when = article.get("datePublished") or metas.get("article:published_time") or metas.get("og:article:published_time")
@@ -258,17 +311,18 @@ def _article(html: str) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
         return None, found
     title = article.get("headline") or metas.get("og:title") or tree.title
     body = article.get("articleBody")
+    html_tag = root.query_selector("html")
     text = body if isinstance(body, str) and len(body) > 200 else extract_plain_text(tree, main_content=True)
     return {
         "title": title if isinstance(title, str) else None,
         "text": text.encode()[:MAX_TEXT_BYTES].decode("utf-8", "ignore") or metas.get("og:description"),
         "published_at": str(moment),
-        "language": tree.document.query_selector("html").getattr("lang") if tree.document.query_selector("html") else None,
+        "language": html_tag.getattr("lang") if html_tag is not None else None,
         "media": [{"url": metas["og:image"]}] if metas.get("og:image") else [],
     }, found
 
 
-def _typed(value: Any) -> Iterator[dict[str, Any]]:
+def _typed(value: Any) -> Iterator[Row]:
     if isinstance(value, list):
         for part in value:
             yield from _typed(part)

@@ -9,8 +9,8 @@ import polars as pl
 from bastau.collect.addresses import fill_from_address
 from bastau.collect.delimited import read_records
 from bastau.collect.lines import Lines, objects, parse_columns, post_rows, read_lines
-from bastau.collect.mapping import apply_mapping, check_mapping, columns_of, list_column, map_object
-from bastau.collect.reading import LISTS, RAW, Batch, Head, Problem, Request, raw_table, split_list
+from bastau.collect.mapping import apply_mapping, check_mapping, columns_of, map_object, parse_lists
+from bastau.collect.reading import LISTS, RAW, Batch, Head, Problem, Request, raw_table
 
 logger = logging.getLogger(__name__)
 
@@ -105,12 +105,10 @@ def delimiter(stream: io.BufferedReader) -> str:
 
 
 def _with_lists(table: pl.DataFrame) -> pl.DataFrame:
-    lists = [
-        list_column(name, [split_list(value) if value else None for value in table.get_column(name)])
-        for name in LISTS
-        if name in table.columns
-    ]
-    return table.with_columns(*lists)
+    for name in LISTS:
+        if name in table.columns:
+            table = table.with_columns(parse_lists(table.get_column(name)))
+    return table
 
 
 POST_LINES = PostLines()

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from bastau.collect.json_items import Item, Path, walk
-from bastau.collect.reading import MAX_BATCH_BYTES, Batch, Head, Problem, Request, digest, raw_table
+from bastau.collect.reading import MAX_BATCH_BYTES, Batch, Head, Problem, Request, Row, digest, raw_table
 
 _REFUSED = "only public channels are read; personal chats, groups and saved messages are never"
 
@@ -34,7 +34,7 @@ class TelegramExport:
     def read(self, stream: io.BufferedReader, request: Request) -> Iterator[Batch]:
         """Yield rows; messages are numbered from 1 through the whole file."""
         batch = _Batches(request.batch_rows)
-        chat: dict[str, Any] = {}
+        chat: Row = {}
         place: Path | None = None
         number = 0
         for item in walk(stream, _enter_export):
@@ -68,7 +68,7 @@ def _value(item: Item) -> Any:
         return None
 
 
-def _message(number: int, chat: dict[str, Any], item: Item) -> dict[str, Any] | Problem | None:
+def _message(number: int, chat: Row, item: Item) -> Row | Problem | None:
     if chat.get("type") != "public_channel":
         return Problem(number, "type", "not_public", _REFUSED)
     message = _value(item)
@@ -113,7 +113,7 @@ def plain_text(text: Any) -> str | None:
     return "".join(parts)
 
 
-def _links(message: dict[str, Any]) -> list[str]:
+def _links(message: Row) -> list[str]:
     parts = message.get("text_entities") or message.get("text")
     links = []
     for part in parts if isinstance(parts, list) else []:
@@ -137,7 +137,7 @@ class TgDataset:
         """Yield rows; messages and media are numbered from 1 through the whole file."""
         batch = _Batches(request.batch_rows)
         names: dict[str, str] = {}
-        channel: dict[str, Any] = {}
+        channel: Row = {}
         number = 0
         for item in walk(stream, _enter_dataset):
             if not item.path:
@@ -161,9 +161,7 @@ def _enter_dataset(path: Path) -> bool:
     return len(path) <= 1 or (len(path) == 2 and path[1] in ("text_messages", "generic_media"))
 
 
-def _dataset_message(
-    number: int, channel: dict[str, Any], names: dict[str, str], item: Item
-) -> dict[str, Any] | Problem | None:
+def _dataset_message(number: int, channel: Row, names: dict[str, str], item: Item) -> Row | Problem | None:
     message = _value(item)
     if not isinstance(message, dict):
         return Problem(number, None, "bad_json" if item.data else "too_long", "the message cannot be read")
@@ -195,12 +193,12 @@ class _Batches:
         self._clear()
 
     def _clear(self) -> None:
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[Row] = []
         self._problems: list[Problem] = []
         self._content = b""
         self._size = 0
 
-    def add(self, found: dict[str, Any] | Problem | None, data: bytes, context: bytes) -> None:
+    def add(self, found: Row | Problem | None, data: bytes, context: bytes) -> None:
         self._content = digest(self._content, data, context)
         self._size += len(data)
         if isinstance(found, Problem):

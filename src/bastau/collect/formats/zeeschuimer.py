@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bastau.collect.lines import objects, read_lines
-from bastau.collect.reading import Batch, Head, Problem, Request, raw_table
+from bastau.collect.reading import Batch, Head, Problem, Request, Row, raw_table, sort_out
 
-Row = dict[str, Any]
 Item = Mapping[str, Any]
 
 
@@ -36,16 +35,19 @@ class Zeeschuimer:
     def read(self, stream: io.BufferedReader, request: Request) -> Iterator[Batch]:
         """Yield rows."""
         for lines in read_lines(stream, request.batch_rows):
-            problems, rows = list(lines.problems), []
+            problems = list(lines.problems)
+            rows: list[Row] = []
             for number, value in objects(lines):
                 data = value.get("data") if isinstance(value, dict) else None
                 if isinstance(value, Problem):
                     problems.append(value)
                 elif not isinstance(data, dict):
-                    problems.append(Problem(number, "data", "missing_field", "the line has no captured item under data"))
+                    problems.append(
+                        Problem(number, "data", "missing_field", "the line has no captured item under data")
+                    )
                 else:
                     found = map_item(number, value, data)
-                    (problems if isinstance(found, Problem) else rows).append(found)  # type: ignore[arg-type]
+                    sort_out(found, problems, rows)
             yield Batch(lines.data, raw_table(rows), problems)
 
 
