@@ -10,13 +10,14 @@ See docs/decisions/0006-sources.md for what can and cannot hide there.
 """
 
 import ibis
+import numpy as np
 import pyarrow as pa
-from scipy.special import gammainc
 
 from bastau.schemas import CO_SHARES
 from bastau.settings import Sources
+from bastau.sources.chance import N_SCALES, chances, p_values, scales
 from bastau.sources.relations import Keep, epoch_s, stack
-from bastau.tables import conform
+from bastau.tables import conform, empty
 
 TRACES = ("repost", "near_copy", "hashtags", "link")
 """Kinds of objects, the most specific first: a post that shares several counts once, under the first."""
@@ -28,14 +29,8 @@ HOT_CELL = 64
 """Sharers of one object within one window above which it is hot. Each share then meets at most 3 * 64 / 2 others, so a
 million shares make at most 10^8 pairs: seconds, streamed."""
 
-LOOK_AHEAD = 16
+LOOK_AHEAD = 8
 """Hot shares of one source are joined with this many next ones of it, and sources in one joint cell with as many."""
-
-NULL_SPAN_S = 46 * 3600
-"""Width of the circular shift of the null: 1 to 24 hours either way."""
-
-PRIOR_PAIRS = 20
-"""Weight, in pairs of sharers, of the shift null against an object's own burst: six sharers weigh as much."""
 
 _MIX = {trace: (i + 1) * 0x1E3779B97F4A7C15 for i, trace in enumerate(TRACES)}
 
@@ -82,26 +77,27 @@ def co_shares(shares: ibis.ir.Table, *, keep: Keep, settings: Sources) -> pa.Tab
     traces. Objects carried by one post count as one occasion: a pair of posts that has text, tags and link in common
     moved together once.
 
-    ``expected`` is the sum, over the objects both shared at any delay, of q_o = (B_o + k p0) / (P_o + k), where P_o are
-    the pairs of its sharers and B_o those within the window, both without the pairs under test that co-shared at least
-    half of what they have in common (else a group that has an object to itself would be its own null);
-    p0 = 2 window_s / 46 h is the chance under a circular shift of a timeline by 1 to 24 hours; k is
-    :data:`PRIOR_PAIRS`. ``p_value`` is the Poisson tail P(X >= occasions).
+    ``expected`` is the number of those objects that chance would give within the window, ``p_value`` that of so many so
+    close in time (:mod:`bastau.sources.chance`).
 
     Args:
         shares: as SHARES.
         keep: materialises an intermediate.
     """
+    window_s = settings.window_s
     who = keep(_number(shares))
-    cells = keep(_cells(shares, who, settings.window_s))
+    cells = keep(_cells(shares, who, window_s))
     sharing = keep(_sharing(cells))
     live = keep(_live(cells, sharing))
     candidates = keep(_candidates(live, keep, settings))
     common = keep(_common(candidates, sharing))
-    within = keep(_within(common, live, settings.window_s))
-    counted = keep(_count(within, settings.min_objects))
-    tested = _expect(counted, common, within, sharing, keep=keep, window_s=settings.window_s)
-    return _finish(tested, who)
+    within = keep(_within(common, live, window_s))
+    tested = keep(_tested(within, settings))
+    shared = common.semi_join(tested, ["a", "b"]).left_join(_occasions(within), ["a", "b", "object"])
+    shared = keep(shared.select("a", "b", "object", "delay_s"))
+    weighed = shared.join(chances(sharing, shared, window_s), "object").drop("object")
+    n_sources = who.count().to_pyarrow().as_py()
+    return _weigh(_named(tested, who), weighed.to_pyarrow(), n_sources, window_s)
 
 
 def co_share_pairs(shares: pa.Table, window_s: int, *, min_objects: int = 2, threads: int = 2) -> pa.Table:
@@ -138,9 +134,8 @@ def _all_pairs(shares: ibis.ir.Table, con: ibis.BaseBackend, window_s: int, min_
     counted = counted.filter(counted.n_objects >= min_objects)
     if min_objects < 2:
         counted = stack(counted, pairs.filter(pairs.n == 1).select("a", "b", n_objects="n"))
-    named = counted.join(who.select(a="who", source_a="source"), "a").join(who.select(b="who", source_b="source"), "b")
     order = [("source_a", "ascending"), ("source_b", "ascending")]
-    return named.select("source_a", "source_b", "n_objects").to_pyarrow().sort_by(order)
+    return _named(counted, who).select("source_a", "source_b", "n_objects").to_pyarrow().sort_by(order)
 
 
 def _number(shares: ibis.ir.Table) -> ibis.ir.Table:
@@ -216,75 +211,71 @@ def _common(pairs: ibis.ir.Table, sharing: ibis.ir.Table) -> ibis.ir.Table:
 
 
 def _within(common: ibis.ir.Table, cells: ibis.ir.Table, window_s: int) -> ibis.ir.Table:
-    """Return (a, b, object, trace, post_a, post_b): the co-shares of the pairs, in this or the next bucket."""
+    """Return (a, b, object, trace, post_a, post_b, delay_s): the co-shares of the pairs, in this or the next bucket."""
     of_a = cells.select("object", "trace", "bucket", a="who", post_a="post_key", first_a="first_s", last_a="last_s")
     of_b = cells.select("object", near="bucket", b="who", post_b="post_key", first_b="first_s", last_b="last_s")
     rows = common.join(of_a, ["a", "object"])
     near = stack(*(rows.mutate(near=rows.bucket + step) for step in (-1, 0, 1)))
     rows = near.join(of_b, ["b", "object", "near"])
     rows = rows.filter((rows.first_b - rows.last_a <= window_s) & (rows.first_a - rows.last_b <= window_s))
-    return rows.select("a", "b", "object", "trace", "post_a", "post_b")
+    # of a source's shares in one bucket only the first and last are known; the true delay is this or less
+    delay_s = ibis.least(
+        (rows.first_a - rows.first_b).abs(),
+        (rows.last_a - rows.last_b).abs(),
+        (rows.first_a - rows.last_b).abs(),
+        (rows.last_a - rows.first_b).abs(),
+    )
+    return rows.select("a", "b", "object", "trace", "post_a", "post_b", delay_s=delay_s)
 
 
-def _count(within: ibis.ir.Table, min_objects: int) -> ibis.ir.Table:
-    """Return (a, b, n_objects, n_traces, occasions) of the pairs worth testing."""
-    # a post stands for its most specific trace
-    posts = within.group_by("a", "b", "post_a").agg(trace=within.trace.min())
-    posts = posts.group_by("a", "b").agg(n_posts_a=posts.count(), n_traces=posts.trace.nunique())
-    pairs = within.group_by("a", "b").agg(n_objects=within.object.nunique(), n_posts_b=within.post_b.nunique())
-    pairs = pairs.join(posts, ["a", "b"])
-    pairs = pairs.mutate(occasions=ibis.least(pairs.n_objects, pairs.n_posts_a, pairs.n_posts_b))
-    passing = pairs.filter(_enough(pairs.occasions, pairs.n_traces >= 2, min_objects))
-    return passing.select("a", "b", "n_objects", "n_traces", "occasions")
+def _occasions(within: ibis.ir.Table) -> ibis.ir.Table:
+    """Return (a, b, object, trace, delay_s), one row an object, in which no post of either source stands for two.
 
-
-def _expect(
-    counted: ibis.ir.Table,
-    common: ibis.ir.Table,
-    within: ibis.ir.Table,
-    sharing: ibis.ir.Table,
-    *,
-    keep: Keep,
-    window_s: int,
-) -> ibis.ir.Table:
-    """Add ``expected`` and ``weight`` to the counted pairs."""
-    together = within.select("a", "b", "object").distinct().mutate(together=1)
-    shared = common.semi_join(counted, ["a", "b"]).left_join(together, ["a", "b", "object"])
-    shared = keep(shared.select("a", "b", "object", together=shared.together.fill_null(0).cast("int64")))
-    ratio = shared.group_by("a", "b").agg(n_common=shared.count(), n_together=shared.together.sum())
-    suspect = ratio.filter(ratio.n_together * 2 >= ratio.n_common)
-    own = shared.semi_join(suspect, ["a", "b"])
-    own = own.group_by("object").agg(n_pairs=own.count(), n_together=own.together.sum())
-    objects = _bursts(sharing.semi_join(shared, "object"), window_s).left_join(own, "object")
-    pairs = objects.n_sharers.cast("float64") * (objects.n_sharers - 1) / 2 - objects.n_pairs.fill_null(0)
-    close = ibis.greatest(objects.n_close / 2.0 - objects.n_together.fill_null(0), 0.0)
-    chance = 2.0 * window_s / NULL_SPAN_S
-    q = (close + PRIOR_PAIRS * chance) / (ibis.greatest(pairs, close) + PRIOR_PAIRS)
-    n_sources = sharing.who.nunique().as_scalar().cast("float64")
-    objects = objects.select("object", q=q, rarity=(n_sources / objects.n_sharers).ln())
-    weighed = shared.join(objects, "object")
-    weighed = weighed.group_by("a", "b").agg(expected=weighed.q.sum(), weight=(weighed.rarity * weighed.together).sum())
-    return counted.join(weighed, ["a", "b"])
-
-
-def _bursts(sharing: ibis.ir.Table, window_s: int) -> ibis.ir.Table:
-    """Return (object, n_sharers, n_close): n_close counts each pair of sharers within the window twice.
-
-    Only a source's first share counts, or repeating itself would make everything look like chance.
+    A post that carries several objects stands for that of its most specific trace.
     """
-    around = ibis.window(group_by="object", order_by="first_s", range=(-window_s, window_s))
-    rows = sharing.select("object", "n_sharers", "first_s")
-    rows = rows.mutate(close=rows.count().over(around) - 1)
-    return rows.group_by("object", "n_sharers").agg(n_close=rows.close.sum())
+    rows = within
+    for post in ("post_a", "post_b"):
+        best = ibis.window(group_by=["a", "b", post], order_by=["trace", "object", "delay_s"])
+        rows = rows.mutate(turn=ibis.row_number().over(best))
+        rows = rows.filter(rows.turn == 0).drop("turn")
+    return rows.group_by("a", "b", "object").agg(trace=rows.trace.min(), delay_s=rows.delay_s.min())
 
 
-def _finish(tested: ibis.ir.Table, who: ibis.ir.Table) -> pa.Table:
-    """Name the sources and add the p-value."""
-    named = tested.join(who.select(a="who", source_a="source"), "a").join(who.select(b="who", source_b="source"), "b")
-    table = named.drop("a", "b").to_pyarrow().sort_by([("source_a", "ascending"), ("source_b", "ascending")])
-    occasions = table.column("occasions").to_numpy().astype(float)
-    p_value = gammainc(occasions, table.column("expected").to_numpy())
-    return conform(table.append_column("p_value", pa.array(p_value)), CO_SHARES)
+def _tested(within: ibis.ir.Table, settings: Sources) -> ibis.ir.Table:
+    """Return (a, b, n_objects, n_traces, n_0, n_1, n_2) of the pairs worth testing; n_i are occasions at each scale."""
+    objects = within.group_by("a", "b").agg(n_objects=within.object.nunique())
+    once = _occasions(within)
+    n = {f"n_{i}": (once.delay_s <= tau).ifelse(1, 0).sum() for i, tau in enumerate(scales(settings.window_s))}
+    pairs = once.group_by("a", "b").agg(n_occasions=once.count(), n_traces=once.trace.nunique(), **n)
+    passing = pairs.filter(_enough(pairs.n_occasions, pairs.n_traces >= 2, settings.min_objects))
+    return passing.join(objects, ["a", "b"]).drop("n_occasions")
+
+
+def _named(pairs: ibis.ir.Table, who: ibis.ir.Table) -> ibis.ir.Table:
+    """Add source_a and source_b."""
+    return pairs.join(who.select(a="who", source_a="source"), "a").join(who.select(b="who", source_b="source"), "b")
+
+
+def _weigh(tested: ibis.ir.Table, weighed: pa.Table, n_sources: int, window_s: int) -> pa.Table:
+    """Add weight, expected and p_value to the pairs; ``weighed`` has a row for each object that a pair has in common."""
+    pairs = tested.to_pyarrow().sort_by([("a", "ascending"), ("b", "ascending")])
+    rows = weighed.sort_by([("a", "ascending"), ("b", "ascending")])
+    if pairs.num_rows == 0:
+        return empty(CO_SHARES)
+    a, b = rows.column("a").to_numpy(), rows.column("b").to_numpy()
+    starts = np.flatnonzero(np.append(True, (np.diff(a) != 0) | (np.diff(b) != 0)))
+    q = np.stack([rows.column(f"q_{i}").to_numpy() for i in range(N_SCALES)], axis=1)
+    occasions = np.stack([pairs.column(f"n_{i}").to_numpy() for i in range(N_SCALES)], axis=1)
+    is_close = np.nan_to_num(rows.column("delay_s").to_numpy(), nan=np.inf) <= window_s
+    rarity = np.log(n_sources / rows.column("n_sharers").to_numpy()) * is_close
+    columns = {
+        "weight": np.add.reduceat(rarity, starts),
+        "expected": np.add.reduceat(q[:, 0], starts),
+        "p_value": p_values(occasions, np.append(starts, len(a)), q),
+    }
+    for name, values in columns.items():
+        pairs = pairs.append_column(name, pa.array(values))
+    return conform(pairs, CO_SHARES).sort_by([("source_a", "ascending"), ("source_b", "ascending")])
 
 
 def _joint_pairs(cells: ibis.ir.Table, keep: Keep, settings: Sources) -> ibis.ir.Table:
@@ -297,49 +288,63 @@ def _joint_pairs(cells: ibis.ir.Table, keep: Keep, settings: Sources) -> ibis.ir
 
     Pairs that meet in one key only are dropped unless the two objects are of two traces: the rule asks for more.
     """
-    half = settings.window_s // 2
-    hot = cells.select("who", "object", "trace", at="first_s")
-    turn = ibis.row_number().over(ibis.window(group_by="who", order_by=["at", "object"]))
-    hot = keep(hot.mutate(turn=turn))
-    ahead = _ahead(hot, ["who"], ["object", "trace", "at"])
+    hot = _of_several(cells.select("who", "object", "trace", at="first_s"))
+    ahead = _ahead(hot, ["who"], ["at", "object"], ["object", "trace", "at"])
     ahead = ahead.filter(ahead.object != ahead.object_2)
     flip = ahead.object > ahead.object_2
-    joint = ahead.select(
-        "who",
-        o1=flip.ifelse(ahead.object_2, ahead.object),
-        o2=flip.ifelse(ahead.object, ahead.object_2),
-        t1=flip.ifelse(ahead.at_2, ahead["at"]),
-        t2=flip.ifelse(ahead["at"], ahead.at_2),
-        is_mixed=ahead.trace != ahead.trace_2,
-    )
-    w = settings.window_s
-    keyed = stack(
-        *(
-            joint.mutate(b1=(joint.t1 + s1) // w, b2=(joint.t2 + s2) // w, grid=ibis.literal(2 * (s1 > 0) + (s2 > 0)))
-            for s1 in (0, half)
-            for s2 in (0, half)
+    joint = keep(
+        ahead.select(
+            "who",
+            o1=flip.ifelse(ahead.object_2, ahead.object),
+            o2=flip.ifelse(ahead.object, ahead.object_2),
+            t1=flip.ifelse(ahead.at_2, ahead["at"]),
+            t2=flip.ifelse(ahead["at"], ahead.at_2),
+            is_mixed=(ahead.trace != ahead.trace_2).ifelse(1, 0),
         )
     )
-    key = ["o1", "o2", "b1", "b2", "grid"]
-    keyed = keyed.mutate(
-        n=keyed.count().over(ibis.window(group_by=key)),
-        turn=ibis.row_number().over(ibis.window(group_by=key, order_by=[keyed.t1 + keyed.t2, keyed.who])),
-    )
-    met = _ahead(keep(keyed.filter(keyed.n > 1).drop("n")), key, ["who", "is_mixed"])
-    met = met.filter(met.who != met.who_2)
-    met = met.select("o1", "o2", "is_mixed", a=ibis.least(met.who, met.who_2), b=ibis.greatest(met.who, met.who_2))
-    met = met.group_by("a", "b").agg(
+    met = stack(*(_met(joint, settings.window_s, grid) for grid in range(4)))
+    pairs = met.group_by("a", "b").agg(
         o1_min=met.o1.min(), o1_max=met.o1.max(), o2_min=met.o2.min(), o2_max=met.o2.max(), is_mixed=met.is_mixed.max()
     )
-    several = (met.o1_min != met.o1_max) | (met.o2_min != met.o2_max)
-    return met.filter(several | met.is_mixed | (settings.min_objects <= 2)).select("a", "b")
+    several = (pairs.o1_min != pairs.o1_max) | (pairs.o2_min != pairs.o2_max)
+    return pairs.filter(several | (pairs.is_mixed == 1) | (settings.min_objects <= 2)).select("a", "b")
 
 
-def _ahead(rows: ibis.ir.Table, group: list[str], values: list[str]) -> ibis.ir.Table:
-    """Join each row with the LOOK_AHEAD next of its group by ``turn``; blocks of turns keep the join linear."""
-    first = rows.select(*group, *values, "turn", block=rows.turn // LOOK_AHEAD)
-    second = rows.select(*group, **{f"{name}_2": rows[name] for name in values}, turn_2=rows.turn)
-    second = stack(*(second.mutate(block=second.turn_2 // LOOK_AHEAD - step) for step in (0, 1)))
-    joined = first.join(second, [*group, "block"])
-    step = joined.turn_2 - joined.turn
-    return joined.filter((step >= 1) & (step <= LOOK_AHEAD))
+def _of_several(hot: ibis.ir.Table) -> ibis.ir.Table:
+    """Keep the sources that shared two hot objects or more: in a trending object most shared nothing else hot."""
+    count = hot.group_by("who").agg(least=hot.object.min(), most=hot.object.max())
+    return hot.semi_join(count.filter(count.least != count.most), "who")
+
+
+def _met(joint: ibis.ir.Table, window_s: int, grid: int) -> ibis.ir.Table:
+    """Return (o1, o2, is_mixed, a, b) of sources near each other in one of the four layouts of buckets."""
+    half = window_s // 2
+    keyed = joint.mutate(
+        b1=(joint.t1 + half * (grid % 2)) // window_s,
+        b2=(joint.t2 + half * (grid // 2)) // window_s,
+        t=joint.t1 + joint.t2,
+    )
+    met = _ahead(keyed, ["o1", "o2", "is_mixed", "b1", "b2"], ["t", "who"], ["who", "t1", "t2"])
+    # in a crowd only pairs in close step can be more than chance, and the others are too many to keep
+    near = ibis.greatest((met.t1 - met.t1_2).abs(), (met.t2 - met.t2_2).abs()) <= window_s // 4
+    met = met.filter((met.who != met.who_2) & (near | ~met.is_crowded))
+    a, b = ibis.least(met.who, met.who_2), ibis.greatest(met.who, met.who_2)
+    return met.select("o1", "o2", "is_mixed", a=a, b=b)
+
+
+def _ahead(rows: ibis.ir.Table, group: list[str], order: list[str], values: list[str]) -> ibis.ir.Table:
+    """Join each row with the LOOK_AHEAD next of its group in ``order``; their values end in ``_2``. Linear.
+
+    ``is_crowded``: at least LOOK_AHEAD more follow.
+    """
+    window = ibis.window(group_by=group, order_by=order)
+    ahead = [{f"{v}_{k}": rows[v].lead(k).over(window) for v in values} for k in range(1, LOOK_AHEAD + 1)]
+    wide = rows.mutate(**{name: value for columns in ahead for name, value in columns.items()})
+    wide = wide.mutate(is_crowded=wide[f"{values[0]}_{LOOK_AHEAD}"].notnull())
+    steps = [
+        wide.filter(wide[f"{values[0]}_{k}"].notnull()).select(
+            *dict.fromkeys([*group, *values]), "is_crowded", **{f"{v}_2": wide[f"{v}_{k}"] for v in values}
+        )
+        for k in range(1, LOOK_AHEAD + 1)
+    ]
+    return stack(*steps)

@@ -21,6 +21,12 @@ from bastau.tables import conform, empty
 MAX_EXAMPLES = 10
 """Most objects shown for a group, and most posts shown for an object."""
 
+N_POPULAR = 24
+"""Objects over which testable pairs are counted exactly."""
+
+MAX_PROFILES = 1024
+"""Most distinct sets of popular objects compared with each other; with more, fewer objects are taken."""
+
 _DAY_S = 86_400
 
 
@@ -45,7 +51,7 @@ def groups(
     p_values = co_shares.column("p_value").to_numpy()
     if not (adjust(p_values, len(p_values)) <= settings.max_q).any():  # true for any larger number of tests, too
         return empty(COORDINATION)
-    adjusted = adjust(p_values, count_testable(shares))
+    adjusted = adjust(p_values, count_testable(shares, settings.min_objects))
     kept = co_shares.append_column("q", pa.array(adjusted)).filter(pa.array(adjusted <= settings.max_q))
     if kept.num_rows == 0:
         return empty(COORDINATION)
@@ -57,28 +63,53 @@ def groups(
     )
 
 
-def count_testable(shares: ibis.ir.Table) -> int:
-    """Return an upper bound of the number of pairs of sources that share two objects or more, at any delay.
+def count_testable(shares: ibis.ir.Table, min_objects: int) -> int:
+    """Return an upper bound of the number of pairs of sources that could be found, whatever their timing.
 
-    Other pairs cannot be found whatever their timing, so they are no tests (Tarone 1990, Biometrics 46). Such a
-    pair shares an object other than the most popular one; so the bound is the pairs of sharers summed over all objects
-    but that one, among sources with two shared objects. One trending object alone does not drown the rest.
+    Only pairs with ``min_objects`` objects in common, or two of two traces, at any delay, are tests (Tarone 1990,
+    Biometrics 46: a test that cannot reject is none). Counting them is quadratic; the bound is exact over the most
+    popular objects, where nearly all pairs of sharers are, and takes any one other object in common as enough.
+    So a trending object, or twenty, do not drown the rest in tests.
     """
     once = shares.select("source", "trace", "object_key").distinct()
     popular = once.group_by("trace", "object_key").agg(n=once.count())
     shared = once.semi_join(popular.filter(popular.n > 1), ["trace", "object_key"])
     several = shared.group_by("source").agg(n=shared.count())
-    several = several.filter(several.n > 1)
-    shared = shared.semi_join(several, "source")
+    shared = shared.semi_join(several.filter(several.n > 1), "source")
     sizes = shared.group_by("trace", "object_key").agg(n=shared.count())
-    sizes = sizes.group_by("n").agg(n_objects=sizes.count()).to_pyarrow()
-    n = sizes.column("n").to_numpy().astype(float)
-    if len(n) == 0:
+    top = sizes.order_by([sizes.n.desc(), "trace", "object_key"]).limit(N_POPULAR).to_pyarrow()
+    if top.num_rows == 0:
         return 0
-    pairs = n * (n - 1) / 2
-    total = float(pairs @ sizes.column("n_objects").to_numpy() - pairs.max())
-    n_sources = float(several.count().to_pyarrow().as_py())
-    return int(min(total, n_sources * (n_sources - 1) / 2))
+    sizes = sizes.group_by("n").agg(n_objects=sizes.count()).to_pyarrow()
+    n, n_objects = (sizes.column(name).to_numpy().astype(float) for name in ("n", "n_objects"))
+    all_pairs = float((n * (n - 1) / 2) @ n_objects)
+
+    bits = ibis.memtable(top.drop_columns("n").append_column("bit", pa.array(1 << np.arange(top.num_rows))))
+    profiles = shared.join(bits, ["trace", "object_key"])
+    profiles = profiles.group_by("source").agg(profile=profiles.bit.sum())
+    profiles = profiles.group_by("profile").agg(n=profiles.count()).to_pyarrow()
+    trace = top.column("trace").to_numpy(zero_copy_only=False)
+    traces = [int((1 << np.flatnonzero(trace == name)).sum()) for name in np.unique(trace)]
+    size = top.column("n").to_numpy().astype(float)
+    profile, count = profiles.column("profile").to_numpy(), profiles.column("n").to_numpy().astype(float)
+    bounds = []
+    for k in range(top.num_rows, -1, -1):
+        profile, inverse = np.unique(profile & ((1 << k) - 1), return_inverse=True)
+        count = np.bincount(inverse, count)
+        others = all_pairs - float((size[:k] * (size[:k] - 1) / 2).sum())
+        if len(profile) <= MAX_PROFILES:
+            bounds.append(others + _pairs_in_common(profile, count, traces, min_objects))
+    return round(min(bounds))
+
+
+def _pairs_in_common(profile: np.ndarray, count: np.ndarray, traces: list[int], min_objects: int) -> float:
+    """Return the number of pairs of sources whose profiles (bits, popular objects) have enough in common."""
+    both = profile[:, None] & profile[None, :]
+    n_both = np.bitwise_count(both)
+    is_one_trace = np.logical_or.reduce([(both & ~np.int64(bits)) == 0 for bits in traces])
+    enough = (n_both >= min_objects) | ((n_both >= 2) & ~is_one_trace)
+    ordered = float((np.outer(count, count) * enough).sum()) - float(count @ np.diag(enough))
+    return ordered / 2
 
 
 def adjust(p_values: np.ndarray, n_tests: int) -> np.ndarray:

@@ -1,0 +1,178 @@
+from itertools import combinations
+from typing import Any
+
+import ibis
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sources_world import T0, post, world
+from sources_world import shares as share_table
+
+from bastau.schemas import COORDINATION
+from bastau.settings import Sources
+from bastau.sources.coordination import co_shares, shares
+from bastau.sources.groups import adjust, count_testable, groups
+from bastau.sources.relations import Keep
+
+Rows = list[dict[str, Any]]
+DAY = 86_400
+
+
+def found(con: ibis.BaseBackend, keep: Keep, rows: Rows) -> list[dict[str, Any]]:
+    tables = world(con, rows)
+    shared = keep(shares(tables.posts, tables.readings, tables.members))
+    pairs = co_shares(shared, keep=keep, settings=Sources())
+    table = groups(pairs, shared, tables.posts, tables.readings, settings=Sources())
+    assert table.schema == COORDINATION
+    return table.to_pylist()
+
+
+def everyday(rng: np.random.Generator, n: int = 600, n_sources: int = 150, n_links: int = 60) -> Rows:
+    """Sources that share popular links at their own times over thirty days."""
+    return [
+        post(f"e{i}", float(rng.integers(30 * DAY)), f"e{rng.integers(n_sources)}", urls=[f"l{rng.integers(n_links)}"])
+        for i in range(n)
+    ]
+
+
+def squad(names: list[str], days: list[float], spread_s: float = 5) -> Rows:
+    """Sources that share one link a day within seconds, in an order that changes."""
+    return [
+        post(f"{name}-{d}", day * DAY + spread_s * ((i * 7 + d) % len(names)) / len(names), name, urls=[f"s{d}"])
+        for d, day in enumerate(days)
+        for i, name in enumerate(names)
+    ]
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+def test_sources_that_keep_sharing_within_seconds_are_one_group(
+    con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator
+) -> None:
+    rows = everyday(rng) + squad(["A", "B", "C", "D"], [1, 2, 3, 9, 10])
+    (group,) = found(con, keep, rows)
+    assert group["sources"] == ["A", "B", "C", "D"]
+    assert (group["n_other_accounts"], group["n_objects"], group["traces"]) == (0, 5, ["link"])
+    assert 0 < group["p_value"] <= Sources().max_q
+    assert [(w["from"].timestamp() - T0) // DAY for w in group["windows"]] == [1, 9]
+    example = group["examples"][0]
+    assert example["trace"] == "link"
+    assert example["object"] in {f"s{d}" for d in range(5)}
+    assert sorted(post_id.split(":")[1][0] for post_id in example["post_ids"]) == ["A", "B", "C", "D"]
+
+
+def test_private_accounts_are_a_count_and_never_named(
+    con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator
+) -> None:
+    rows = everyday(rng) + squad(["A", "B", "p~1", "p~2", "p~3"], [1, 2, 3, 4])
+    (group,) = found(con, keep, rows)
+    assert (group["sources"], group["n_other_accounts"]) == (["A", "B"], 3)
+    assert "p~" not in str(group)
+
+
+def test_a_group_with_one_publisher_is_not_reported(
+    con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator
+) -> None:
+    assert found(con, keep, everyday(rng) + squad(["A", "p~1", "p~2"], [1, 2, 3, 4])) == []
+
+
+def test_two_groups_stay_two(con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator) -> None:
+    second = squad(["X", "Y", "Z"], [5.5, 6.5, 7.5])
+    for row in second:
+        row["urls"] = [f"other-{row['urls'][0]}"]
+    rows = everyday(rng) + squad(["A", "B", "C"], [1, 2, 3]) + second
+    assert sorted(group["sources"] for group in found(con, keep, rows)) == [["A", "B", "C"], ["X", "Y", "Z"]]
+
+
+def test_the_order_of_rows_changes_nothing(con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator) -> None:
+    rows = everyday(rng) + squad(["A", "B", "C"], [1, 2, 3])
+    assert found(con, keep, rows) == found(con, keep, [rows[i] for i in rng.permutation(len(rows))])
+
+
+# ---- innocent look-alikes ------------------------------------------------------------------------------
+
+
+def test_everyday_sharing_gives_no_group(con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator) -> None:
+    assert found(con, keep, everyday(rng, n=3000)) == []
+
+
+def test_outlets_that_run_wire_copy_minutes_apart_are_no_group(
+    con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator
+) -> None:
+    wire = [
+        post(f"w{story}-{i}", story * 7000 + float(rng.exponential(1200)), f"outlet{i}", f"story{story}")
+        for story in range(80)
+        for i in rng.choice(12, 6, replace=False)
+    ]
+    assert found(con, keep, everyday(rng) + wire) == []
+
+
+def test_a_viral_burst_is_no_group(con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator) -> None:
+    viral = [
+        post(
+            f"v{video}-{i}", video * DAY + float(rng.exponential(300)), f"e{rng.integers(400)}", urls=[f"viral{video}"]
+        )
+        for video in range(6)
+        for i in range(200)
+    ]
+    assert found(con, keep, everyday(rng) + viral) == []
+
+
+def test_a_holiday_greeting_by_many_at_once_is_no_group(
+    con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator
+) -> None:
+    greetings = [
+        post(f"g{i}-{g}", float(rng.integers(120)), f"e{i}", f"greeting{g}", n_words=3)
+        for i in range(150)
+        for g in range(3)
+    ]
+    longer = [post(f"h{i}", 600 + float(rng.integers(60)), f"e{i}", "long greeting", n_words=9) for i in range(150)]
+    assert found(con, keep, everyday(rng) + greetings + longer) == []
+
+
+# ---- tests and adjustment ------------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(1e-12, 1), min_size=1, max_size=20), st.integers(0, 1000))
+def test_adjusted_values_reject_what_the_step_up_procedure_rejects(p_values: list[float], more: int) -> None:
+    m, level = len(p_values) + more, 0.05
+    p = np.array(p_values)
+    ordered = np.sort(p)
+    passing = np.flatnonzero(ordered <= level * np.arange(1, len(p) + 1) / m)
+    limit = ordered[passing[-1]] if len(passing) else -1.0
+    adjusted = adjust(p, m)
+    clear = np.abs(adjusted - level) > 1e-9  # rounding at the very border
+    assert ((adjusted <= level) == (p <= limit))[clear].all()
+
+
+@pytest.mark.parametrize("kinds", [["link"], ["link", "repost"]])
+def test_the_number_of_tests_bounds_the_pairs_with_enough_in_common(con: ibis.BaseBackend, kinds: list[str]) -> None:
+    rng = np.random.default_rng(3)
+    rows = [(f"s{rng.integers(40)}", kinds[rng.integers(len(kinds))], int(rng.pareto(1) * 3), 0.0) for _ in range(300)]
+    shared: dict[str, set[tuple[str, object]]] = {}
+    for source, trace, what, _ in rows:
+        shared.setdefault(source, set()).add((trace, what))
+    commons = [one & other for one, other in combinations(shared.values(), 2)]
+    truth = sum(len(common) >= 3 or len({trace for trace, _ in common}) >= 2 for common in commons)
+    bound = count_testable(con.create_table("shares", share_table(rows)), 3)
+    assert truth <= bound < 1.2 * truth
+
+
+def test_one_trending_object_adds_no_tests(con: ibis.BaseBackend) -> None:
+    squad_rows = [(f"g{i}", "link", o, 1000.0 * o) for i in range(3) for o in range(3)]
+    crowd = [(f"c{i}", "link", 0, float(i)) for i in range(5000)]
+    assert count_testable(con.create_table("shares", share_table(squad_rows + crowd)), 3) == 3
+
+
+def test_no_shares_give_no_groups(con: ibis.BaseBackend, keep: Keep) -> None:
+    tables = world(con, [post("a", 0, "A")])
+    none = con.create_table("none", share_table([]))
+    pairs = co_shares(none, keep=keep, settings=Sources())
+    assert groups(pairs, none, tables.posts, tables.readings, settings=Sources()) == pa.table(
+        {f.name: pa.array([], f.type) for f in COORDINATION}, COORDINATION
+    )
