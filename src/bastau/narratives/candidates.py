@@ -151,7 +151,7 @@ def rows_to_compare(entries: Sequence[np.ndarray], centre_of: np.ndarray, is_new
 @nb.njit(nogil=True, cache=True)
 def _is_candidate(bands, centre_of, a, b, n_bands):  # type: ignore[no-untyped-def]
     either = centre_of[a] | centre_of[b]
-    for band in range(n_bands):
+    for band in range(n_bands):  # noqa: SIM110 (numba has no any over a generator)
         if (either >> band) & 1 and bands[a, band] == bands[b, band]:
             return True
     return False

@@ -24,7 +24,7 @@ def changes(old: pa.Table, new: pa.Table, generation: int) -> pa.Table:
     Rows are ordered by old_id; the order of the rows of a split is the order in which :func:`resolve` gives them.
     """
     moves, gone = _moves(old, new)
-    rows = [(old_id, None, "erased") for old_id in gone]
+    rows: list[tuple[str, str | None, str]] = [(old_id, None, "erased") for old_id in gone]
     n_parts = Counter(move.old_key for move in moves)
     n_origins = Counter(move.new_key for move in moves)
     for move in sorted(moves, key=lambda move: (move.old_key, not move.holds_first, -move.n_posts, move.new_key)):

@@ -80,8 +80,6 @@ def filled(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
 def _earliest(group, published_at, post_key, first, size):  # type: ignore[no-untyped-def]
     for post in range(len(group)):
         g = group[post]
-        if g < 0:
-            continue
         size[g] += 1
         held = first[g]
         if (
@@ -108,17 +106,17 @@ def first_texts(posts: Posts, text_rows: np.ndarray, cluster: np.ndarray) -> np.
 
 
 def _groups(posts: Posts, cluster_of_post: np.ndarray, n_clusters: int) -> tuple[np.ndarray, int]:
-    """Return the group of each post (-1: none) and the number of groups: clusters of texts, then reposts alone.
+    """Return the group of each post and the number of groups: clusters of texts, reposts alone, and last those in none.
 
     Posts without a text point to the post they repeat. Each connected piece of these pointers ends in at most one
     post with a text; without one (a picture, or posts that repeat each other in a circle) it is a group by itself.
     """
     n = posts.n_with_text
-    group = np.full(len(posts.post_key), -1, np.int64)
+    group = np.full(len(posts.post_key), n_clusters, np.int64)
     group[:n] = cluster_of_post
     repeating = n + np.flatnonzero(posts.has_original[n:])
     if not len(repeating):
-        return group, n_clusters
+        return group, n_clusters + 1
     originals = pa.array(np.unique(posts.repost_of_key[repeating]))
     known, is_original = filled(pc.index_in(pa.chunked_array([posts.post_key]), originals))
     post_of_original = np.full(len(originals), -1, np.int64)
@@ -130,8 +128,10 @@ def _groups(posts: Posts, cluster_of_post: np.ndarray, n_clusters: int) -> tuple
     group_of_component = n_clusters + np.arange(len(found.sizes))
     with_text = nodes < n
     group_of_component[found.of[with_text]] = group[nodes[with_text]]
+    n_groups = n_clusters + len(found.sizes) + 1
+    group[n:] = n_groups - 1
     group[nodes] = group_of_component[found.of]
-    return group, n_clusters + len(found.sizes)
+    return group, n_groups
 
 
 def assign(
@@ -145,7 +145,7 @@ def assign(
     n = posts.n_with_text
     group, n_groups = _groups(posts, cluster[text_rows], len(cluster))
     first, size = _find_earliest(group, posts, n_groups)
-    alone = (group < 0) | (size[group] < 2)
+    alone = (group == n_groups - 1) | (size[group] < 2)
     joined_by = np.full(len(group), _BY_REPOST, np.int8)
     joined_by[:n] = np.where(first_text[text_rows] == text_rows, _BY_TEXT, _BY_NEAR_COPY)
     similarities = np.zeros(len(group), np.float32)
