@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 
 import numba as nb
 import numpy as np
@@ -36,148 +37,136 @@ _BACKOFF = 3.0
 """Pseudo-counts that a longer context borrows from the next shorter one."""
 WIDTH = 16
 """Columns of the scores: the languages of a script, then the background."""
-_LONGEST = 3
-_LETTER_BITS = 18
-_CONTEXT = np.uint64(1) << np.uint64(62)
-_WORD = np.uint64(1) << np.uint64(63)
-
-
-@nb.njit(nogil=True, cache=True)
-def append_letter(key, letter):  # type: ignore[no-untyped-def]
-    """Return the key of the letters packed in ``key`` and one more."""
-    return np.uint64(key) << np.uint64(_LETTER_BITS) | np.uint64(letter)
 
 
 @nb.njit(nogil=True, cache=True)
 def hash_letter(key, letter):  # type: ignore[no-untyped-def]
-    """Return the running hash of a word with one more letter; begins with the script."""
+    """Return the running hash of a word with one more letter; begins with the script's index."""
     return mix64(np.uint64(key) ^ np.uint64(letter))
-
-
-@nb.njit(nogil=True, cache=True)
-def find_row(keys, rows, key):  # type: ignore[no-untyped-def]
-    """Return the row of ``key`` in the open-addressed table, or -1."""
-    mask = np.uint64(len(keys) - 1)
-    slot = mix64(key) & mask
-    while keys[slot] != 0:
-        if keys[slot] == key:
-            return rows[slot]
-        slot = (slot + np.uint64(1)) & mask
-    return np.int32(-1)
-
-
-@nb.njit(nogil=True, cache=True)
-def _fill(keys, rows, given):  # type: ignore[no-untyped-def]
-    mask = np.uint64(len(keys) - 1)
-    for i in range(len(given)):
-        slot = mix64(given[i]) & mask
-        while keys[slot] != 0:
-            slot = (slot + np.uint64(1)) & mask
-        keys[slot], rows[slot] = given[i], i
 
 
 @dataclass(frozen=True)
 class LanguageModel:
     """Log probabilities of a letter given up to two before it, in each language of a script.
 
+    Letters are numbered within their script, 0 is the space around words. Scores are natural logs, float32
+    (n, WIDTH): one column a language, then the background (letter frequencies over all of them).
+
     Attributes:
         languages: by index into SCRIPTS, the languages told apart in that script.
         script_of: uint8 (65536,), index into SCRIPTS of each character of the basic plane.
-        keys: uint64 (2^k,), open-addressed table: one to three letters packed behind script + 1; the same with
-            _CONTEXT for a context; the hash of a word with _WORD. 0 is empty.
-        rows: int32 (2^k,), row of ``scores`` for each key.
-        scores: float32 (n, WIDTH), natural logs. For letters: probability of the last one, and behind the
-            languages the background (letter frequencies over all of them). For a context: what is left to
-            letters never seen after it. For a word: a bonus in the languages that list it.
+        letter_of: uint8 (65536,), number of each letter within its script.
+        sizes, pair_starts, triple_starts: int64 (scripts,), letters of a script and where its tables begin.
+        pairs: row ``pair_starts[s] + a * size + b``: probability of b after a.
+        unseen: same rows: what a b leaves to letters never seen after it.
+        triples: int32, at ``triple_starts[s] + (a * size + b) * size + c`` the row of ``seen``, or -1.
+        seen: probability of c after a b, where that was seen.
+        words: uint64, ascending hashes of listed words; their bonus is in ``bonuses``.
     """
 
     languages: tuple[tuple[str, ...], ...]
     script_of: np.ndarray
-    keys: np.ndarray
-    rows: np.ndarray
-    scores: np.ndarray
+    letter_of: np.ndarray
+    sizes: np.ndarray
+    pair_starts: np.ndarray
+    triple_starts: np.ndarray
+    pairs: np.ndarray
+    unseen: np.ndarray
+    triples: np.ndarray
+    seen: np.ndarray
+    words: np.ndarray
+    bonuses: np.ndarray
 
 
-def _samples(name: str) -> dict[str, dict[str, list[str]]]:
+Samples = dict[str, dict[str, list[str]]]
+
+
+def _samples(name: str) -> Samples:
     """Return the folded texts of a sample file by script and language, in the file's order."""
     lines = files("bastau.read").joinpath(name).read_text(encoding="utf-8").splitlines()
     parts = [line.split("\t") for line in lines if line and not line.startswith("#")]
     folded = fold_strings(pa.array([text for _, _, text in parts]))[0].to_pylist()
-    samples: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    samples: Samples = defaultdict(lambda: defaultdict(list))
     for (language, script, _), text in zip(parts, folded, strict=True):
         samples[script][language].append(text)
     return samples
 
 
-def _count_letters(words: list[str], weight: float, counts: list[dict[str, float]]) -> None:
-    """Add letters, pairs and triples (counts[0], [1], [2]) of words, each with a space before and after."""
-    for word in words:
-        padded = f" {word} "
-        for n in range(1, _LONGEST + 1):
-            for end in range(max(n, 2), len(padded) + 1):
-                gram = padded[end - n : end]
-                counts[n - 1][gram] = counts[n - 1].get(gram, 0.0) + weight
-
-
-def _count_language(language: str, script: str, texts: list[str]) -> list[dict[str, float]]:
-    counts: list[dict[str, float]] = [{} for _ in range(_LONGEST)]
+def _weighted_words(language: str, script: str, texts: list[str]) -> list[tuple[str, float]]:
     words = [word for text in texts for word in text.split()]
-    _count_letters(words, 1.0, counts)
+    weighted = [(word, 1.0) for word in words]
     if script == "Cyrl" and language in _RUSSIFIED_LANGUAGES:
-        _count_letters([word.translate(_RUSSIFIED) for word in words], _RUSSIFIED_WEIGHT, counts)
-    return counts
+        weighted += [(word.translate(_RUSSIFIED), _RUSSIFIED_WEIGHT) for word in words]
+    return weighted
 
 
-def _script_rows(script: str, sentences: dict[str, list[str]], words: dict[str, list[str]]) -> dict[int, np.ndarray]:
-    """Return the score of every key of one script, float32 (WIDTH,) each."""
-    counted = [_count_language(la, script, [*texts, *words[la]]) for la, texts in sentences.items()]
-    first, rows = SCRIPTS.index(script) + 1, {}
-    shorter: dict[str, int] = {"": 0}
-    letters: dict[str, float] = {}
-    probability = np.ones((1, len(counted)))
-    for n in range(_LONGEST):
-        grams = sorted(set().union(*(counts[n] for counts in counted)))
-        count = np.array([[counts[n].get(gram, 0.0) for counts in counted] for gram in grams])
-        contexts = {context: i for i, context in enumerate(dict.fromkeys(gram[:-1] for gram in grams))}
-        context_of = np.array([contexts[gram[:-1]] for gram in grams])
-        total = np.zeros((len(contexts), len(counted)))
-        np.add.at(total, context_of, count)
-        if n == 0:
-            probability = (count + 1.0 / len(grams)) / (total[context_of] + 1.0)
-            letters = dict(zip(grams, np.log(probability.mean(axis=1)), strict=True))
-        else:
-            below = probability[[shorter[gram[1:]] for gram in grams]]
-            probability = (count + _BACKOFF * below) / (total[context_of] + _BACKOFF)
-            for context, i in contexts.items():
-                rows[_pack(context, first) | int(_CONTEXT)] = _row(np.log(_BACKOFF / (total[i] + _BACKOFF)), 0.0)
-        for gram, logs in zip(grams, np.log(probability), strict=True):
-            rows[_pack(gram, first)] = _row(logs, letters[gram[-1]])
-        shorter = {gram: i for i, gram in enumerate(grams)}
-    for word in dict.fromkeys(word for listed in words.values() for word in listed):
-        having = np.array([word in words[la] for la in sentences])
-        rows[_word_key(word, first)] = _row(having * _WORD_BONUS, 0.0)
+@dataclass(frozen=True)
+class _ScriptTables:
+    letters: dict[str, int]
+    pairs: np.ndarray
+    unseen: np.ndarray
+    triples: np.ndarray
+    seen: np.ndarray
+
+
+def _script_tables(words: list[list[tuple[str, float]]]) -> _ScriptTables:
+    """Count the weighted words of each language of a script."""
+    letters = {" ": 0} | {c: i for i, c in enumerate(sorted({c for of in words for w, _ in of for c in w}), 1)}
+    size, n = len(letters), len(words)
+    pair_counts = np.zeros((size, size, n))
+    triple_counts: dict[tuple[int, int, int], np.ndarray] = defaultdict(lambda: np.zeros(n))
+    for k, of in enumerate(words):
+        for word, weight in of:
+            path = [0, *(letters[c] for c in word), 0]
+            for a, b in pairwise(path):
+                pair_counts[a, b, k] += weight
+            for a, b, c in zip(path, path[1:], path[2:], strict=False):
+                triple_counts[a, b, c][k] += weight
+    singles = pair_counts.sum(axis=0)
+    single = (singles + 1.0 / size) / (singles.sum(axis=0) + 1.0)
+    pair = (pair_counts + _BACKOFF * single) / (pair_counts.sum(axis=1, keepdims=True) + _BACKOFF)
+    at = np.array(list(triple_counts), np.int64)
+    counts = np.stack(list(triple_counts.values()))
+    totals = np.zeros((size, size, n))
+    np.add.at(totals, (at[:, 0], at[:, 1]), counts)
+    seen = (counts + _BACKOFF * pair[at[:, 1], at[:, 2]]) / (totals[at[:, 0], at[:, 1]] + _BACKOFF)
+    triples = np.full((size, size, size), -1, np.int32)
+    triples[at[:, 0], at[:, 1], at[:, 2]] = np.arange(len(at))
+    background = single.mean(axis=1)
+    return _ScriptTables(
+        letters,
+        pairs=_rows(pair, np.broadcast_to(background, (size, size))),
+        unseen=_rows(_BACKOFF / (totals + _BACKOFF), np.ones((size, size))),
+        triples=triples.ravel(),
+        seen=_rows(seen, background[at[:, 2]]),
+    )
+
+
+def _rows(languages: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """Return log scores, float32 (rows, WIDTH), of probabilities (..., languages) and (...)."""
+    rows = np.zeros((background.size, WIDTH), np.float32)
+    n = languages.shape[-1]
+    rows[:, :n] = np.log(languages.reshape(-1, n))
+    rows[:, n] = np.log(background.ravel())
     return rows
 
 
-def _row(languages: np.ndarray, background: float) -> np.ndarray:
-    row = np.zeros(WIDTH, np.float32)
-    row[: len(languages)] = languages
-    row[len(languages)] = background
-    return row
+def _word_bonuses(sentences: Samples, words: Samples) -> tuple[np.ndarray, np.ndarray]:
+    """Return (hashes ascending, bonuses float32 (n, WIDTH)) of the listed words."""
+    bonuses: dict[int, np.ndarray] = defaultdict(lambda: np.zeros(WIDTH, np.float32))
+    for script, by_language in sentences.items():
+        for column, language in enumerate(by_language):
+            for word in words[script][language]:
+                bonuses[_word_key(word, SCRIPTS.index(script))][column] = _WORD_BONUS
+    keys = sorted(bonuses)
+    return np.array(keys, np.uint64), np.stack([bonuses[key] for key in keys])
 
 
-def _pack(gram: str, first: int) -> int:
-    key = first
-    for letter in gram:
-        key = key << _LETTER_BITS | ord(letter)
-    return key
-
-
-def _word_key(word: str, first: int) -> int:
-    key = np.uint64(first)
+def _word_key(word: str, script: int) -> int:
+    key = np.uint64(script)
     for letter in word:
         key = np.uint64(hash_letter(key, np.int64(ord(letter))))
-    return int(key) | int(_WORD)
+    return int(key)
 
 
 def _script_table() -> np.ndarray:
@@ -190,19 +179,37 @@ def _script_table() -> np.ndarray:
 
 @cache
 def language_model() -> LanguageModel:
-    """Return the model; about a quarter of a second the first time in a process."""
-    sentences, words = _samples("sample_sentences.tsv"), _samples("function_words.tsv")
-    rows: dict[int, np.ndarray] = {}
+    """Return the model; about a fifth of a second the first time in a process."""
+    return build_model(_samples("sample_sentences.tsv"), _samples("function_words.tsv"))
+
+
+def build_model(sentences: Samples, words: Samples) -> LanguageModel:
+    """Return a model of the languages in ``sentences`` (folded texts by script and language), helped by ``words``."""
+    letter_of = np.zeros(1 << 16, np.uint8)
+    sizes, pair_starts, triple_starts = (np.zeros(len(SCRIPTS), np.int64) for _ in range(3))
+    tables: list[_ScriptTables] = []
+    n_pairs = n_triples = n_seen = 0
     for script, by_language in sentences.items():
-        rows |= _script_rows(script, by_language, words[script])
-    given = np.array(list(rows), np.uint64)
-    size = 1 << (2 * len(given) - 1).bit_length()
-    keys, slots = np.zeros(size, np.uint64), np.zeros(size, np.int32)
-    _fill(keys, slots, given)
+        made = _script_tables([_weighted_words(la, script, t + words[script][la]) for la, t in by_language.items()])
+        s, size = SCRIPTS.index(script), len(made.letters)
+        sizes[s], pair_starts[s], triple_starts[s] = size, n_pairs, n_triples
+        for letter, number in made.letters.items():
+            letter_of[ord(letter)] = number
+        made.triples[made.triples >= 0] += n_seen
+        n_pairs, n_triples, n_seen = n_pairs + size**2, n_triples + size**3, n_seen + len(made.seen)
+        tables.append(made)
+    keys, bonuses = _word_bonuses(sentences, words)
     return LanguageModel(
         languages=tuple(tuple(sentences.get(script, ())) for script in SCRIPTS),
         script_of=_script_table(),
-        keys=keys,
-        rows=slots,
-        scores=np.stack(list(rows.values())),
+        letter_of=letter_of,
+        sizes=sizes,
+        pair_starts=pair_starts,
+        triple_starts=triple_starts,
+        pairs=np.concatenate([t.pairs for t in tables]),
+        unseen=np.concatenate([t.unseen for t in tables]),
+        triples=np.concatenate([t.triples for t in tables]),
+        seen=np.concatenate([t.seen for t in tables]),
+        words=keys,
+        bonuses=bonuses,
     )

@@ -1,0 +1,110 @@
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from bastau.read.fold import Fold
+from bastau.read.language import MAX_CHARS, DetectLanguage
+from bastau.read.language_model import SCRIPTS, WIDTH, language_model
+
+
+def detect(*texts: str, **settings: float) -> list[tuple[str, float, str]]:
+    posts = pa.table({"title": pa.nulls(len(texts), pa.string()), "text": list(texts)})
+    rows = DetectLanguage(**settings).run(Fold().run(posts)).select(DetectLanguage.adds.names).to_pylist()
+    return [(row["detected_language"], row["language_score"], row["script"]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "script"),
+    [
+        ("Кітапханаға жаңадан түскен оқулықтарды балалар қуана қарсы алды", "kk", "Cyrl"),
+        ("Кинотеатрга барганга убактым болбоду, кийинки жумада көрөбүз", "ky", "Cyrl"),
+        ("Яшь артистлар концертта матур җырлар башкарды", "tt", "Cyrl"),
+        ("Йәш артистар концертта матур йырҙар башҡарҙы", "ba", "Cyrl"),
+        ("Библиотека закрыта на ремонт до конца месяца", "ru", "Cyrl"),
+        ("Бібліотека зачинена на ремонт до кінця місяця", "uk", "Cyrl"),
+        ("Бібліятэка зачынена на рамонт да канца месяца", "be", "Cyrl"),
+        ("Кутубхона таъмирлаш учун ой охиригача ёпилди", "uz", "Cyrl"),
+        ("Kutubxona taʼmirlash uchun oy oxirigacha yopildi", "uz", "Latn"),
+        ("Kitabxana təmir üçün ayın sonuna kimi bağlanıb", "az", "Latn"),
+        ("Kütüphane onarım nedeniyle ay sonuna kadar kapalı", "tr", "Latn"),
+        ("Kitaphanağa jañadan tüsken oqulyqtardy balalar quana qarsy aldy", "kk", "Latn"),
+        ("balalar zhana mektepke kuanyp kirdi, mugalimder karsy aldy", "kk", "Latn"),
+        ("بالالار جاڭا مەكتەپكە قۋانىپ كىردى", "kk", "Arab"),
+        ("The library is closed for repairs until the end of the month", "en", "Latn"),
+        ("Die Bibliothek ist wegen Umbau bis Ende des Monats geschlossen", "de", "Latn"),
+        ("La bibliothèque est fermée pour travaux jusqu'à la fin du mois", "fr", "Latn"),
+        ("المكتبة مغلقة للصيانة حتى نهاية الشهر", "ar", "Arab"),
+        ("کتابخانه برای تعمیر تا پایان ماه بسته است", "fa", "Arab"),
+        ("كۈتۈپخانا ئاينىڭ ئاخىرىغىچە تاقالدى", "ug", "Arab"),
+        ("图书馆因为维修关门到月底，我们这个月不来了", "zh", "Hans"),
+        ("圖書館因為維修關門到月底，我們這個月不來了", "zh", "Hant"),
+        ("図書館は修理のため月末まで休みです", "ja", "Jpan"),
+        ("도서관은 수리 때문에 월말까지 닫습니다", "ko", "Kore"),
+    ],
+)
+def test_sentences_that_no_sample_holds(text: str, language: str, script: str) -> None:
+    tag, score, found = detect(text)[0]
+    assert (tag, found) == (language, script)
+    assert 0.5 <= score <= 1
+
+
+def test_kazakh_typed_without_its_own_letters_is_still_kazakh() -> None:
+    assert detect("Бугин калада жана мектеп ашылды, балалар куанып жатыр деп айтты")[0][0] == "kk"
+
+
+@pytest.mark.parametrize(("text", "script"), [("", "Zyyy"), ("2024 😀 !!", "Zyyy"), ("ок", "Cyrl"), ("xz", "Latn")])
+def test_too_little_to_tell_stays_undetermined(text: str, script: str) -> None:
+    assert detect(text)[0] == ("und", 0.0, script)
+
+
+def test_letter_salad_is_no_language() -> None:
+    assert [tag for tag, *_ in detect("gfdkj wqzpt xkcd vbnmq", "щзкфъ ждлщх цукшщ")] == ["und", "und"]
+
+
+def test_two_close_leaders_are_both_named() -> None:
+    tag, score, _ = detect("бар", min_margin=1.0, min_score=0.0)[0]
+    assert "|" in tag
+    assert list(tag.split("|")) == sorted(tag.split("|"))
+    assert 0 < score <= 1
+
+
+def test_a_weak_guess_stays_undetermined_but_keeps_its_score() -> None:
+    weak, strong = (detect("жаңа мектеп", min_score=m, min_margin=0.0)[0] for m in (1.1, 0.0))
+    assert weak[0] == "und"
+    assert strong[0] != "und"
+    assert weak[1] == strong[1] > 0
+
+
+def test_links_handles_and_other_scripts_do_not_decide() -> None:
+    text = "Бүгін қалада жаңа мектеп ашылды https://example.com/the-new-school-in-the-city @the_city_news"
+    assert detect(text)[0][::2] == ("kk", "Cyrl")
+
+
+def test_only_the_beginning_of_a_long_post_is_read() -> None:
+    kazakh, russian = "бүгін жаңа мектеп ашылды ", "сегодня в городе открыли школу "
+    assert detect(kazakh * (MAX_CHARS // 20) + russian * 500)[0][0] == "kk"
+
+
+def test_probabilities_of_what_may_follow_two_letters_sum_to_one() -> None:
+    model = language_model()
+    s = SCRIPTS.index("Cyrl")
+    size, pair_start, triple_start = model.sizes[s], model.pair_starts[s], model.triple_starts[s]
+    n = len(model.languages[s])
+    for a, b in [(0, 5), (3, 7), (12, 1)]:
+        row = pair_start + a * size + b
+        total = np.zeros(n)
+        for c in range(size):
+            at = model.triples[triple_start + (a * size + b) * size + c]
+            after = model.pairs[pair_start + b * size + c]
+            total += np.exp((model.seen[at] if at >= 0 else model.unseen[row] + after)[:n])
+        assert total == pytest.approx(np.ones(n), rel=1e-4)
+
+
+def test_every_script_has_room_for_its_languages_and_the_background() -> None:
+    assert all(len(languages) < WIDTH for languages in language_model().languages)
+
+
+def test_word_hashes_are_ascending_and_distinct() -> None:
+    assert all(a < b for a, b in pairwise(language_model().words.tolist()))
