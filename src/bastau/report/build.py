@@ -98,24 +98,25 @@ def _select_posts(con: duckdb.DuckDBPyConnection, narrative_key: int | None, pos
         create or replace temp table {_MINE} as
         select p.post_key, r.text_key, p.post_id, p.platform, p.source, p.source_name, p.audience, p.is_publisher,
                epoch_us(p.published_at) as at_us, coalesce(r.detected_language, 'und') as language,
-               p.repost_of, p.forwarded_from
+               p.repost_of, p.forwarded_from, p.url, epoch_us(p.collected_at) as seen_us
         from posts p left join readings r using (post_key)
         where p.post_key in ({wanted}) {within}""",
         params,
     )
 
 
-def _full_posts(con: duckdb.DuckDBPyConnection, slim: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return words and addresses of a few posts, in the order of ``slim`` (post_key, at_us)."""
+def _with_words(con: duckdb.DuckDBPyConnection, slim: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a dozen posts (post_key, at_us) with title and text, in the same order.
+
+    One look-up a post by its exact time: Parquet statistics then skip all but a few row groups, where a common
+    range of times would read the words of everything between the first and the last (0.05 against 0.4 s).
+    """
     if not slim:
         return []
-    times = [row["at_us"] for row in slim]
-    sql = """
-        select post_key, title, text, url, epoch_us(collected_at) as seen_us from posts
-        where post_key in (select unnest(?::bigint[])) and published_at >= ? and published_at <= ?"""
-    found = rows(con, sql, [[row["post_key"] for row in slim], at(min(times)), at(max(times))])
-    by_key = {row["post_key"]: row for row in found}
-    return [row | by_key[row["post_key"]] for row in slim]
+    look_up = "select post_key, title, text from posts where post_key = ? and published_at = ?"
+    params = [value for row in slim for value in (row["post_key"], at(row["at_us"]))]
+    found = {row["post_key"]: row for row in rows(con, " union all ".join([look_up] * len(slim)), params)}
+    return [row | found[row["post_key"]] for row in slim]
 
 
 def _build(con: duckdb.DuckDBPyConnection, found: Found, key: int | None, lead_in_hours: int) -> Trace:
@@ -175,7 +176,7 @@ def _narrative(con: duckdb.DuckDBPyConnection, narrative_id: str | None) -> Narr
     sql = f"select {{0}} as label from {_MINE} group by 1 order by count(*) desc, 1"
     languages, platforms = ([r["label"] for r in rows(con, sql.format(c))] for c in ("language", "platform"))
     sql = f"select post_key, at_us, language from {_MINE} where post_key = ?"
-    first = _full_posts(con, rows(con, sql, [row["first_key"]]))[0]
+    first = _with_words(con, rows(con, sql, [row["first_key"]]))[0]
     return Narrative(
         narrative_id,
         at(row["first_us"]),
@@ -331,7 +332,7 @@ def _earliest(con: duckdb.DuckDBPyConnection) -> tuple[Post, ...]:
     versions: dict[Any, int] = {}
     firsts: dict[str, tuple[int, str]] = {}
     posts = []
-    for row in _full_posts(con, rows(con, sql)):
+    for row in _with_words(con, rows(con, sql)):
         text = shown_text(row["title"], row["text"])[:MOST_CHARS]
         slot = row["text_key"] if row["text_key"] is not None else text
         is_new = slot not in versions
@@ -394,7 +395,7 @@ def _evidence(con: duckdb.DuckDBPyConnection) -> Evidence:
     sql = f"select * from {_MINE} where is_publisher order by at_us, post_key limit {MOST_EVIDENCE}"
     posts = tuple(
         EvidencePost(clean(r["post_id"]), clean(r["source"]), shown_url(r["url"]), at(r["at_us"]), at(r["seen_us"]))
-        for r in _full_posts(con, rows(con, sql))
+        for r in rows(con, sql)
     )
     sql = f"select count(*) filter (is_publisher) as named, count(*) filter (not is_publisher) as private from {_MINE}"
     counts = rows(con, sql)[0]

@@ -139,18 +139,20 @@ def _by_text(
 
 
 def _near_copies(con: duckdb.DuckDBPyConnection, folded: str, bands: bytes) -> dict[int, float]:
-    """Return post_key -> Jaccard similarity of texts that share a band with the query's signature."""
+    """Return post_key -> Jaccard similarity, one post for each text that shares a band with the query's signature."""
     wanted = np.frombuffer(bands, np.uint32)
-    shared: list[tuple[int, int]] = []
-    reader = con.sql("select post_key, bands from readings where bands is not null").to_arrow_reader(262_144)
+    shared: dict[int, tuple[int, int]] = {}
+    reader = con.sql("select post_key, text_key, bands from readings where bands is not null").to_arrow_reader(262_144)
     for batch in reader:
         column = batch.column("bands").cast(pa.binary(N_BANDS * 4))
         matrix = np.frombuffer(column.buffers()[1], np.uint32).reshape(-1, N_BANDS)
         n_equal = (matrix[column.offset : column.offset + len(column)] == wanted).sum(axis=1)
         (hits,) = n_equal.nonzero()
-        keys = batch.column("post_key").to_numpy()
-        shared.extend(zip(n_equal[hits].tolist(), keys[hits].tolist(), strict=True))
-    closest = [key for _, key in sorted(shared, reverse=True)[:_MOST_COMPARED]]
+        keys, texts = (
+            batch.column(name).to_numpy(zero_copy_only=False)[hits].tolist() for name in batch.schema.names[:2]
+        )
+        shared |= dict(zip(texts, zip(n_equal[hits].tolist(), keys, strict=True), strict=True))
+    closest = [key for _, key in sorted(shared.values(), reverse=True)[:_MOST_COMPARED]]
     own = _shingles(folded)
     sql = "select post_key, folded from readings where post_key in (select unnest(?))"
     scores = {row["post_key"]: _jaccard(own, _shingles(row["folded"])) for row in rows(con, sql, [closest])}
