@@ -11,6 +11,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -72,7 +73,6 @@ HINTS = [
     "/profile/",
     "/u/",
     "<a ",
-    "](",
     ":443/",
     ":80/",
 ]
@@ -184,11 +184,10 @@ def _scrub_visible(text: str, platform: str, replace: Replace, own: Own | None, 
         text = _VK_LINK.sub(vk_link, text)
     if "@id" in text:
         text = _VK_NAMED.sub(vk_named, text)
-    marks = ("/", ".t.me") if ".t.me" in text.lower() else ("/",)
-    if any(mark in text for mark in marks):
+    if "/" in text or ".t.me" in text.lower():
         # Only such words can be addresses: the pattern is too costly for every letter of a long text.
         words = _SEPARATORS.split(text)
-        text = "".join(_PROFILE.sub(profile, w) if any(mark in w.lower() for mark in marks) else w for w in words)
+        text = "".join([_PROFILE.sub(profile, w) if "/" in w or ".t.me" in w.lower() else w for w in words])
     text_now = text
     text = _MENTION.sub(mention, text) if "@" in text else text
     return own[0].sub(own[1], text) if own else text
@@ -262,6 +261,7 @@ def _pseudonym(platform: str, handle: str, replace: Replace) -> str | None:
     return replace(platform, handle.rstrip(".-").casefold())
 
 
+@lru_cache(maxsize=4096)
 def own_words(handle: str, name: str | None) -> re.Pattern[str] | None:
     """Return a pattern of an author's own handle and shown name as whole words, or None when both are too short.
 

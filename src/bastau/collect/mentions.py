@@ -241,3 +241,71 @@ def replace_spans(column: pa.Array, spans: np.ndarray, chosen: np.ndarray, words
     out_offsets = np.zeros(len(offsets), np.int64)
     _splice(offsets, data, spans, new_offsets, new_data, chosen.astype(np.int64), out_offsets, out)
     return strings_from_buffers(out_offsets, out)
+
+
+@nb.njit(nogil=True, cache=True)
+def _matches(data, i, end, word_data, first, last):  # type: ignore[no-untyped-def]
+    """Say whether the word in lower case stands at ``i`` in any case, with no ASCII letter or digit around it."""
+    n = last - first
+    if n < 3 or i + n > end:
+        return False
+    for k in range(n):
+        c = data[i + k]
+        if 65 <= c <= 90:
+            c += 32
+        if c != word_data[first + k]:
+            return False
+    return i + n == end or not _is_alnum(data[i + n])
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _is_alnum(c):  # type: ignore[no-untyped-def]
+    return 48 <= c <= 57 or 65 <= c <= 90 or 97 <= c <= 122
+
+
+@nb.njit(nogil=True, cache=True)
+def _replace_words(offsets, data, a_at, a, b_at, b, c_at, c, new_at, new, out_offsets, out):  # type: ignore[no-untyped-def]
+    """Write the rows with their words replaced to ``out``, or only their sizes when it is empty."""
+    position = 0
+    writes = len(out) > 0
+    for row in range(len(offsets) - 1):
+        i, end = offsets[row], offsets[row + 1]
+        has_words = new_at[row + 1] > new_at[row]
+        while i < end:
+            n = 0
+            if has_words and (i == offsets[row] or not _is_alnum(data[i - 1])):
+                if _matches(data, i, end, a, a_at[row], a_at[row + 1]):
+                    n = a_at[row + 1] - a_at[row]
+                elif _matches(data, i, end, b, b_at[row], b_at[row + 1]):
+                    n = b_at[row + 1] - b_at[row]
+                elif _matches(data, i, end, c, c_at[row], c_at[row + 1]):
+                    n = c_at[row + 1] - c_at[row]
+            if n == 0:
+                if writes:
+                    out[position] = data[i]
+                position += 1
+                i += 1
+                continue
+            size = new_at[row + 1] - new_at[row]
+            if writes:
+                out[position : position + size] = new[new_at[row] : new_at[row + 1]]
+            position += size
+            i += n
+        out_offsets[row + 1] = position
+
+
+def replace_words(column: pa.Array, words: list[pa.Array], new: pa.Array) -> pa.Array:
+    """Return the column with the words of each row replaced by its ``new``; rows with an empty ``new`` stay.
+
+    Args:
+        words: three columns of words in lower case, tried in this order, found in any case (ASCII) where no ASCII letter
+            or digit stands beside them; empty or shorter than three bytes: none (they are words of the language far
+            more often than the author).
+    """
+    offsets, data = utf8_buffers(column)
+    parts = [buffer for words_of in (*words, new) for buffer in utf8_buffers(words_of)]
+    sizes = np.zeros(len(offsets), np.int64)
+    _replace_words(offsets, data, *parts, sizes, np.empty(0, np.uint8))
+    out = np.empty(max(int(sizes[-1]), 1), np.uint8)
+    _replace_words(offsets, data, *parts, sizes, out)
+    return strings_from_buffers(sizes, out[: sizes[-1]])

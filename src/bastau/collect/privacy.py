@@ -14,7 +14,7 @@ import polars as pl
 
 from bastau.collect import handles
 from bastau.collect.checking import PLATFORMS
-from bastau.collect.mentions import AT, CLOSER_LOOK, find_mentions, flag_rows, replace_spans
+from bastau.collect.mentions import AT, CLOSER_LOOK, find_mentions, flag_rows, replace_spans, replace_words
 from bastau.collect.pseudonyms import PSEUDONYM, Pseudonyms
 from bastau.hashing import hash_strings
 from bastau.settings import Publishers
@@ -24,7 +24,13 @@ MAX_REMEMBERED = 4_000_000
 """Private authors of one file remembered as 64-bit hashes (32 MB), to know their handles inside odd post ids."""
 
 _SIMPLE_ID = r"^[a-z0-9_-]+:(?:-?\d+|[A-Za-z0-9]+)$"
-_HANDLE_ID = r"^[a-z0-9_-]+:(@?[A-Za-z0-9_.\-]+)[/#][A-Za-z0-9_]+$"
+_HANDLE_ID = (
+    r"^[a-z0-9_-]+:(?<at>@?)(?<holder>[A-Za-z0-9_.\-]+(?:@[A-Za-z0-9_.\-]+)?)(?<mark>[/#])(?<tail>[A-Za-z0-9]+)$"
+)
+_FEDI_HOLDER = re.compile(r"(@?)([\w.\-]+@[\w.\-]+)(?=[/#])")
+_DONE_ADDRESS = r"^https?://[A-Za-z0-9.\-]+/(?:@|s/|users/|profile/|u/)?p~[a-z2-7]{16}(?:[/?#][A-Za-z0-9/_=\-]*)?$"
+"""An address whose handle is a pseudonym already; what follows it has no room for another host or handle."""
+_OWN_ADDRESS = r"^https?://[A-Za-z0-9.\-]+/(?:@|s/|users/|profile/|u/)?([A-Za-z0-9_.\-]+)(?:[/?#][A-Za-z0-9/_=\-]*)?$"
 _TOKENS = re.compile(r"([^\w.\-]+)")
 _PARTS = re.compile(r"([^A-Za-z0-9]+)")
 _VK_OWNER = re.compile(r"^(vk:(?:wall|post|photo|video)?)(\d+)(?=_)")
@@ -125,9 +131,10 @@ def scrub_posts(table: pl.DataFrame, authors: Authors) -> pl.DataFrame:
     table = table.with_columns(
         pl.when(is_private).then("handle").alias("_own"),
         pl.when(is_private).then(pl.col("source_name").str.strip_chars()).alias("_name"),
-        pl.when("is_publisher").then("source_name").alias("source_name"),
+        # Not null at once: Arrow would keep the bytes of the name behind the null.
+        pl.when("is_publisher").then("source_name").otherwise(pl.lit("")).alias("source_name"),
         pl.col("stored").alias("source"),
-    )
+    ).with_columns(pl.when(pl.col("source_name") != "").then("source_name").alias("source_name"))
     ids = [scrub_ids(table.get_column(name), authors) for name in ("post_id", "repost_of", "reply_to")]
     texts = [_scrub_texts(table, name, authors) for name in ("title", "text", "url")]
     lists = [_scrub_lists(table, name, authors) for name in ("links", "media")]
@@ -158,37 +165,44 @@ def scrub_ids(ids: pl.Series, authors: Authors) -> pl.Series:
     A handle is where ids have one (before the first ``/`` or ``#``, in the owner of a VK id, in a profile address), or
     any part that is the handle of a private author of this file.
     """
-    name = ids.name
-    frame = pl.DataFrame({"id": ids}).select("id", (pl.col("id").str.extract(r"^([a-z0-9_-]+):", 1)).alias("prefix"))
+    frame = pl.DataFrame({"id": ids}).with_row_index("row").filter(pl.col("id").is_not_null())
     column = pl.col("id")
-    simple = column.str.contains(_SIMPLE_ID) & ~(pl.col("prefix") == "vk")
+    frame = frame.with_columns(column.str.extract(r"^([a-z0-9_-]+):", 1).alias("prefix"))
+    simple = (column.str.contains(_SIMPLE_ID) & (pl.col("prefix") != "vk")).fill_null(value=False)
     frame = frame.with_columns(
-        simple.alias("simple"),
-        pl.when(simple).then(column.str.slice(pl.col("prefix").str.len_chars() + 1)).alias("word"),
-        pl.when(~simple & (pl.col("prefix") != "vk")).then(column.str.extract(_HANDLE_ID, 1)).alias("holder"),
+        simple.alias("simple"), pl.when(~simple).then(column.str.extract_groups(_HANDLE_ID)).alias("parts")
+    ).unnest("parts")
+    frame = frame.with_columns(
+        pl.when("simple").then(column.str.slice(pl.col("prefix").str.len_chars() + 1)).otherwise("tail").alias("word")
     )
-    private_word = authors.are_private(frame.get_column("prefix"), frame.get_column("word").fill_null(""))
+    private_word = pl.Series(
+        "private_word",
+        authors.are_private(frame.get_column("prefix").fill_null(""), frame.get_column("word").fill_null("")),
+    )
     holders = frame.select("prefix", "holder").filter(pl.col("holder").is_not_null()).unique()
-    keep = [_keeps(authors, prefix, holder) for prefix, holder in holders.iter_rows()]
-    holders = holders.with_columns(pl.Series("keep", keep, pl.Boolean))
-    frame = frame.join(holders, on=["prefix", "holder"], how="left", maintain_order="left")
-    slow = frame.select(
-        column.is_not_null()
-        & pl.when("simple").then(pl.Series(private_word)).otherwise(~pl.col("keep").fill_null(value=False))
-    ).to_series()
-    if not slow.any():
-        return ids
-    todo = ids.filter(slow).unique()
-    done = pl.Series([scrub_id(value, authors) for value in todo], dtype=pl.String)
-    return ids.replace(todo, done).alias(name)
+    stored = [_holder(authors, prefix, holder) for prefix, holder in holders.iter_rows()]
+    holders = holders.with_columns(pl.Series("stored", stored, pl.String))
+    frame = frame.with_columns(private_word).join(holders, on=["prefix", "holder"], how="left", maintain_order="left")
+    plain = pl.concat_str(pl.col("prefix"), pl.lit(":"), "at", "stored", "mark", "tail")
+    frame = frame.with_columns(
+        pl.when("private_word").then(None).when("simple").then(column).otherwise(plain).alias("done")
+    )
+    todo = frame.filter(pl.col("done").is_null()).get_column("id").unique()
+    slow = pl.DataFrame(
+        {"id": todo, "scrubbed": pl.Series([scrub_id(value, authors) for value in todo], dtype=pl.String)}
+    )
+    frame = frame.join(slow, on="id", how="left", maintain_order="left")
+    done = frame.select(pl.coalesce("done", "scrubbed")).to_series()
+    return ids.scatter(frame.get_column("row"), done)
 
 
-def _keeps(authors: Authors, prefix: str, holder: str) -> bool:
-    """Say whether an id ``prefix:holder/native`` may stay as it is."""
-    handle = holder.lstrip("@").casefold()
-    if authors.is_known(prefix, handle):
-        return True
-    return bool(re.fullmatch(r"-\d+", holder))
+def _holder(authors: Authors, prefix: str, holder: str) -> str | None:
+    """Return the handle in an id as it is stored; None where :func:`scrub_id` must look closer."""
+    if prefix not in PLATFORMS or prefix == "vk":
+        return None
+    if re.fullmatch(r"-\d+", holder):
+        return holder
+    return authors.replace(prefix, holder.casefold()) or holder
 
 
 def scrub_id(post_id: str, authors: Authors) -> str:
@@ -201,7 +215,12 @@ def scrub_id(post_id: str, authors: Authors) -> str:
     if owned:
         pseudonym = authors.replace("vk", f"id{owned[2]}")
         return post_id if pseudonym is None else f"{owned[1]}{pseudonym}{post_id[owned.end() :]}"
-    if "://" in native or "/@" in native or "@" in native[1:]:
+    fedi = _FEDI_HOLDER.match(native)
+    if fedi:  # name@host/number
+        pseudonym = authors.replace(platform, fedi[2].casefold())
+        if pseudonym is not None:
+            return f"{prefix}{colon}{fedi[1]}{pseudonym}{native[fedi.end() :]}"
+    elif "://" in native or "/@" in native or "@" in native[1:]:
         native = handles.scrub(native, platform, authors.replace)
     did = re.match(r"did:\w+:[\w.\-]+", native)
     tokens = [did[0], *_TOKENS.split(native[did.end() :])[1:]] if did else _TOKENS.split(native)
@@ -238,24 +257,26 @@ def _scrub_token(token: str, platform: str, authors: Authors) -> str:
 
 
 def _scrub_texts(table: pl.DataFrame, name: str, authors: Authors) -> pl.Series:
-    return scrub_column(table.select("platform", "_own", "_name", pl.col(name).alias("value")), authors).alias(name)
+    frame = table.select("platform", "_own", "_name", "handle", pl.col(name).alias("value"))
+    return scrub_column(frame, authors, is_own_address=name == "url").alias(name)
 
 
-def scrub_column(frame: pl.DataFrame, authors: Authors) -> pl.Series:
+def scrub_column(frame: pl.DataFrame, authors: Authors, *, is_own_address: bool = False) -> pl.Series:
     """Return column ``value`` with private handles replaced.
 
     Args:
         frame: ``platform``, ``value``, and ``_own`` and ``_name``: the author's handle and shown name if private.
+        is_own_address: the values are the posts' own addresses; with ``handle``, which publishers keep in them.
     """
+    frame = frame.with_columns(_without_own(frame, authors).alias("value"))
     value = pl.col("value")
     flags = flag_rows(frame.get_column("value").to_arrow())
-    hinted = frame.select(value.str.contains_any(handles.HINTS, ascii_case_insensitive=True).fill_null(value=False))
-    slow = hinted.to_series() | pl.Series((flags & CLOSER_LOOK) > 0)
-    private = frame.get_column("_own").is_not_null() & frame.get_column("value").is_not_null()
-    if private.any():
-        named = np.zeros(frame.height, np.bool_)
-        named[np.flatnonzero(private.to_numpy())] = frame.filter(private).select(_names_own()).to_series().to_numpy()
-        slow |= pl.Series(named)
+    hinted = value.str.contains_any(handles.HINTS, ascii_case_insensitive=True)
+    settled = value.str.contains(_DONE_ADDRESS)
+    if is_own_address:
+        settled |= value.str.extract(_OWN_ADDRESS, 1).str.to_lowercase() == pl.col("handle")
+    slow = frame.select((hinted & ~settled.fill_null(value=False)).fill_null(value=False)).to_series()
+    slow |= pl.Series((flags & CLOSER_LOOK) > 0) | frame.select(_names_own_in_letters()).to_series()
     values = frame.get_column("value")
     fast = pl.Series((flags & AT) > 0) & ~slow
     if fast.any():
@@ -270,13 +291,38 @@ def scrub_column(frame: pl.DataFrame, authors: Authors) -> pl.Series:
     return values.scatter(rows, pl.Series(done, dtype=pl.String))
 
 
-def _names_own() -> pl.Expr:
+def _without_own(frame: pl.DataFrame, authors: Authors) -> pl.Series:
+    """Return the values with the author's own handle and shown name, as far as they are ASCII, replaced."""
+    own = frame.select("platform", "_own").unique()
+    pseudonyms = [None if o is None else authors.pseudonym(p, o) for p, o in own.iter_rows()]
+    own = own.with_columns(pl.Series("pseudonym", pseudonyms, pl.String))
+    joined = frame.select("platform", "_own", "_name", "value").join(own, on=["platform", "_own"], how="left", maintain_order="left")  # fmt: skip
+    name = pl.col("_name").str.to_lowercase()
+    words = joined.select(
+        pl.col("_own").fill_null(""), pl.when(_is_ascii(pl.col("_name"))).then(name).fill_null("").alias("_name"),
+        pl.col("_own").str.extract(r"^([^@]{3,})@").fill_null("").alias("local"),
+    )  # fmt: skip
+    column = frame.get_column("value")
+    replaced = replace_words(
+        column.fill_null("").to_arrow(),
+        [words.get_column(name).to_arrow() for name in ("_own", "_name", "local")],
+        joined.get_column("pseudonym").fill_null("").to_arrow(),
+    )
+    return pl.select(pl.when(column.is_not_null()).then(pl.Series(replaced))).to_series()
+
+
+def _is_ascii(column: pl.Expr) -> pl.Expr:
+    return column.str.len_bytes() == column.str.len_chars()
+
+
+def _names_own_in_letters() -> pl.Expr:
+    """Tell the rows that hold their author's shown name or handle in letters beyond ASCII."""
     lower = pl.col("value").str.to_lowercase()
     named = [
-        lower.str.contains(pl.col(word).str.to_lowercase(), literal=True).fill_null(value=False)
+        pl.when(~_is_ascii(pl.col(word))).then(lower.str.contains(pl.col(word).str.to_lowercase(), literal=True))
         for word in ("_own", "_name")
     ]
-    return named[0] | named[1]
+    return named[0].fill_null(value=False) | named[1].fill_null(value=False)
 
 
 def _own_pattern(own: str | None, name: str | None, authors: Authors, platform: str) -> handles.Own | None:
