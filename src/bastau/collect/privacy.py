@@ -133,13 +133,14 @@ def scrub_posts(table: pl.DataFrame, authors: Authors) -> pl.DataFrame:
         pl.when(is_private).then(pl.col("source_name").str.strip_chars()).alias("_name"),
         # Not null at once: Arrow would keep the bytes of the name behind the null.
         pl.when("is_publisher").then("source_name").otherwise(pl.lit("")).alias("source_name"),
+        pl.when(is_private).then("stored").alias("_pseudonym"),
         pl.col("stored").alias("source"),
     ).with_columns(pl.when(pl.col("source_name") != "").then("source_name").alias("source_name"))
     ids = [scrub_ids(table.get_column(name), authors) for name in ("post_id", "repost_of", "reply_to")]
     texts = [_scrub_texts(table, name, authors) for name in ("title", "text", "url")]
     lists = [_scrub_lists(table, name, authors) for name in ("links", "media")]
     return table.with_columns(*ids, *texts, *lists, _scrub_sources(table, "forwarded_from", authors)).drop(
-        "_own", "_name", "stored", "handle"
+        "_own", "_name", "_pseudonym", "stored", "handle"
     )
 
 
@@ -198,7 +199,7 @@ def scrub_ids(ids: pl.Series, authors: Authors) -> pl.Series:
 
 def _holder(authors: Authors, prefix: str, holder: str) -> str | None:
     """Return the handle in an id as it is stored; None where :func:`scrub_id` must look closer."""
-    if prefix not in PLATFORMS or prefix == "vk":
+    if prefix not in PLATFORMS or _VK_OWNER.match(f"{prefix}:{holder}"):
         return None
     if re.fullmatch(r"-\d+", holder):
         return holder
@@ -257,7 +258,7 @@ def _scrub_token(token: str, platform: str, authors: Authors) -> str:
 
 
 def _scrub_texts(table: pl.DataFrame, name: str, authors: Authors) -> pl.Series:
-    frame = table.select("platform", "_own", "_name", "handle", pl.col(name).alias("value"))
+    frame = table.select("platform", "_own", "_name", "_pseudonym", "handle", pl.col(name).alias("value"))
     return scrub_column(frame, authors, is_own_address=name == "url").alias(name)
 
 
@@ -265,10 +266,10 @@ def scrub_column(frame: pl.DataFrame, authors: Authors, *, is_own_address: bool 
     """Return column ``value`` with private handles replaced.
 
     Args:
-        frame: ``platform``, ``value``, and ``_own`` and ``_name``: the author's handle and shown name if private.
+        frame: ``platform``, ``value``, and ``_own``, ``_name`` and ``_pseudonym`` of the author if private.
         is_own_address: the values are the posts' own addresses; with ``handle``, which publishers keep in them.
     """
-    frame = frame.with_columns(_without_own(frame, authors).alias("value"))
+    frame = frame.with_columns(_without_own(frame).alias("value"))
     value = pl.col("value")
     flags = flag_rows(frame.get_column("value").to_arrow())
     hinted = value.str.contains_any(handles.HINTS, ascii_case_insensitive=True)
@@ -291,14 +292,10 @@ def scrub_column(frame: pl.DataFrame, authors: Authors, *, is_own_address: bool 
     return values.scatter(rows, pl.Series(done, dtype=pl.String))
 
 
-def _without_own(frame: pl.DataFrame, authors: Authors) -> pl.Series:
+def _without_own(frame: pl.DataFrame) -> pl.Series:
     """Return the values with the author's own handle and shown name, as far as they are ASCII, replaced."""
-    own = frame.select("platform", "_own").unique()
-    pseudonyms = [None if o is None else authors.pseudonym(p, o) for p, o in own.iter_rows()]
-    own = own.with_columns(pl.Series("pseudonym", pseudonyms, pl.String))
-    joined = frame.select("platform", "_own", "_name", "value").join(own, on=["platform", "_own"], how="left", maintain_order="left")  # fmt: skip
     name = pl.col("_name").str.to_lowercase()
-    words = joined.select(
+    words = frame.select(
         pl.col("_own").fill_null(""), pl.when(_is_ascii(pl.col("_name"))).then(name).fill_null("").alias("_name"),
         pl.col("_own").str.extract(r"^([^@]{3,})@").fill_null("").alias("local"),
     )  # fmt: skip
@@ -306,7 +303,7 @@ def _without_own(frame: pl.DataFrame, authors: Authors) -> pl.Series:
     replaced = replace_words(
         column.fill_null("").to_arrow(),
         [words.get_column(name).to_arrow() for name in ("_own", "_name", "local")],
-        joined.get_column("pseudonym").fill_null("").to_arrow(),
+        frame.get_column("_pseudonym").fill_null("").to_arrow(),
     )
     return pl.select(pl.when(column.is_not_null()).then(pl.Series(replaced))).to_series()
 
@@ -357,11 +354,11 @@ def _scrub_lists(table: pl.DataFrame, name: str, authors: Authors) -> pl.Series:
     if column.null_count() == len(column):
         return column
     flat = (
-        table.select("platform", "_own", "_name", pl.col(name)).with_row_index("row")
+        table.select("platform", "_own", "_name", "_pseudonym", pl.col(name)).with_row_index("row")
         .filter(pl.col(name).list.len() > 0).explode(name)
     )  # fmt: skip
     value = pl.col(name).struct.field("url") if name == "media" else pl.col(name)
-    done = scrub_column(flat.select("platform", "_own", "_name", value.alias("value")), authors)
+    done = scrub_column(flat.select("platform", "_own", "_name", "_pseudonym", value.alias("value")), authors)
     item = pl.col(name).struct.with_fields(done.alias("url")) if name == "media" else done.alias(name)
     lists = flat.with_columns(item.alias(name)).group_by("row", maintain_order=True).agg(name)
     rows = pl.DataFrame({"row": pl.Series(range(len(column)), dtype=pl.UInt32)})
