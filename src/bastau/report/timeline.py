@@ -44,7 +44,7 @@ class Coverage:
 
 
 def choose_bin(span_s: float, most: int) -> int:
-    """Return the smallest bin size (seconds) that cuts ``span_s`` into at most ``most`` bins."""
+    """Return the smallest bin size (seconds) that cuts ``span_s`` into fewer than ``most`` bins, else a year."""
     return next((size for size in BIN_SIZES_S if span_s / size < most), BIN_SIZES_S[-1])
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -71,7 +72,7 @@ def sign(text: str) -> tuple[str, int | None, bytes | None]:
 
 
 def canonical(url: str) -> str:
-    return url.split("?")[0].rstrip("/")
+    return url.split("?", maxsplit=1)[0].rstrip("/")
 
 
 def reading(row: dict[str, Any]) -> dict[str, Any]:
@@ -174,11 +175,21 @@ def lone() -> list[dict[str, Any]]:
 
 
 def world_tables(min_audience: int = 5000) -> dict[str, pa.Table]:
+    """Return the world's tables, free to be changed."""
+    return dict(_tables(min_audience))
+
+
+@cache
+def _tables(min_audience: int) -> dict[str, pa.Table]:
     first, second, third = water(), rising(), hoax()
     narratives = [narrative(rows) for rows in (first, second, third)]
     posts = [*first, *second, *third, *lone()]
     key = narratives[0]["narrative_key"]
-    keys = {row["post_key"]: n["narrative_key"] for n, rows in zip(narratives, (first, second, third)) for row in rows}
+    keys = {
+        row["post_key"]: n["narrative_key"]
+        for n, rows in zip(narratives, (first, second, third), strict=True)
+        for row in rows
+    }
     by_native = {row["post_id"].split(":")[1]: row for row in posts}
     copies = [
         copy(key, by_native["w2"], by_native["w4"], "forward"),
