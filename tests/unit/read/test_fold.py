@@ -1,5 +1,4 @@
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +6,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from plain_fold import plain_fold
 
 from bastau.hashing import hash_string
 from bastau.read.characters import TABLE_SIZE, character_table, fold_character
 from bastau.read.fold import Fold, fold_strings, fold_with_offsets
-
-sys.path.insert(0, str(Path(__file__).parent))
-from plain_fold import plain_fold
 
 FRAGMENTS = st.sampled_from(
     [
