@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from bastau.collect.reading import MAX_BATCH_BYTES, MAX_RECORD_BYTES, Problem
+from bastau.collect.reading import MAX_BATCH_BYTES, MAX_RECORD_BYTES, Problem, Source
 from bastau.tables import strings_from_buffers
 
 _MAX_COLUMNS = 4096
@@ -197,7 +197,8 @@ def read_records(stream: io.BufferedReader, mark: str, wanted: list[str] | None,
         mark: separator.
         wanted: columns to keep, by lower-case name; None: all.
     """
-    buffer, at_end = _fill(stream, b"")
+    source = Source(stream)
+    buffer = source.fill(b"", MAX_BATCH_BYTES)
     names, used, line = read_header(buffer[:MAX_RECORD_BYTES], mark)
     keys = [name.lower() for name in names]
     kept = {key: keys.index(key) for key in dict.fromkeys(keys) if wanted is None or key in wanted}
@@ -207,7 +208,7 @@ def read_records(stream: io.BufferedReader, mark: str, wanted: list[str] | None,
     while buffer:
         window = buffer[:MAX_BATCH_BYTES]
         data = np.frombuffer(window, np.uint8)
-        is_last = at_end and len(buffer) <= MAX_BATCH_BYTES
+        is_last = source.at_end and len(buffer) <= MAX_BATCH_BYTES
         n, n_bad, used, line, _ = scan_records(
             data, 0, ord(mark), len(names), is_last, scan.starts, scan.ends, scan.escaped, scan.at_line, scan.bad, line
         )
@@ -215,28 +216,19 @@ def read_records(stream: io.BufferedReader, mark: str, wanted: list[str] | None,
             _bad_record(int(at), int(fields), bool(quote), len(names)) for at, fields, quote in scan.bad[:n_bad]
         ]
         if used == 0:  # one record fills the whole buffer
-            buffer, at_end, size, n_lines = _skip_record(stream, buffer, mark)
+            buffer, size, n_lines = _skip_record(source, buffer, mark)
             yield Records(pl.DataFrame(schema={"line": pl.Int64()}), header, [_overlong(line, size)])
             line += n_lines
         else:
             table, bad_text = _columns(data, scan, n, kept)
             yield Records(table, header + window[:used], problems + bad_text)
             buffer = buffer[used:]
-        if not at_end:
-            buffer, at_end = _fill(stream, buffer)
+        buffer = source.fill(buffer, MAX_BATCH_BYTES)
+    source.close()
 
 
-def _fill(stream: io.BufferedReader, buffer: bytes) -> tuple[bytes, bool]:
-    while len(buffer) < MAX_BATCH_BYTES:
-        data = stream.read(MAX_BATCH_BYTES - len(buffer))
-        if not data:
-            return buffer, True
-        buffer += data
-    return buffer, False
-
-
-def _skip_record(stream: io.BufferedReader, buffer: bytes, mark: str) -> tuple[bytes, bool, int, int]:
-    """Return (rest after the record that begins at ``buffer``, at end, size of the record, lines in it)."""
+def _skip_record(source: Source, buffer: bytes, mark: str) -> tuple[bytes, int, int]:
+    """Return (rest after the record that begins at ``buffer``, size of the record, lines in it)."""
     ends = (f'"{mark}'.encode(), b'"\n', b'"\r\n')
     size = n_lines = 0
     # Leave a few bytes: a closing quote and what follows it may be torn apart by the end of the buffer.
@@ -247,13 +239,12 @@ def _skip_record(stream: io.BufferedReader, buffer: bytes, mark: str) -> tuple[b
             newline = buffer.find(b"\n", at)
             if newline >= 0:
                 n_lines += buffer.count(b"\n", 0, newline + 1)
-                return buffer[newline + 1 :], False, size + newline + 1, n_lines
+                return buffer[newline + 1 :], size + newline + 1, n_lines
         size += len(buffer) - 3
         n_lines += buffer.count(b"\n", 0, len(buffer) - 3)
-        data = stream.read(1 << 20)
-        if not data:
-            return b"", True, size + 3, n_lines + 1
-        buffer = buffer[-3:] + data
+        buffer = source.fill(buffer[-3:], 1 << 20)
+        if len(buffer) <= 3:
+            return b"", size + 3, n_lines + 1
 
 
 def _overlong(line: int, size: int) -> Problem:

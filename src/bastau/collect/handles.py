@@ -49,20 +49,26 @@ _MARKDOWN = re.compile(r"\[(?P<name>[^\]\[\n]{1,300})\]\((?P<url>[^()\s]{4,2000}
 _ANCHOR = re.compile(r"<a\b(?P<attrs>[^>]{1,4000})>(?P<name>.{0,1000}?)</a\s*>", re.IGNORECASE | re.DOTALL)
 _SEPARATORS = re.compile(r"([\s<>\"'()\[\]|,;]+)")
 _COMMUNITY = re.compile(r"(?:club|public|event)\d+", re.IGNORECASE)
-_EMAIL_BEFORE = re.compile(r"[\w.+\-]$")
+_EMAIL_BEFORE = re.compile(r"[\w.+\-]$", re.ASCII)
 
 # What NFKC does not remove and a reader does not see, so that it may stand inside a handle.
-_INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u206a-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
-_LOOKALIKE = "\uff00-\uffef\ufe50-\ufe6f\u2100-\u2115\u2117-\u2121\u2123-\u214f\u2460-\u24ff\U0001d400-\U0001d7ff\U0001f100-\U0001f18f"
+_INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u206a-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e007f"
+)
+_LOOKALIKE = (
+    "\uff00-\uffef\ufe50-\ufe6f\u2100-\u2115\u2117-\u2121\u2123-\u214f\u2460-\u24ff\U0001d400-\U0001d7ff"
+    "\U0001f100-\U0001f18f"
+)
 _STRIP = re.compile(f"[{_INVISIBLE}]")
 _HIDDEN = re.compile(
     r"%[0-9A-Fa-f]{2}"
     r"|&(?:amp;)*(?:#|(?:commat|period|sol|lowbar|UnderBar|colon|dash|hyphen|shy|zwj|zwnj|NoBreak|ZeroWidthSpace);)"
-    rf"|[\w@./:\-][{_INVISIBLE}\U000e0000-\U000e007f]+[\w@./:\-]"
+    rf"|[\w@./:\-][{_INVISIBLE}]+[\w@./:\-]"
     rf"|[{_LOOKALIKE}]"
 )
 """What may hide a handle from the patterns: such texts get a look at their normalised copy."""
-_ODD = re.compile(f"[%&{_INVISIBLE}\U000e0000-\U000e007f{_LOOKALIKE}]")
+_ODD = re.compile(f"[%&{_INVISIBLE}{_LOOKALIKE}]")
 
 HINTS = [
     *(f"{host}/" for host in HOSTS if host != "t.me"),
@@ -168,7 +174,7 @@ def _scrub_visible(text: str, platform: str, replace: Replace, own: Own | None, 
         before = text_now[max(match.start() - 1, 0) : match.start()]
         if _EMAIL_BEFORE.search(before) and "." in handle and not host:
             return match[0]  # somebody@example.org
-        if before == "@" or _is_done(match, "handle"):
+        if _is_done(match, "handle"):
             return match[0]
         if markup and handle.lower() in MARKUP_WORDS:
             return match[0]

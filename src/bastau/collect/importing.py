@@ -1,10 +1,12 @@
 """Files into tables: recognise, read, check, pseudonymise. Nothing is stored here; the pipeline does that."""
 
 import base64
+import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from bastau.collect.privacy import Authors, scrub_posts, scrub_records
 from bastau.collect.pseudonyms import Pseudonyms
 from bastau.collect.reading import Batch, Head, Problem, Reader, Request, digest
 from bastau.collect.unpacking import HEAD_BYTES, Member, Opened, as_utf8, open_file
-from bastau.errors import InputError
+from bastau.errors import ConfigError, InputError
 from bastau.hashing import hash_strings
 from bastau.schemas import CLAIMS, PAGES, POSTS, REJECTS
 from bastau.settings import Settings
@@ -63,11 +65,13 @@ def recognise(path: Path) -> str:
         InputError: missing, empty, damaged, or nothing known; says what was seen and what to do.
     """
     unknown: InputError | None = None
-    for member in open_file(path).members:
-        try:
-            return _recognise(member, mapped=False)[0].name
-        except InputError as error:
-            unknown = unknown or error
+    opened = open_file(path)
+    with contextlib.closing(opened.raw):
+        for member in opened.members:
+            try:
+                return _recognise(member, mapped=False)[0].name
+            except InputError as error:
+                unknown = unknown or error
     raise unknown or InputError(f"{path}: holds no file to import")
 
 
@@ -101,7 +105,7 @@ def read_file(
     taken = 0
     unknown: list[InputError] = []
     n_known = 0
-    try:
+    with contextlib.closing(opened.raw):
         for member in opened.members:
             try:
                 reader, stream = _recognise(member, mapped=mapping is not None, format=format)
@@ -114,8 +118,6 @@ def read_file(
             n_known += 1
             yield from _chunks(member, reader, stream, request, authors, opened, now, taken)
             taken = opened.raw.count
-    finally:
-        opened.raw.close()
     if not n_known:
         raise unknown[0] if unknown else InputError(f"{path}: holds no file to import")
 
@@ -223,9 +225,10 @@ def _rejects(rejected: list[Rejected], file: str, now: datetime) -> pa.Table:
 # ---- recognising -------------------------------------------------------------------------------------------
 
 
-def readers() -> list[Reader]:
-    """Return every registered reader, sorted by name."""
-    return [plugins.load("collectors", name) for name in plugins.names("collectors")]
+@cache
+def readers() -> dict[str, Reader]:
+    """Return every registered reader by name, sorted; looked up once, because what is installed does not change."""
+    return {name: plugins.load("collectors", name) for name in plugins.names("collectors")}
 
 
 def _recognise(member: Member, *, mapped: bool, format: str | None = None) -> tuple[Reader, Any]:
@@ -237,18 +240,20 @@ def _recognise(member: Member, *, mapped: bool, format: str | None = None) -> tu
         raise InputError(f"{member.name}: is empty; was the export finished?")
     if head.is_binary and not is_archive:
         raise InputError(f"{member.name}: holds binary data, no text; export it as CSV or NDJSON")
+    if format is not None and format in readers():
+        return readers()[format], stream
     if format is not None:
-        return plugins.load("collectors", format), stream
+        raise ConfigError(f"no format called {format!r}; known: {', '.join(readers())}")
     if mapped:
-        return plugins.load("collectors", "mapped"), stream
-    for reader in readers():
+        return readers()["mapped"], stream
+    for reader in readers().values():
         if reader.accepts(head):
             return reader, stream
     raise InputError(f"{member.name}: {_seen(head)}")
 
 
 def _seen(head: Head) -> str:
-    known = ", ".join(plugins.names("collectors"))
+    known = ", ".join(readers())
     if head.json_line is not None:
         fields = ", ".join(sorted(str(name) for name in head.json_line)[:20])
         return f"JSON lines with the fields {fields}, which no known format has; say with --map which is which"

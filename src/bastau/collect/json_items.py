@@ -78,7 +78,7 @@ class _Cursor:
         self.at_end = False
 
     def more(self) -> bool:
-        data = self._stream.read(1 << 22)
+        data = self._stream.read1(1 << 20)
         if not data:
             self.at_end = True
             return False

@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 import polars as pl
 
-from bastau.collect.reading import MAX_BATCH_BYTES, MAX_RECORD_BYTES, Problem, raw_table
+from bastau.collect.reading import MAX_BATCH_BYTES, MAX_RECORD_BYTES, Problem, Source, raw_table
 
 _NEWLINE = 10
 
@@ -31,30 +31,24 @@ class Lines:
 
 def read_lines(stream: io.BufferedReader, max_lines: int) -> Iterator[Lines]:
     """Yield stretches of at most ``max_lines`` lines and :data:`MAX_BATCH_BYTES` (one line may exceed that)."""
-    buffer = b""
+    source = Source(stream)
     first_line = 1
-    at_end = False
-    while buffer or not at_end:
-        while not at_end and len(buffer) < MAX_BATCH_BYTES:
-            data = stream.read(MAX_BATCH_BYTES - len(buffer))
-            at_end = not data
-            buffer += data
-        if not buffer:
-            return
-        cut, n_lines = _cut(buffer, max_lines, at_end)
+    buffer = source.fill(b"", MAX_BATCH_BYTES)
+    while buffer:
+        cut, n_lines = _cut(buffer, max_lines, source.at_end)
         if cut == 0:  # not one whole line in a full buffer
             skipped = len(buffer)
             while buffer and b"\n" not in buffer:
-                buffer = stream.read(1 << 20)
+                buffer = source.fill(b"", 1 << 20)
                 skipped += len(buffer)
-            at_end = not buffer
-            rest = buffer.partition(b"\n")[2]
-            yield Lines(b"", first_line, [_overlong(first_line, skipped - len(rest))])
+            rest = source.fill(buffer.partition(b"\n")[2], MAX_BATCH_BYTES)
+            yield Lines(b"", first_line, [_overlong(first_line, skipped)])
             buffer, first_line = rest, first_line + 1
             continue
-        part, buffer = buffer[:cut], buffer[cut:]
+        part, buffer = buffer[:cut], source.fill(buffer[cut:], MAX_BATCH_BYTES)
         yield _without_overlong(part, first_line)
         first_line += n_lines
+    source.close()
 
 
 def _cut(buffer: bytes, max_lines: int, at_end: bool) -> tuple[int, int]:

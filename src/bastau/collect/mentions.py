@@ -234,28 +234,32 @@ def find_mentions(column: pa.Array, rows: np.ndarray) -> tuple[np.ndarray, pa.Ar
 def replace_spans(column: pa.Array, spans: np.ndarray, chosen: np.ndarray, words: list[str]) -> pa.Array:
     """Return the column with span k replaced by ``words[chosen[k]]``, or left alone where ``chosen[k]`` is -1."""
     offsets, data = utf8_buffers(column)
-    new_offsets, new_data = utf8_buffers(pa.array(words, pa.string()))
+    return _spliced(offsets, data, spans, chosen, pa.array(words, pa.string()))
+
+
+def _spliced(offsets: np.ndarray, data: np.ndarray, spans: np.ndarray, chosen: np.ndarray, words: pa.Array) -> pa.Array:
+    new_offsets, new_data = utf8_buffers(words)
     used = chosen >= 0
     gained = np.diff(new_offsets)[chosen[used]].sum() - (spans[used, 2] - spans[used, 1]).sum()
     out = np.empty(int(offsets[-1] - offsets[0] + gained), np.uint8)
     out_offsets = np.zeros(len(offsets), np.int64)
-    _splice(offsets, data, spans, new_offsets, new_data, chosen.astype(np.int64), out_offsets, out)
+    _splice(offsets, data, spans, new_offsets, new_data, np.ascontiguousarray(chosen, np.int64), out_offsets, out)
     return strings_from_buffers(out_offsets, out)
 
 
 @nb.njit(nogil=True, cache=True)
-def _matches(data, i, end, word_data, first, last):  # type: ignore[no-untyped-def]
-    """Say whether the word in lower case stands at ``i`` in any case, with no ASCII letter or digit around it."""
+def _word_at(data, i, end, words, first, last):  # type: ignore[no-untyped-def]
+    """Return the bytes of the word in lower case that stands at ``i`` in any case, with no ASCII letter or digit after."""
     n = last - first
     if n < 3 or i + n > end:
-        return False
+        return 0
     for k in range(n):
         c = data[i + k]
         if 65 <= c <= 90:
             c += 32
-        if c != word_data[first + k]:
-            return False
-    return i + n == end or not _is_alnum(data[i + n])
+        if c != words[first + k]:
+            return 0
+    return 0 if i + n < end and _is_alnum(data[i + n]) else n
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
@@ -264,34 +268,38 @@ def _is_alnum(c):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _replace_words(offsets, data, a_at, a, b_at, b, c_at, c, new_at, new, out_offsets, out):  # type: ignore[no-untyped-def]
-    """Write the rows with their words replaced to ``out``, or only their sizes when it is empty."""
-    position = 0
-    writes = len(out) > 0
+def _find_words(offsets, data, a_at, a, b_at, b, c_at, c, new_at, spans):  # type: ignore[no-untyped-def]
+    """Fill ``spans`` with (row, start, end) of the words of each row; returns how many there are, more than fit or not."""
+    found = 0
+    starts = np.zeros(256, np.bool_)
     for row in range(len(offsets) - 1):
+        if new_at[row + 1] == new_at[row]:
+            continue
+        for at, words in ((a_at, a), (b_at, b), (c_at, c)):
+            if at[row + 1] - at[row] >= 3:
+                starts[words[at[row]]] = True
         i, end = offsets[row], offsets[row + 1]
-        has_words = new_at[row + 1] > new_at[row]
+        before = np.uint8(0)
         while i < end:
+            first = data[i]
+            low = first + 32 if 65 <= first <= 90 else first
             n = 0
-            if has_words and (i == offsets[row] or not _is_alnum(data[i - 1])):
-                if _matches(data, i, end, a, a_at[row], a_at[row + 1]):
-                    n = a_at[row + 1] - a_at[row]
-                elif _matches(data, i, end, b, b_at[row], b_at[row + 1]):
-                    n = b_at[row + 1] - b_at[row]
-                elif _matches(data, i, end, c, c_at[row], c_at[row + 1]):
-                    n = c_at[row + 1] - c_at[row]
-            if n == 0:
-                if writes:
-                    out[position] = data[i]
-                position += 1
-                i += 1
-                continue
-            size = new_at[row + 1] - new_at[row]
-            if writes:
-                out[position : position + size] = new[new_at[row] : new_at[row + 1]]
-            position += size
-            i += n
-        out_offsets[row + 1] = position
+            if starts[low] and not _is_alnum(before):
+                n = _word_at(data, i, end, a, a_at[row], a_at[row + 1])
+                if n == 0:
+                    n = _word_at(data, i, end, b, b_at[row], b_at[row + 1])
+                if n == 0:
+                    n = _word_at(data, i, end, c, c_at[row], c_at[row + 1])
+            if n:
+                if found < len(spans):
+                    spans[found, 0], spans[found, 1], spans[found, 2] = row, i, i + n
+                found += 1
+            i += max(n, 1)
+            before = data[i - 1]
+        for at, words in ((a_at, a), (b_at, b), (c_at, c)):
+            if at[row + 1] - at[row] >= 3:
+                starts[words[at[row]]] = False
+    return found
 
 
 def replace_words(column: pa.Array, words: list[pa.Array], new: pa.Array) -> pa.Array:
@@ -303,9 +311,12 @@ def replace_words(column: pa.Array, words: list[pa.Array], new: pa.Array) -> pa.
             more often than the author).
     """
     offsets, data = utf8_buffers(column)
-    parts = [buffer for words_of in (*words, new) for buffer in utf8_buffers(words_of)]
-    sizes = np.zeros(len(offsets), np.int64)
-    _replace_words(offsets, data, *parts, sizes, np.empty(0, np.uint8))
-    out = np.empty(max(int(sizes[-1]), 1), np.uint8)
-    _replace_words(offsets, data, *parts, sizes, out)
-    return strings_from_buffers(sizes, out[: sizes[-1]])
+    parts = [buffer for words_of in (*words, new) for buffer in utf8_buffers(words_of)][:-1]
+    spans = np.empty((max(1024, len(column)), 3), np.int64)
+    n = _find_words(offsets, data, *parts, spans)
+    if n > len(spans):
+        spans = np.empty((n, 3), np.int64)
+        _find_words(offsets, data, *parts, spans)
+    if n == 0:
+        return column
+    return _spliced(offsets, data, spans[:n], spans[:n, 0], new)

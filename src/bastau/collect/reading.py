@@ -17,6 +17,7 @@ import orjson
 import polars as pl
 
 from bastau.collect.unpacking import HEAD_BYTES
+from bastau.errors import InputError
 from bastau.schemas import POST_FORMAT
 
 MEDIA = pl.Struct({"url": pl.String, "sha256": pl.String, "pdq": pl.String})
@@ -89,6 +90,33 @@ def sort_out(found: Row | Problem, problems: list[Problem], rows: list[Row]) -> 
         problems.append(found)
     else:
         rows.append(found)
+
+
+class Source:
+    """A stream read into a growing buffer; damage is told after what came before it was used."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        self._stream = stream
+        self._error: InputError | None = None
+        self.at_end = False
+
+    def fill(self, buffer: bytes, size: int) -> bytes:
+        """Return ``buffer`` with more behind it, ``size`` bytes in all unless the stream ends."""
+        parts, missing = [buffer], size - len(buffer)
+        while missing > 0 and not self.at_end:
+            try:
+                data = self._stream.read1(min(missing, 1 << 20))
+            except InputError as error:
+                self._error, data = error, b""
+            self.at_end = not data
+            parts.append(data)
+            missing -= len(data)
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Raise the damage that ended the stream, if any did."""
+        if self._error is not None:
+            raise self._error
 
 
 def digest(*parts: bytes) -> bytes:
@@ -199,7 +227,7 @@ class Head:
                 continue
             if isinstance(value, dict):
                 # A whole document on one line is one object too; a list of posts inside tells it apart.
-                return value if i or len(lines) > 1 or self.is_whole else None
+                return value if i or self.is_whole or lines[0] + "\n" in self.text else None
         return None
 
     @cached_property

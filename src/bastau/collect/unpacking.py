@@ -67,11 +67,16 @@ class Counted(io.RawIOBase):
         buffer[: len(data)] = data
         return len(data)
 
+    def close(self) -> None:
+        """Close the inner stream too."""
+        self._inner.close()
+        super().close()
+
 
 class _Unpacked(io.RawIOBase):
     """The unpacked side of a packed stream; refuses bombs and turns damage into :class:`InputError`."""
 
-    def __init__(self, name: str, packed: Counted, plain: BinaryIO) -> None:
+    def __init__(self, name: str, packed: Counted, plain: Any) -> None:
         super().__init__()
         self._name, self._packed, self._plain = name, packed, plain
         self._count = 0
@@ -81,7 +86,7 @@ class _Unpacked(io.RawIOBase):
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         try:
-            data = self._plain.read(len(buffer))
+            data = self._plain.read1(len(buffer))  # read() would lose what came before damage
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile, zstandard.ZstdError) as error:
             raise InputError(
                 f"{self._name}: the packed data is damaged or cut off after {self._count} unpacked bytes; "
@@ -128,7 +133,11 @@ def open_file(path: Path) -> Opened:
     magic = file.read(8)
     file.seek(0)
     if magic.startswith(_ZIP):
-        archive = _open_zip(path)
+        try:
+            archive = _open_zip(path)
+        except InputError:
+            raw.close()
+            raise
         names = {info.filename for info in archive.infolist()}
         is_wacz = "datapackage.json" in names and any(name.startswith("archive/") for name in names)
         return Opened(raw, _zip_members(path.name, archive, raw, is_wacz), is_archive=True)
@@ -143,13 +152,13 @@ def _plain(name: str, raw: Counted, depth: int = 1) -> io.BufferedReader:
             raise InputError(f"{name}: is packed as {kind}; unpack it first (gzip, zstd and zip are read as they are)")
     if magic.startswith(_ZIP) or (depth == 0 and magic.startswith((_GZIP, _ZSTD))):
         raise InputError(f"{name}: is an archive inside an archive; unpack the outer one first")
+    if not magic.startswith((_GZIP, _ZSTD)):
+        return buffered
     packed = Counted(buffered)
     if magic.startswith(_GZIP):
         plain: Any = gzip.GzipFile(fileobj=packed)
-    elif magic.startswith(_ZSTD):
-        plain = zstandard.ZstdDecompressor().stream_reader(cast(BinaryIO, packed), read_across_frames=True)
     else:
-        return buffered
+        plain = zstandard.ZstdDecompressor().stream_reader(cast(BinaryIO, packed), read_across_frames=True)
     unpacked = Counted(cast(BinaryIO, _Unpacked(name, packed, plain)))
     return _plain(name, unpacked, depth=0)
 
@@ -185,9 +194,10 @@ def _zip_members(name: str, archive: zipfile.ZipFile, raw: Counted, is_wacz: boo
                 opened = archive.open(info)
             except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
                 raise InputError(f"{label}: cannot be unpacked; unpack the archive first") from error
-            plain = Counted(cast(BinaryIO, _Unpacked(label, packed, cast(BinaryIO, opened))))
+            plain = Counted(cast(BinaryIO, _Unpacked(label, packed, opened)))
             packed.follow = plain
-            yield Member(label, _plain(label, plain))
+            with opened:
+                yield Member(label, _plain(label, plain))
             raw.count = before + info.compress_size
 
 
@@ -296,17 +306,26 @@ def _with_head(stream: BinaryIO) -> io.BufferedReader:
 class _Joined(io.RawIOBase):
     """A raw stream that fills every buffer as far as its source allows."""
 
-    def __init__(self, inner: BinaryIO) -> None:
+    def __init__(self, inner: Any) -> None:
         super().__init__()
         self._inner = inner
+        self._error: InputError | None = None
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        if self._error is not None:
+            raise self._error
         filled = 0
         while filled < len(buffer):
-            data = self._inner.read(len(buffer) - filled)
+            try:
+                data = self._inner.read1(len(buffer) - filled)
+            except InputError as error:  # first give out what came before the damage
+                self._error = error
+                if filled:
+                    break
+                raise
             if not data:
                 break
             buffer[filled : filled + len(data)] = data
@@ -318,7 +337,7 @@ def _recode(member: Member, stream: BinaryIO, encoding: str) -> io.BufferedReade
     note = f"{member.name}: read as {encoding}"
     member.notes.append(note)
     logger.warning(note)
-    return _with_head(cast(BinaryIO, _Recoded(member.name, stream, encoding)))
+    return _with_head(io.BufferedReader(_Recoded(member.name, stream, encoding)))
 
 
 def _looks_cp1251(head: bytes) -> bool:

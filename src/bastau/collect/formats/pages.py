@@ -9,7 +9,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import orjson
@@ -117,7 +117,15 @@ class WebArchive:
         problems: list[Problem] = []
         content, size = b"", 0
         source = _arc_records(stream) if stream.peek(11).startswith(b"filedesc://") else _warc_records(stream)
-        for number, record in source:
+        damage: InputError | None = None
+        while True:
+            try:
+                number, record = next(source)
+            except StopIteration:
+                break
+            except InputError as error:  # first give out what came before it
+                damage = error
+                break
             if isinstance(record, Problem):
                 problems.append(record)
                 content = digest(content, str(number).encode(), record.reason.encode())
@@ -130,6 +138,8 @@ class WebArchive:
                 rows, pages, claims, problems, content, size = [], [], [], [], b"", 0
         if content:
             yield Batch(content, raw_table(rows), problems, pages, claims)
+        if damage is not None:
+            raise damage
 
 
 class Answer:
@@ -163,6 +173,9 @@ class _Forward:
     def seekable(self) -> bool:
         return False
 
+    def close(self) -> None:
+        """Leave the stream to its owner."""
+
     def seek(self, _offset: int, _whence: int = 0) -> int:
         raise OSError("a stream that only goes forward")
 
@@ -171,7 +184,9 @@ def _warc_records(stream: io.BufferedReader) -> Iterator[tuple[int, Answer | Pro
     from fastwarc.warc import ArchiveIterator, WarcRecordType
 
     archive = iter(
-        ArchiveIterator(_Forward(stream), record_types=WarcRecordType.response, parse_http=True, auto_decode="all")
+        ArchiveIterator(
+            cast(Any, _Forward(stream)), record_types=WarcRecordType.response, parse_http=True, auto_decode="all"
+        )
     )
     for number in itertools.count(1):
         try:

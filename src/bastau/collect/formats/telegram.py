@@ -13,6 +13,7 @@ import orjson
 
 from bastau.collect.json_items import Item, Path, walk
 from bastau.collect.reading import MAX_BATCH_BYTES, Batch, Head, Problem, Request, Row, digest, raw_table
+from bastau.errors import InputError
 
 _REFUSED = "only public channels are read; personal chats, groups and saved messages are never"
 
@@ -37,7 +38,7 @@ class TelegramExport:
         chat: Row = {}
         place: Path | None = None
         number = 0
-        for item in walk(stream, _enter_export):
+        for item in batch.guard(walk(stream, _enter_export)):
             if "messages" not in item.path:
                 if item.path[:-1] != place:
                     chat, place = {}, item.path[:-1]
@@ -50,6 +51,7 @@ class TelegramExport:
             batch.add(_message(number, chat, item), item.data or b"", repr(sorted(chat.items())).encode())
             yield from batch.full()
         yield from batch.rest()
+        batch.close()
 
 
 def _enter_export(path: Path) -> bool:
@@ -139,7 +141,7 @@ class TgDataset:
         names: dict[str, str] = {}
         channel: Row = {}
         number = 0
-        for item in walk(stream, _enter_dataset):
+        for item in batch.guard(walk(stream, _enter_dataset)):
             if not item.path:
                 continue
             key = str(item.path[0])
@@ -155,6 +157,7 @@ class TgDataset:
             batch.add(found, item.data or b"", repr(sorted((k, repr(v)) for k, v in channel.items())).encode())
             yield from batch.full()
         yield from batch.rest()
+        batch.close()
 
 
 def _enter_dataset(path: Path) -> bool:
@@ -190,6 +193,7 @@ class _Batches:
 
     def __init__(self, rows: int) -> None:
         self._limit = rows
+        self._error: InputError | None = None
         self._clear()
 
     def _clear(self) -> None:
@@ -197,6 +201,18 @@ class _Batches:
         self._problems: list[Problem] = []
         self._content = b""
         self._size = 0
+
+    def guard(self, items: Iterator[Item]) -> Iterator[Item]:
+        """Yield items up to damage, which :meth:`close` raises once what came before is given out."""
+        try:
+            yield from items
+        except InputError as error:
+            self._error = error
+
+    def close(self) -> None:
+        """Raise the damage that ended the document, if any did."""
+        if self._error is not None:
+            raise self._error
 
     def add(self, found: Row | Problem | None, data: bytes, context: bytes) -> None:
         self._content = digest(self._content, data, context)
