@@ -10,7 +10,7 @@ import duckdb
 import orjson
 
 from bastau.errors import ConfigError
-from bastau.report.queries import at, clean, is_pseudonym, rows, shorten, shown_text
+from bastau.report.queries import at, clean, is_pseudonym, one_line, rows, shorten, shown_text
 from bastau.report.timeline import Coverage, Timeline, coverage, timeline
 from bastau.report.trace import Window
 
@@ -238,7 +238,7 @@ def _row(row: dict[str, Any], shown: dict[str, dict[str, Any]], up: Rise | None)
     named = not about["abstained"] and about["source"] and not is_pseudonym(about["source"])
     return Row(
         row["narrative_id"],
-        shorten(shown_text(about["title"], about["text"]), 220),
+        shorten(one_line(shown_text(about["title"], about["text"])), 220),
         about["language"],
         row["n_now"],
         row["n_publishers"],

@@ -11,7 +11,7 @@ import pyarrow as pa
 from bastau.errors import ConfigError
 from bastau.hashing import hash_string, hash_strings
 from bastau.report.differences import differences
-from bastau.report.queries import at, at_or_none, clean, is_pseudonym, rows, shorten, shown_text, shown_url
+from bastau.report.queries import at, at_or_none, clean, is_pseudonym, rows, shown_text, shown_url
 from bastau.report.search import Found
 from bastau.report.timeline import coverage, timeline
 from bastau.report.trace import (
@@ -188,7 +188,7 @@ def _narrative(con: duckdb.DuckDBPyConnection, narrative_id: str | None) -> Narr
         tuple(languages),
         tuple(platforms),
         first["language"],
-        shorten(shown_text(first["title"], first["text"]), MOST_CHARS),
+        shown_text(first["title"], first["text"])[:MOST_CHARS],
     )
 
 

@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from bastau.report.charts import patterns
 from bastau.report.locale import Locale
-from bastau.report.queries import shorten
+from bastau.report.queries import one_line, shorten
 
 WIDE, NARROW = 940.0, 320.0
 """Widths in px that every chart is drawn for; the style sheet shows the one that fits the window."""
@@ -121,7 +121,7 @@ def figures(pairs: Sequence[tuple[str, str]]) -> str:
 
 def heading_words(text: str) -> str:
     """Return a post's text short enough for a heading."""
-    return shorten(text, 150)
+    return shorten(one_line(text), 150)
 
 
 def _cls(cls: str) -> str:

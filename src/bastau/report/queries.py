@@ -59,6 +59,11 @@ def shown_text(title: str | None, text: str | None) -> str:
     return text if not title or text.startswith(title) else f"{title}\n{text}".strip()
 
 
+def one_line(text: str) -> str:
+    """Return the lines of a text as one, set apart by a dot: a headline must not run into what follows."""
+    return " · ".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
+
+
 def shorten(text: str, most: int) -> str:
     """Return the first line's worth of text, at most ``most`` characters, cut between words where one can."""
     text = " ".join(text.split())

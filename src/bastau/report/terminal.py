@@ -3,7 +3,7 @@
 from bastau.report import wording
 from bastau.report.brief import Brief, Row
 from bastau.report.locale import Locale
-from bastau.report.queries import shorten
+from bastau.report.queries import one_line, shorten
 from bastau.report.trace import Trace
 
 _WIDTH = 100
@@ -12,7 +12,7 @@ _WIDTH = 100
 def trace_lines(trace: Trace, locale: Locale) -> list[str]:
     """Return the summary: what it is, where it was first seen, how it spread, who moved together, what is not known."""
     narrative = trace.narrative
-    words = locale.text("form.quote", words=shorten(narrative.text, 2 * _WIDTH))
+    words = locale.text("form.quote", words=shorten(one_line(narrative.text), 2 * _WIDTH))
     lines = [f"{narrative.narrative_id or locale.text('page.single')}  {words}", ""]
     lines += [wording.headline(trace, locale), wording.extent(trace, locale), wording.interval(trace, locale)]
     if trace.how not in ("narrative", "post"):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bastau.report.queries import HIDDEN, clean, shorten, shown_text, shown_url
+from bastau.report.queries import HIDDEN, clean, one_line, shorten, shown_text, shown_url
 
 
 def test_pseudonyms_and_controls_are_taken_out_of_words() -> None:
@@ -29,6 +29,10 @@ def test_a_headline_that_begins_the_text_is_not_said_twice() -> None:
     assert shown_text("Су жоқ", "Су жоқ болады") == "Су жоқ болады"
     assert shown_text("Су жоқ", "Ертең болады") == "Су жоқ\nЕртең болады"
     assert shown_text(None, None) == ""
+
+
+def test_a_headline_stays_apart_from_the_text_on_one_line() -> None:
+    assert one_line("Су жоқ\n\n Ертең  болады\n") == "Су жоқ · Ертең болады"
 
 
 @given(st.text(max_size=200), st.integers(2, 80))
