@@ -39,7 +39,7 @@ def measure(*arguments: str, home: Path) -> Measured:
     command = [sys.executable, "-m", "bastau", *arguments, "--json", "--home", str(home)]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=out, stderr=errors)
+        process = subprocess.Popen(command, stdout=out, stderr=errors)  # noqa: S603 - our own command
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         wall_s = time.perf_counter() - start
@@ -121,12 +121,9 @@ def _row(step: Measured) -> dict[str, Any]:
 def _renamed(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
     """Give the posts of a second set ids that the first has not."""
     for table in tables:
-        for name in ("post_id", "repost_of"):
-            ids = pl.Series(table.column(name))
-            table = table.set_column(
-                table.schema.get_field_index(name), name, (ids + "-more").to_arrow().cast(pa.string())
-            )
-        yield table
+        frame = pl.from_arrow(table)
+        assert isinstance(frame, pl.DataFrame)
+        yield frame.with_columns(pl.col("post_id", "repost_of") + "-more").to_arrow()
 
 
 def _some_text(narratives: Path) -> str:

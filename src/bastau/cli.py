@@ -258,6 +258,7 @@ def _import(options: argparse.Namespace) -> int:
             parts.append(f"{_number(report.n_repeats)} already there")
         parts.append(f"{_number(report.n_rejects)} rejected")
         lines.append(", ".join(parts))
+        lines += [f"  note: {note}" for note in report.notes]
         lines += [f"  rejected {n}: {reason}" for reason, n in count_rejects([report]).items()]
     n_posts = sum(report.n_posts for report in reports)
     n_private = sum(report.n_private for report in reports)
@@ -452,9 +453,9 @@ def _count(con: Any, table: str) -> int:
 
 
 def _canonical(url: str) -> str:
-    from bastau.read.addresses import canonical
+    from bastau.read.urls import canonical_url
 
-    return canonical(url) or url
+    return canonical_url(url) or url
 
 
 def _sign(home: "Home", text: str) -> tuple[str, int | None, bytes | None]:

@@ -7,7 +7,7 @@ that acknowledges it. A crash in between is repaired by importing again: batch i
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -38,21 +38,18 @@ class FileReport:
     n_private: int = 0
     n_known_batches: int = 0
     reasons: tuple[tuple[str, int], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def plus(self, other: "FileReport") -> "FileReport":
         """Return the sum of two reports on the same file."""
         reasons = dict(self.reasons)
         for reason, n in other.reasons:
             reasons[reason] = reasons.get(reason, 0) + n
-        return FileReport(
-            self.file,
-            other.format or self.format,
-            *(
-                getattr(self, name) + getattr(other, name)
-                for name in ("n_posts", "n_repeats", "n_rejects", "n_pages", "n_claims", "n_private", "n_known_batches")
-            ),
-            reasons=tuple(sorted(reasons.items())),
-        )
+        sums = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
+        return replace(self, format=other.format or self.format, reasons=tuple(sorted(reasons.items())), **sums)
+
+
+_COUNTS = tuple(f.name for f in fields(FileReport) if f.name.startswith("n_"))
 
 
 class StoredKeys:
@@ -128,6 +125,8 @@ def import_file(
         format=format,
         is_publisher=lambda platform, handle: (platform, handle.casefold()) in publishers,
     )
+    n_bytes = 0
+    notes: dict[str, None] = {}
     # One chunk is parsed while the one before is packed and written.
     with ThreadPoolExecutor(1) as writer:
         pending: Future[None] | None = None
@@ -150,11 +149,13 @@ def import_file(
                         pending.result()
                     pending = writer.submit(_commit, lake, chunk, part, home.settings.publishers.min_audience, now)
                 total = total.plus(part)
-                progress(chunk.bytes_read, total)
+                n_bytes += chunk.bytes_read
+                notes.update(dict.fromkeys(chunk.notes))
+                progress(n_bytes, total)
         finally:
             if pending is not None:
                 pending.result()
-    return total
+    return replace(total, notes=tuple(notes))
 
 
 def _closing(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
@@ -199,9 +200,7 @@ def _without_known(chunk: Chunk, stored: StoredKeys, file: str, now: datetime) -
         n_private=int(pc.sum(pc.invert(posts.column("is_publisher"))).as_py() or 0),
         reasons=tuple((c["values"], c["counts"]) for c in counts),
     )
-    return Chunk(
-        chunk.batch, posts, rejects, chunk.pages, chunk.claims, chunk.bytes_read, chunk.format, chunk.n_repeats
-    ), part
+    return replace(chunk, posts=posts, rejects=rejects), part
 
 
 def _commit(lake: Lake, chunk: Chunk, part: FileReport, min_audience: int, now: datetime) -> None:

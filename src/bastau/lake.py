@@ -239,20 +239,25 @@ class Lake:
                 continue
             by_day.setdefault(file.path.split("/")[1], []).append(file)
         for day, files in sorted(by_day.items()):
-            group: list[LakeFile] = []
-            n_rows = 0
-            for file in [*files, None]:
-                rows = 0 if file is None else self._num_rows(file)
-                if file is None or (group and n_rows + rows > target_rows):
-                    if len(group) > 1:
-                        self._replace(table, day, group, pa.concat_tables([self.read_file(f) for f in group]))
-                        gone += len(group) - 1
-                    group, n_rows = [], 0
-                if file is not None:
-                    group.append(file)
-                    n_rows += rows
+            for group in self._groups(files, target_rows):
+                if len(group) > 1:
+                    self._replace(table, day, group, pa.concat_tables([self.read_file(f) for f in group]))
+                    gone += len(group) - 1
         self.tidy(table)
         return gone
+
+    def _groups(self, files: Sequence[LakeFile], target_rows: int) -> list[list[LakeFile]]:
+        """Split files, in order, into runs of at most ``target_rows`` rows (or one file)."""
+        groups: list[list[LakeFile]] = [[]]
+        n_rows = 0
+        for file in files:
+            rows = self._num_rows(file)
+            if groups[-1] and n_rows + rows > target_rows:
+                groups.append([])
+                n_rows = 0
+            groups[-1].append(file)
+            n_rows += rows
+        return groups
 
     def erase(self, table: str, keep: Callable[[pa.Table], pa.Array]) -> int:
         """Remove the rows for which ``keep`` (table -> boolean array) is not true; return how many went.
