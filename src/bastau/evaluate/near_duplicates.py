@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numba as nb
 import numpy as np
@@ -98,7 +99,9 @@ def evaluate(state: State, texts: pa.Table, *, similarity: float, threads: int =
     cluster = np.searchsorted(text_key, state.texts.column("cluster").to_numpy())
 
     true = find_all_pairs(texts.column("folded"), similarity, threads)
-    found = np.searchsorted(text_key, np.stack([state.pairs.column(name).to_numpy() for name in ("text_a", "text_b")]).T)
+    found = np.searchsorted(
+        text_key, np.stack([state.pairs.column(name).to_numpy() for name in ("text_a", "text_b")]).T
+    )
     true_codes, found_codes = (pairs[:, 0] * len(text_key) + pairs[:, 1] for pairs in (true, found))
     hit = np.isin(found_codes, true_codes)
     together = cluster[true[:, 0]] == cluster[true[:, 1]]
@@ -137,13 +140,11 @@ def _weight(pairs: np.ndarray, posts: np.ndarray) -> float:
     return float(np.sum(posts[pairs[:, 0]].astype(np.float64) * posts[pairs[:, 1]]))
 
 
-def _share(part: float, whole: float) -> float:
+def _share(part: Any, whole: Any) -> float:
     return float(part / whole) if whole else 1.0
 
 
-def _describe_largest(
-    state: State, texts: pa.Table, cluster: np.ndarray, posts: np.ndarray
-) -> LargestNarrative | None:
+def _describe_largest(state: State, texts: pa.Table, cluster: np.ndarray, posts: np.ndarray) -> LargestNarrative | None:
     sizes = np.bincount(cluster, minlength=len(cluster))
     if not len(sizes) or sizes.max() < 2:
         return None

@@ -16,7 +16,7 @@ from bastau.shingles import shingle_sets
 FetchFolded = Callable[[np.ndarray], pa.Table]
 """text_keys int64 (n,), distinct -> table (text_key, folded) with at least one row for each, in any order."""
 
-_CHUNK_TEXTS = 16_384
+_CHUNK_TEXTS = 4_096
 
 
 @nb.njit(nogil=True, cache=True)
