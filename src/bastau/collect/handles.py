@@ -34,12 +34,12 @@ _NAME = r"[\w.\-]"
 _EDGE = r"(?<![\w.\-@])"
 _ANY_HOST = "|".join(re.escape(host) for host in HOSTS)
 _PROFILE = re.compile(
-    rf"{_EDGE}(?P<host>(?:(?:www|m|mobile|web|old|new|touch|[a-z]{{2}}-[a-z]{{2}})\.)?(?P<site>{_ANY_HOST}))(?::\d+)?/"
+    rf"{_EDGE}(?P<host>(?:(?:www|m|mobile|web|old|new|touch|[a-z]{{2}}-[a-z]{{2}})\.)?(?P<site>{_ANY_HOST}))(?::\d+)?/+"
     rf"(?P<lead>(?:\#!/|s/(?={_NAME})|stories/|_u/|intent/(?:user|follow)\?screen_name=|profile\.php\?id=|people/[^/\s]+/"
     rf"|profile/|in/|c/(?=[^/]*[^\d/])|user/|u/|channel/|wall(?=\d))*)@?(?P<handle>(?:did:\w+:)?{_NAME}*\w)"
     rf"|{_EDGE}(?P<sub>{_NAME}{{3,}})\.t\.me\b"
     r"|tg://(?:user\?id=|resolve\?domain=)(?P<tg>\w+)"
-    rf"|(?<=//)(?P<fedi>[\w\-]+(?:\.[\w\-]+)+)(?::\d+)?/(?:web/)?(?:@|users/|profile/|u/)(?P<user>{_NAME}*\w)(?:@(?P<home>[\w\-]+(?:\.[\w\-]+)+))?",
+    rf"|(?<=//)(?P<fedi>[\w\-]+(?:\.[\w\-]+)+)(?::\d+)?/+(?:web/)?(?:@|users/|profile/|u/)(?P<user>{_NAME}*\w)(?:@(?P<home>[\w\-]+(?:\.[\w\-]+)+))?",
     re.IGNORECASE,
 )
 _MENTION = re.compile(rf"@(?P<handle>{_NAME}*\w)(?:@(?P<host>[\w\-]+(?:\.[\w\-]+)+))?")

@@ -4,8 +4,9 @@ Runs on checked rows before anything leaves :mod:`bastau.collect`. Rows that can
 by column-wide tests; only the others are looked at one by one.
 """
 
+import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -33,6 +34,8 @@ _DONE_ADDRESS = r"^https?://[A-Za-z0-9.\-]+/(?:@|s/|users/|profile/|u/)?p~[a-z2-
 _OWN_ADDRESS = r"^https?://[A-Za-z0-9.\-]+/(?:@|s/|users/|profile/|u/)?([A-Za-z0-9_.\-]+)(?:[/?#][A-Za-z0-9/_=\-]*)?$"
 _TOKENS = re.compile(r"([^\w.\-]+)")
 _PARTS = re.compile(r"([^A-Za-z0-9]+)")
+_MAX_RUN = 6
+"""Words of a handle, apart by ``_``, ``-`` or ``.``; more are no handle anybody has."""
 _VK_OWNER = re.compile(r"^(vk:(?:wall|post|photo|video)?)(\d+)(?=_)")
 
 
@@ -55,6 +58,7 @@ class Authors:
                 self._named |= {(platform, handles.canonical(platform, entry)) for platform in PLATFORMS}
         self._seen: set[tuple[str, str]] = set()
         self._private = np.zeros(0, np.int64)
+        self._private_platforms: set[str] = set()
         self.replace = lru_cache(maxsize=1 << 17)(self._replace)
 
     def is_known(self, platform: str, handle: str) -> bool:
@@ -101,14 +105,26 @@ class Authors:
 
     def _remember(self, private: pl.DataFrame) -> None:
         keys = _keys(private.get_column("platform"), private.get_column("handle"))
+        self._private_platforms |= set(private.get_column("platform").unique())
         if len(self._private) < MAX_REMEMBERED:
             self._private = np.union1d(self._private, keys)
 
     def are_private(self, platforms: pl.Series, words: pl.Series) -> np.ndarray:
         """Return bool (n,): the word is the handle of a private author of this file."""
+        if not len(self._private):
+            return np.zeros(len(words), np.bool_)
         keys = _keys(platforms, words.str.to_lowercase())
-        at = np.searchsorted(self._private, keys)
-        return (at < len(self._private)) & (self._private[np.minimum(at, max(len(self._private) - 1, 0))] == keys) if len(self._private) else np.zeros(len(keys), np.bool_)  # fmt: skip
+        at = np.minimum(np.searchsorted(self._private, keys), len(self._private) - 1)
+        return self._private[at] == keys
+
+    def private_among(self, words: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+        """Return those (platform, word in lower case) that are handles of private authors of this file."""
+        distinct = list({word for word in words if word[0] in self._private_platforms})
+        if not distinct:
+            return frozenset()
+        platforms, texts = zip(*distinct, strict=True)
+        flags = self.are_private(pl.Series(platforms, dtype=pl.String), pl.Series(texts, dtype=pl.String))
+        return frozenset(itertools.compress(distinct, flags))
 
 
 def _keys(platforms: pl.Series, words: pl.Series) -> np.ndarray:
@@ -189,9 +205,9 @@ def scrub_ids(ids: pl.Series, authors: Authors) -> pl.Series:
         pl.when("private_word").then(None).when("simple").then(column).otherwise(plain).alias("done")
     )
     todo = frame.filter(pl.col("done").is_null()).get_column("id").unique()
-    slow = pl.DataFrame(
-        {"id": todo, "scrubbed": pl.Series([scrub_id(value, authors) for value in todo], dtype=pl.String)}
-    )
+    private = authors.private_among(itertools.chain.from_iterable(map(_candidates, todo)))
+    scrubbed = pl.Series([scrub_id(value, authors, private) for value in todo], dtype=pl.String)
+    slow = pl.DataFrame({"id": todo, "scrubbed": scrubbed})
     frame = frame.join(slow, on="id", how="left", maintain_order="left")
     done = frame.select(pl.coalesce("done", "scrubbed")).to_series()
     return ids.scatter(frame.get_column("row"), done)
@@ -206,8 +222,14 @@ def _holder(authors: Authors, prefix: str, holder: str) -> str | None:
     return authors.replace(prefix, holder.casefold()) or holder
 
 
-def scrub_id(post_id: str, authors: Authors) -> str:
-    """Return one post id with private handles replaced; the obvious version of :func:`scrub_ids`."""
+def scrub_id(post_id: str, authors: Authors, private: frozenset[tuple[str, str]] | None = None) -> str:
+    """Return one post id with private handles replaced; the obvious version of :func:`scrub_ids`.
+
+    Args:
+        private: which of its parts are handles of private authors; None: find out.
+    """
+    if private is None:
+        private = authors.private_among(_candidates(post_id))
     prefix, colon, native = post_id.partition(":")
     platform = prefix if prefix in PLATFORMS else "other"
     if not colon:
@@ -236,22 +258,38 @@ def scrub_id(post_id: str, authors: Authors) -> str:
         elif holds and "://" not in native:
             out.append(authors.replace(platform, token.casefold()) or token)
         else:
-            out.append(_scrub_token(token, platform, authors))
+            out.append(_scrub_token(token, platform, authors, private))
     return prefix + colon + "".join(out)
 
 
-def _scrub_token(token: str, platform: str, authors: Authors) -> str:
-    if not re.search(r"[^\W_]", token):
+def _candidates(post_id: str) -> Iterator[tuple[str, str]]:
+    """Yield (platform, run) of every run of up to :data:`_MAX_RUN` words inside an id that may be a handle."""
+    prefix, _, native = post_id.partition(":")
+    platform = prefix if prefix in PLATFORMS else "other"
+    for token in _TOKENS.split(native)[::2]:
+        parts = _PARTS.split(token.casefold())
+        for first in range(0, len(parts), 2):
+            for last in range(first, min(first + 2 * _MAX_RUN, len(parts)), 2):
+                yield platform, "".join(parts[first : last + 1])
+
+
+def _scrub_token(token: str, platform: str, authors: Authors, private: frozenset[tuple[str, str]]) -> str:
+    if not private:
         return token
     parts = _PARTS.split(token)
-    words = [token, *parts]
-    private = authors.are_private(pl.Series([platform] * len(words)), pl.Series(words, dtype=pl.String))
-    if private[0]:
-        return authors.pseudonym(platform, token.casefold())
-    return "".join(
-        authors.pseudonym(platform, part.casefold()) if is_private and part else part
-        for part, is_private in zip(parts, private[1:], strict=True)
-    )
+    out, first = [], 0
+    while first < len(parts):
+        runs = range(min(first + 2 * _MAX_RUN - 2, len(parts) - 1), first - 1, -2) if first % 2 == 0 else ()
+        for last in runs:
+            run = "".join(parts[first : last + 1]).casefold()
+            if run and (platform, run) in private:
+                out.append(authors.pseudonym(platform, run))
+                first = last + 1
+                break
+        else:
+            out.append(parts[first])
+            first += 1
+    return "".join(out)
 
 
 # ---- words -------------------------------------------------------------------------------------------------
