@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,8 @@ from bastau.schemas import READINGS
 from bastau.shield.exports import export
 from bastau.simulate.truth import read_truth
 
+LEVELS: tuple[Literal["version", "narrative"], ...] = ("version", "narrative")
+SINGLETONS: tuple[Literal["kept", "dropped"], ...] = ("kept", "dropped")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -66,13 +68,13 @@ def against_truth(home: Home, task: str, folder: Path) -> tuple[dict[str, Any], 
         predicted = con.sql(
             "SELECT p.post_id, m.narrative_key AS narrative_id FROM posts p JOIN members m USING (post_key)"
         ).to_arrow_table()
-        for level in ("version", "narrative"):
-            for singletons in ("kept", "dropped"):
-                figures = score_narratives(predicted, truth.labels, level=level, singletons=singletons)  # type: ignore[arg-type]
+        for level in LEVELS:
+            for singletons in SINGLETONS:
+                figures = score_narratives(predicted, truth.labels, level=level, singletons=singletons)
                 answer[f"{level}, singletons {singletons}"] = asdict(figures)
     elif task == "origin":
-        for level in ("version", "narrative"):
-            figures_of = score_origins(_exported(home, "narratives"), truth.labels, truth.firsts, level=level)  # type: ignore[arg-type]
+        for level in LEVELS:
+            figures_of = score_origins(_exported(home, "narratives"), truth.labels, truth.firsts, level=level)
             answer[level] = asdict(figures_of)
     else:
         hidden = () if home.settings.publishers.min_audience == 0 else truth.private_sources
