@@ -427,16 +427,11 @@ def _trace(options: argparse.Namespace) -> int:
     found = find(con, options.query, canonical=_canonical, sign=lambda text: _sign(home, text))
     locale = load(_locale(options))
     if found.best is None:
-        lines = [f"bastau: nothing found for this query among {_number(_count(con, 'posts'))} posts"]
-        lines += [f"  {suggestion}" for suggestion in found.suggestions]
+        from bastau.report.wording import not_found
+
         if options.json:
-            print(
-                json.dumps(
-                    {"query": options.query, "found": False, "suggestions": list(found.suggestions)}, ensure_ascii=False
-                )
-            )
-        else:
-            print("\n".join(lines), file=sys.stderr)
+            print(json.dumps({"query": options.query, "found": False, "suggestions": list(found.suggestions)}))
+        print("\n".join(f"bastau: {line}" for line in not_found(found, locale)), file=sys.stderr)
         return 2
     trace = build_trace(con, found, lead_in_hours=home.settings.sources.lead_in_hours)
     lines = trace_lines(trace, locale)
@@ -446,10 +441,6 @@ def _trace(options: argparse.Namespace) -> int:
         _write(options.html, trace_page(trace, locale))
         lines.append(f"{options.html}")
     return _answer(options, trace_json(trace), lines)
-
-
-def _count(con: Any, table: str) -> int:
-    return int(con.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])  # noqa: S608 - our own table names
 
 
 def _canonical(url: str) -> str:
