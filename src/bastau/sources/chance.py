@@ -24,6 +24,7 @@ by the direct recursion: Chen, Liu 1997, Statistica Sinica 7.
 import ibis
 import numba as nb
 import numpy as np
+import pyarrow as pa
 from scipy.special import gammainc
 
 NULL_SPAN_S = 46 * 3600
@@ -34,6 +35,12 @@ PRIOR_PAIRS = 20
 
 N_SCALES = 3
 MAX_EXACT = 64
+
+N_POPULAR = 24
+"""Objects over which testable pairs are counted exactly."""
+
+MAX_PROFILES = 1024
+"""Most distinct sets of popular objects compared with each other; with more, fewer objects are taken."""
 
 
 def scales(window_s: int) -> tuple[int, int, int]:
@@ -109,3 +116,53 @@ def _exact_tails(n, starts, q, tail):  # type: ignore[no-untyped-def]
                 below[k] = below[k] * (1.0 - q[j]) + below[k - 1] * q[j]
             below[0] *= 1.0 - q[j]
         tail[i] = reached
+
+
+def count_testable(sharing: ibis.ir.Table, min_objects: int) -> int:
+    """Return an upper bound of the number of pairs of sources that could be found, whatever their timing.
+
+    Only pairs with ``min_objects`` objects in common, or two of two traces, at any delay, are tests (Tarone 1990,
+    Biometrics 46: a test that cannot reject is none). Counting them is quadratic; the bound is exact over the most
+    popular objects, where nearly all pairs of sharers are, and takes any one other object in common as enough.
+    So a trending object, or twenty, do not drown the rest in tests.
+
+    Args:
+        sharing: (who, object, trace) with trace a small number, every sharer once an object.
+    """
+    several = sharing.group_by("who").agg(n=sharing.count())
+    shared = sharing.semi_join(several.filter(several.n > 1), "who").select("who", "object", "trace")
+    sizes = shared.group_by("object").agg(n=shared.count(), trace=shared.trace.min())
+    top = sizes.order_by([sizes.n.desc(), "object"]).limit(N_POPULAR).to_pyarrow()
+    if top.num_rows == 0:
+        return 0
+    sizes = sizes.group_by("n").agg(n_objects=sizes.count()).to_pyarrow()
+    n, n_objects = (sizes.column(name).to_numpy().astype(float) for name in ("n", "n_objects"))
+    all_pairs = float((n * (n - 1) / 2) @ n_objects)
+
+    bits = ibis.memtable(top.select(["object"]).append_column("bit", pa.array(1 << np.arange(top.num_rows))))
+    profiles = shared.join(bits, "object")
+    profiles = profiles.group_by("who").agg(profile=profiles.bit.sum())
+    profiles = profiles.group_by("profile").agg(n=profiles.count()).to_pyarrow()
+    trace = top.column("trace").to_numpy()
+    traces = [int((1 << np.flatnonzero(trace == name)).sum()) for name in np.unique(trace)]
+    size = top.column("n").to_numpy().astype(float)
+    profile = profiles.column("profile").to_numpy().astype(np.int64)
+    count = profiles.column("n").to_numpy().astype(float)
+    bounds = []
+    for k in range(top.num_rows, -1, -1):
+        profile, inverse = np.unique(profile & ((1 << k) - 1), return_inverse=True)
+        count = np.bincount(inverse, count)
+        others = all_pairs - float((size[:k] * (size[:k] - 1) / 2).sum())
+        if len(profile) <= MAX_PROFILES:
+            bounds.append(others + _pairs_in_common(profile, count, traces, min_objects))
+    return round(min(bounds))
+
+
+def _pairs_in_common(profile: np.ndarray, count: np.ndarray, traces: list[int], min_objects: int) -> float:
+    """Return the number of pairs of sources whose profiles (bits, popular objects) have enough in common."""
+    both = profile[:, None] & profile[None, :]
+    n_both = np.bitwise_count(both)
+    is_one_trace = np.logical_or.reduce([(both & ~np.int64(bits)) == 0 for bits in traces])
+    enough = (n_both >= min_objects) | ((n_both >= 2) & ~is_one_trace)
+    ordered = float((np.outer(count, count) * enough).sum()) - float(count @ np.diag(enough))
+    return ordered / 2

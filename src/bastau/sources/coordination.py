@@ -12,10 +12,12 @@ See docs/decisions/0006-sources.md for what can and cannot hide there.
 import ibis
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from bastau.hashing import hash_strings
 from bastau.schemas import CO_SHARES
 from bastau.settings import Sources
-from bastau.sources.chance import N_SCALES, chances, p_values, scales
+from bastau.sources.chance import N_SCALES, chances, count_testable, p_values, scales
 from bastau.sources.relations import Keep, epoch_s, stack
 from bastau.tables import conform, empty
 
@@ -28,6 +30,9 @@ MIN_WORDS = 5
 HOT_CELL = 64
 """Sharers of one object within one window above which it is hot. Each share then meets at most 3 * 64 / 2 others, so a
 million shares make at most 10^8 pairs: seconds, streamed."""
+
+N_TESTS = b"n_tests"
+"""Key in the metadata of pairs: how many pairs could have been found, for the false-discovery rate."""
 
 LOOK_AHEAD = 8
 """Hot shares of one source are joined with this many next ones of it, and sources in one joint cell with as many."""
@@ -78,7 +83,7 @@ def co_shares(shares: ibis.ir.Table, *, keep: Keep, settings: Sources) -> pa.Tab
     moved together once.
 
     ``expected`` is the number of those objects that chance would give within the window, ``p_value`` that of so many so
-    close in time (:mod:`bastau.sources.chance`).
+    close in time (:mod:`bastau.sources.chance`). The schema's metadata says under :data:`N_TESTS` among how many tests.
 
     Args:
         shares: as SHARES.
@@ -97,7 +102,15 @@ def co_shares(shares: ibis.ir.Table, *, keep: Keep, settings: Sources) -> pa.Tab
     shared = keep(shared.select("a", "b", "object", "delay_s"))
     weighed = shared.join(chances(sharing, shared, window_s), "object").drop("object")
     n_sources = who.count().to_pyarrow().as_py()
-    return _weigh(_named(tested, who), weighed.to_pyarrow(), n_sources, window_s)
+    table = _weigh(_named(tested, who), weighed.to_pyarrow(), n_sources, window_s)
+    n_tests = count_testable(sharing, settings.min_objects) if table.num_rows else 0
+    return table.replace_schema_metadata({N_TESTS: str(n_tests)})
+
+
+def count_tests(shares: ibis.ir.Table, settings: Sources) -> int:
+    """Return the number of tests of :func:`co_shares` again, for a table of pairs that lost its metadata."""
+    sharing = _sharing(_cells(shares, _number(shares), settings.window_s))
+    return count_testable(sharing, settings.min_objects)
 
 
 def co_share_pairs(shares: pa.Table, window_s: int, *, min_objects: int = 2, threads: int = 2) -> pa.Table:
@@ -111,31 +124,33 @@ def co_share_pairs(shares: pa.Table, window_s: int, *, min_objects: int = 2, thr
         window_s: seconds, both ends included.
         min_objects: 1 or more.
     """
+    who = hash_strings(shares.column("source"))
+    mix = np.array(list(_MIX.values()))[pc.index_in(shares.column("trace"), pa.array(_MIX)).to_numpy()]
+    at = shares.column("shared_at").cast(pa.int64()).to_numpy() // 1_000_000
+    table = pa.table({"who": who, "object": shares.column("object_key").to_numpy() ^ mix, "at": at})
     con = ibis.duckdb.connect(threads=threads)
-    con.raw_sql("SET timezone = 'UTC'")
     try:
-        return _all_pairs(con.create_table("shares", shares), con, window_s, min_objects)
+        cells = con.create_table("shares", table)
+        at = cells["at"]
+        cells = cells.mutate(bucket=at // window_s, first_s=at, last_s=at, trace=ibis.literal(0))
+        rows = _pair_rows(cells, window_s)
+        pairs = rows.group_by("a", "b").agg(n_objects=rows.object.nunique())
+        found = pairs.filter(pairs.n_objects >= min_objects).to_pyarrow()
     finally:
         con.disconnect()
-
-
-def _all_pairs(shares: ibis.ir.Table, con: ibis.BaseBackend, window_s: int, min_objects: int) -> pa.Table:
-    def keep(table: ibis.ir.Table) -> ibis.ir.Table:
-        return con.create_table(ibis.util.gen_name("kept"), table, temp=True)
-
-    who = keep(_number(shares))
-    cells = keep(_cells(shares, who, window_s))
-    sharing = keep(_sharing(cells))
-    live = cells.semi_join(sharing, ["who", "object"]) if min_objects < 2 else _live(cells, sharing)
-    pairs = keep(_pairs(keep(live), window_s))
-    several = pairs.filter(pairs.n >= max(min_objects, 2))
-    within = _within(_common(several, sharing), cells, window_s)
-    counted = within.group_by("a", "b").agg(n_objects=within.object.nunique())
-    counted = counted.filter(counted.n_objects >= min_objects)
-    if min_objects < 2:
-        counted = stack(counted, pairs.filter(pairs.n == 1).select("a", "b", n_objects="n"))
-    order = [("source_a", "ascending"), ("source_b", "ascending")]
-    return _named(counted, who).select("source_a", "source_b", "n_objects").to_pyarrow().sort_by(order)
+    keys = pc.unique(pa.chunked_array([*found.column("a").chunks, *found.column("b").chunks], pa.int64()))
+    is_found = np.flatnonzero(pc.is_in(pa.array(who), keys).to_numpy(zero_copy_only=False))
+    first = pa.array(is_found).take(pc.index_in(keys, pa.array(who[is_found])))
+    name = {end: shares.column("source").take(first.take(pc.index_in(found.column(end), keys))) for end in "ab"}
+    is_ordered = pc.less(name["a"], name["b"])
+    table = pa.table(
+        {
+            "source_a": pc.if_else(is_ordered, name["a"], name["b"]),
+            "source_b": pc.if_else(is_ordered, name["b"], name["a"]),
+            "n_objects": found.column("n_objects"),
+        }
+    )
+    return table.sort_by([("source_a", "ascending"), ("source_b", "ascending")])
 
 
 def _number(shares: ibis.ir.Table) -> ibis.ir.Table:
@@ -159,8 +174,8 @@ def _cells(shares: ibis.ir.Table, who: ibis.ir.Table, window_s: int) -> ibis.ir.
 
 
 def _sharing(cells: ibis.ir.Table) -> ibis.ir.Table:
-    """Return who ever shared what, objects of one source left out: (who, object, first_s, n_sharers)."""
-    once = cells.group_by("who", "object").agg(first_s=cells.first_s.min())
+    """Return who ever shared what, objects of one source left out: (who, object, trace, first_s, n_sharers)."""
+    once = cells.group_by("who", "object").agg(first_s=cells.first_s.min(), trace=cells.trace.min())
     popular = once.group_by("object").agg(n_sharers=once.count())
     return once.join(popular.filter(popular.n_sharers > 1), "object")
 
@@ -190,16 +205,22 @@ def _enough(n: ibis.ir.Column, is_mixed: ibis.ir.Column, min_objects: int) -> ib
     return (n >= min_objects) | ((n >= 2) & is_mixed)
 
 
-def _pairs(cells: ibis.ir.Table, window_s: int) -> ibis.ir.Table:
-    """Return (a, b, n, trace_min, trace_max) of all pairs that co-shared; n counts cells, so objects or more."""
+def _pair_rows(cells: ibis.ir.Table, window_s: int) -> ibis.ir.Table:
+    """Return (a, b, object, trace), a < b, for each two cells of an object within the window: all pairs, quadratic."""
     early = cells.select("object", "bucket", "trace", one="who", last_s="last_s")
     late = cells.select("object", "bucket", other="who", first_s="first_s")
     same = early.join(late, ["object", "bucket"])
     same = same.filter(same.one < same.other)
     after = early.join(late.mutate(bucket=late.bucket - 1), ["object", "bucket"])
     after = after.filter((after.first_s - after.last_s <= window_s) & (after.one != after.other))
-    rows = stack(same.select("one", "other", "trace"), after.select("one", "other", "trace"))
-    rows = rows.select("trace", a=ibis.least(rows.one, rows.other), b=ibis.greatest(rows.one, rows.other))
+    ends = ["one", "other", "object", "trace"]
+    rows = stack(same.select(ends), after.select(ends))
+    return rows.select("object", "trace", a=ibis.least(rows.one, rows.other), b=ibis.greatest(rows.one, rows.other))
+
+
+def _pairs(cells: ibis.ir.Table, window_s: int) -> ibis.ir.Table:
+    """Return (a, b, n, trace_min, trace_max) of all pairs that co-shared; n counts cells, so objects or more."""
+    rows = _pair_rows(cells, window_s)
     return rows.group_by("a", "b").agg(n=rows.count(), trace_min=rows.trace.min(), trace_max=rows.trace.max())
 
 

@@ -47,14 +47,14 @@ def copies(
     """
     base = keep(_base(posts, readings, members))
     declared = keep(stack(_reposts(base), _forwards(base)))
-    links = _links(base).anti_join(declared, ["from_post", "to_post"])
+    links = _links(base, readings).anti_join(declared, ["from_post", "to_post"])
     return stack(declared, links, _near_copies(base, keep, clock_error_s))
 
 
 def _base(posts: ibis.ir.Table, readings: ibis.ir.Table, members: ibis.ir.Table) -> ibis.ir.Table:
     """Return one slim row a post."""
     return (
-        posts.join(readings.select("post_key", "own_url_key", "url_keys"), "post_key")
+        posts.join(readings.select("post_key", "own_url_key"), "post_key")
         .join(members.select("post_key", "narrative_key", "text_key"), "post_key")
         .select(
             "post_key",
@@ -64,7 +64,6 @@ def _base(posts: ibis.ir.Table, readings: ibis.ir.Table, members: ibis.ir.Table)
             "repost_of",
             "forwarded_from",
             "own_url_key",
-            "url_keys",
             "narrative_key",
             "text_key",
             at=epoch_s(posts.published_at),
@@ -131,14 +130,17 @@ def _forwards(base: ibis.ir.Table) -> ibis.ir.Table:
     return _edges(_as_copy(copy), found, ["to_post"], "forward")
 
 
-def _links(base: ibis.ir.Table) -> ibis.ir.Table:
-    pointing = base.filter(base.url_keys.length() > 0)
-    copy = _as_copy(pointing, url_key=pointing.url_keys.unnest())
+def _links(base: ibis.ir.Table, readings: ibis.ir.Table) -> ibis.ir.Table:
+    pointing = readings.filter(readings.url_keys.length() > 0)
+    pointing = pointing.select("post_key", url_key=pointing.url_keys.unnest())
     addressed = base.filter(base.own_url_key.notnull())
     # one address may be that of several stored posts (edited, collected twice under two ids): the earliest is meant
     rank = ibis.row_number().over(ibis.window(group_by="own_url_key", order_by=["at", "post_key"]))
-    pointed = addressed.semi_join(copy.select(own_url_key="url_key"), "own_url_key").mutate(rank=rank)
+    pointed = addressed.semi_join(pointing.select(own_url_key="url_key"), "own_url_key").mutate(rank=rank)
     original = pointed.filter(pointed["rank"] == 0)
+    # most links point to nothing stored: join by address first
+    pointing = pointing.semi_join(original.select(url_key="own_url_key"), "url_key").join(base, "post_key")
+    copy = _as_copy(pointing, url_key=pointing.url_key)
     return _edges(copy, _as_original(original, url_key=original.own_url_key), ["url_key"], "link")
 
 

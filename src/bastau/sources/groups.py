@@ -15,17 +15,12 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 from bastau.hashing import format_id, hash_string
 from bastau.schemas import COORDINATION
 from bastau.settings import Sources
+from bastau.sources.coordination import N_TESTS, count_tests
 from bastau.sources.relations import epoch_s
 from bastau.tables import conform, empty
 
 MAX_EXAMPLES = 10
 """Most objects shown for a group, and most posts shown for an object."""
-
-N_POPULAR = 24
-"""Objects over which testable pairs are counted exactly."""
-
-MAX_PROFILES = 1024
-"""Most distinct sets of popular objects compared with each other; with more, fewer objects are taken."""
 
 _DAY_S = 86_400
 
@@ -42,7 +37,7 @@ def groups(
     """Return the groups with at least two publishers, as COORDINATION, most certain first.
 
     Pairs are kept at a false-discovery rate of ``max_q`` among all pairs that could have been found
-    (:func:`count_testable`) and clustered by Leiden on their weights. Private accounts take part in the clustering and
+    (:func:`bastau.sources.chance.count_testable`) and clustered by Leiden on their weights. Private accounts take part in the clustering and
     are given as a count only. No disparity filter is used: it removes the edges of a uniform clique (alpha
     is at least .37 for any size), which is the very shape looked for.
 
@@ -51,7 +46,7 @@ def groups(
     p_values = co_shares.column("p_value").to_numpy()
     if not (adjust(p_values, len(p_values)) <= settings.max_q).any():  # true for any larger number of tests, too
         return empty(COORDINATION)
-    adjusted = adjust(p_values, count_testable(shares, settings.min_objects))
+    adjusted = adjust(p_values, _n_tests(co_shares, shares, settings))
     kept = co_shares.append_column("q", pa.array(adjusted)).filter(pa.array(adjusted <= settings.max_q))
     if kept.num_rows == 0:
         return empty(COORDINATION)
@@ -63,53 +58,9 @@ def groups(
     )
 
 
-def count_testable(shares: ibis.ir.Table, min_objects: int) -> int:
-    """Return an upper bound of the number of pairs of sources that could be found, whatever their timing.
-
-    Only pairs with ``min_objects`` objects in common, or two of two traces, at any delay, are tests (Tarone 1990,
-    Biometrics 46: a test that cannot reject is none). Counting them is quadratic; the bound is exact over the most
-    popular objects, where nearly all pairs of sharers are, and takes any one other object in common as enough.
-    So a trending object, or twenty, do not drown the rest in tests.
-    """
-    once = shares.select("source", "trace", "object_key").distinct()
-    popular = once.group_by("trace", "object_key").agg(n=once.count())
-    shared = once.semi_join(popular.filter(popular.n > 1), ["trace", "object_key"])
-    several = shared.group_by("source").agg(n=shared.count())
-    shared = shared.semi_join(several.filter(several.n > 1), "source")
-    sizes = shared.group_by("trace", "object_key").agg(n=shared.count())
-    top = sizes.order_by([sizes.n.desc(), "trace", "object_key"]).limit(N_POPULAR).to_pyarrow()
-    if top.num_rows == 0:
-        return 0
-    sizes = sizes.group_by("n").agg(n_objects=sizes.count()).to_pyarrow()
-    n, n_objects = (sizes.column(name).to_numpy().astype(float) for name in ("n", "n_objects"))
-    all_pairs = float((n * (n - 1) / 2) @ n_objects)
-
-    bits = ibis.memtable(top.drop_columns("n").append_column("bit", pa.array(1 << np.arange(top.num_rows))))
-    profiles = shared.join(bits, ["trace", "object_key"])
-    profiles = profiles.group_by("source").agg(profile=profiles.bit.sum())
-    profiles = profiles.group_by("profile").agg(n=profiles.count()).to_pyarrow()
-    trace = top.column("trace").to_numpy(zero_copy_only=False)
-    traces = [int((1 << np.flatnonzero(trace == name)).sum()) for name in np.unique(trace)]
-    size = top.column("n").to_numpy().astype(float)
-    profile, count = profiles.column("profile").to_numpy(), profiles.column("n").to_numpy().astype(float)
-    bounds = []
-    for k in range(top.num_rows, -1, -1):
-        profile, inverse = np.unique(profile & ((1 << k) - 1), return_inverse=True)
-        count = np.bincount(inverse, count)
-        others = all_pairs - float((size[:k] * (size[:k] - 1) / 2).sum())
-        if len(profile) <= MAX_PROFILES:
-            bounds.append(others + _pairs_in_common(profile, count, traces, min_objects))
-    return round(min(bounds))
-
-
-def _pairs_in_common(profile: np.ndarray, count: np.ndarray, traces: list[int], min_objects: int) -> float:
-    """Return the number of pairs of sources whose profiles (bits, popular objects) have enough in common."""
-    both = profile[:, None] & profile[None, :]
-    n_both = np.bitwise_count(both)
-    is_one_trace = np.logical_or.reduce([(both & ~np.int64(bits)) == 0 for bits in traces])
-    enough = (n_both >= min_objects) | ((n_both >= 2) & ~is_one_trace)
-    ordered = float((np.outer(count, count) * enough).sum()) - float(count @ np.diag(enough))
-    return ordered / 2
+def _n_tests(co_shares: pa.Table, shares: ibis.ir.Table, settings: Sources) -> int:
+    known = (co_shares.schema.metadata or {}).get(N_TESTS)
+    return int(known) if known else count_tests(shares, settings)
 
 
 def adjust(p_values: np.ndarray, n_tests: int) -> np.ndarray:

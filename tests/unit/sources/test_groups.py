@@ -12,8 +12,8 @@ from sources_world import shares as share_table
 
 from bastau.schemas import COORDINATION
 from bastau.settings import Sources
-from bastau.sources.coordination import co_shares, shares
-from bastau.sources.groups import adjust, count_testable, groups
+from bastau.sources.coordination import co_shares, count_tests, shares
+from bastau.sources.groups import adjust, groups
 from bastau.sources.relations import Keep
 
 Rows = list[dict[str, Any]]
@@ -159,14 +159,14 @@ def test_the_number_of_tests_bounds_the_pairs_with_enough_in_common(con: ibis.Ba
         shared.setdefault(source, set()).add((trace, what))
     commons = [one & other for one, other in combinations(shared.values(), 2)]
     truth = sum(len(common) >= 3 or len({trace for trace, _ in common}) >= 2 for common in commons)
-    bound = count_testable(con.create_table("shares", share_table(rows)), 3)
+    bound = count_tests(con.create_table("shares", share_table(rows)), Sources())
     assert truth <= bound < 1.2 * truth
 
 
 def test_one_trending_object_adds_no_tests(con: ibis.BaseBackend) -> None:
     squad_rows = [(f"g{i}", "link", o, 1000.0 * o) for i in range(3) for o in range(3)]
     crowd = [(f"c{i}", "link", 0, float(i)) for i in range(5000)]
-    assert count_testable(con.create_table("shares", share_table(squad_rows + crowd)), 3) == 3
+    assert count_tests(con.create_table("shares", share_table(squad_rows + crowd)), Sources()) == 3
 
 
 def test_no_shares_give_no_groups(con: ibis.BaseBackend, keep: Keep) -> None:
