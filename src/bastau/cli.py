@@ -138,6 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO if options.verbose else logging.ERROR, stream=sys.stderr, format="%(name)s: %(message)s"
     )
+    _keep_kernels()
     try:
         return int(options.run(options))
     except BastauError as error:
@@ -152,6 +153,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:
         logging.getLogger(__name__).info("unexpected", exc_info=True)
+        if torn := _torn_files(options):
+            print("\n".join(f"bastau: {line}" for line in torn), file=sys.stderr)
+            return 1
         print(
             f"bastau: unexpected {type(error).__name__}: {error}\nThis is our fault; please report it with --verbose.",
             file=sys.stderr,
@@ -160,6 +164,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 # ---- what commands share -------------------------------------------------------------------------------
+
+
+def _torn_files(options: argparse.Namespace) -> list[str]:
+    """Return what to say of damaged files; DuckDB reports them in its own words, and only when it comes to them."""
+    from bastau.doctor import examine
+
+    try:
+        damaged = [p for p in examine(_open_home(options)) if p.code == "damaged"]
+    except (BastauError, OSError):
+        return []
+    return [f"{p.path}: damaged; run `bastau doctor --repair`: {p.remedy}" for p in damaged]
+
+
+def _keep_kernels() -> None:
+    """Give numba a folder where it finds none: sources that may not be written, run by a user without a home folder.
+
+    It would refuse to start. The kernels are then compiled for this process alone.
+    """
+    if "NUMBA_CACHE_DIR" in os.environ:
+        return
+    beside = Path(__file__).parent / "__pycache__"
+    own = Path(os.environ.get("XDG_CACHE_HOME") or os.environ.get("HOME", "/") + "/.cache") / "numba"
+    for folder in (beside, own):
+        while not folder.exists():
+            folder = folder.parent  # noqa: PLW2901 - the nearest that is there
+        if os.access(folder, os.W_OK | os.X_OK):
+            return
+    import atexit
+    import shutil
+    import tempfile
+
+    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="bastau-kernels-")
+    atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
 
 
 def _open_home(options: argparse.Namespace, *, create: bool = False) -> "Home":
@@ -228,7 +265,7 @@ def _import(options: argparse.Namespace) -> int:
     mapping = _mapping(options.map)
     for path in options.files:
         if not path.exists():
-            raise ConfigError(f"{path}: no such file")
+            raise ConfigError(f"{path}: no such file; check the spelling")
     from time import perf_counter
 
     home = _open_home(options, create=True)
@@ -259,7 +296,8 @@ def _import(options: argparse.Namespace) -> int:
         parts.append(f"{_number(report.n_rejects)} rejected")
         lines.append(", ".join(parts))
         lines += [f"  note: {note}" for note in report.notes]
-        lines += [f"  rejected {n}: {reason}" for reason, n in count_rejects([report]).items()]
+        firsts = {reason: _place(line, field) + detail for reason, line, field, detail in report.first_rejects}
+        lines += [f"  rejected {n}: {reason}{firsts.get(reason, '')}" for reason, n in count_rejects([report]).items()]
     n_posts = sum(report.n_posts for report in reports)
     n_private = sum(report.n_private for report in reports)
     lines.append(
@@ -274,7 +312,14 @@ def _import(options: argparse.Namespace) -> int:
     if any(report.n_rejects for report in reports):
         lines.append("Rejected rows are kept with their reasons: bastau export rejects -o rejects.csv")
     answer = {"files": [vars(report) for report in reports], "n_posts": n_posts, "seconds": round(seconds, 3)}
-    return _answer(options, answer, lines)
+    _answer(options, answer, lines)
+    n_taken = n_posts + sum(report.n_repeats + report.n_pages + report.n_claims for report in reports)
+    return 0 if n_taken or not any(report.n_rejects for report in reports) else 2
+
+
+def _place(line: int | None, field: str | None) -> str:
+    place = ", ".join([*([f"line {line}"] if line else []), *([field] if field else [])])
+    return f"; first at {place}: " if place else "; first: "
 
 
 def _mapping(pairs: Sequence[str]) -> dict[str, str] | None:

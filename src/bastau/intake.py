@@ -26,7 +26,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FileReport:
-    """What became of one file."""
+    """What became of one file.
+
+    ``reasons`` counts rejects; ``first_rejects`` has the first of each reason as (reason, line, field, detail).
+    """
 
     file: str
     format: str
@@ -38,6 +41,7 @@ class FileReport:
     n_private: int = 0
     n_known_batches: int = 0
     reasons: tuple[tuple[str, int], ...] = ()
+    first_rejects: tuple[tuple[str, int | None, str | None, str], ...] = ()
     notes: tuple[str, ...] = ()
 
     def plus(self, other: "FileReport") -> "FileReport":
@@ -45,8 +49,11 @@ class FileReport:
         reasons = dict(self.reasons)
         for reason, n in other.reasons:
             reasons[reason] = reasons.get(reason, 0) + n
+        seen = {reason for reason, *_ in self.first_rejects}
+        firsts = (*self.first_rejects, *(first for first in other.first_rejects if first[0] not in seen))
         sums = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
-        return replace(self, format=other.format or self.format, reasons=tuple(sorted(reasons.items())), **sums)
+        reasons_now = tuple(sorted(reasons.items()))
+        return replace(self, format=other.format or self.format, reasons=reasons_now, first_rejects=firsts, **sums)
 
 
 _COUNTS = tuple(f.name for f in fields(FileReport) if f.name.startswith("n_"))
@@ -199,8 +206,18 @@ def _without_known(chunk: Chunk, stored: StoredKeys, file: str, now: datetime) -
         n_claims=chunk.claims.num_rows,
         n_private=int(pc.sum(pc.invert(posts.column("is_publisher"))).as_py() or 0),
         reasons=tuple((c["values"], c["counts"]) for c in counts),
+        first_rejects=_first_rejects(rejects),
     )
     return replace(chunk, posts=posts, rejects=rejects), part
+
+
+def _first_rejects(rejects: pa.Table) -> tuple[tuple[str, int | None, str | None, str], ...]:
+    if not rejects.num_rows:
+        return ()
+    found = rejects.select(["reason", "line", "field", "detail"]).group_by("reason", use_threads=False)
+    with_nulls = pc.ScalarAggregateOptions(skip_nulls=False)
+    firsts = found.aggregate([(name, "first", with_nulls) for name in ("line", "field", "detail")]).to_pylist()
+    return tuple((r["reason"], r["line_first"], r["field_first"], r["detail_first"]) for r in firsts)
 
 
 def _commit(lake: Lake, chunk: Chunk, part: FileReport, min_audience: int, now: datetime) -> None:

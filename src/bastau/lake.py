@@ -396,4 +396,6 @@ def sync_folder(folder: Path) -> None:
 
 
 def _short(error: Exception) -> str:
-    return str(error).split("\n", 1)[0][:200]
+    # Arrow's own words repeat the path and go on for lines.
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number) if number else "torn, or not what its name says"
