@@ -134,10 +134,18 @@ def _chunks(
 ) -> Iterator[Chunk]:
     salt = digest(reader.name.encode(), repr(sorted((request.mapping or {}).items())).encode())
     notes = tuple(member.notes)
-    for batch in reader.read(stream, request):
+    for batch in _named(reader.read(stream, request), member.name):
         chunk = _chunk(batch, salt, member.name, reader.name, authors, now, opened.raw.count - taken, notes)
         taken, notes = opened.raw.count, ()
         yield chunk
+
+
+def _named(batches: Iterator[Batch], file: str) -> Iterator[Batch]:
+    """Yield ``batches``; an error in the middle of one says which file, also where the reader does not know it."""
+    try:
+        yield from batches
+    except InputError as error:
+        raise error if str(error).startswith(file) else InputError(f"{file}: {error}") from error
 
 
 def _chunk(
@@ -236,7 +244,7 @@ def _recognise(member: Member, *, mapped: bool, format: str | None = None) -> tu
     is_archive = start.startswith((b"WARC/", b"filedesc://"))
     stream = member.stream if is_archive else as_utf8(member)
     head = Head.of(stream.peek(HEAD_BYTES)[:HEAD_BYTES])
-    if not head.data:
+    if not head.data.strip():
         raise InputError(f"{member.name}: is empty; was the export finished?")
     if head.is_binary and not is_archive:
         raise InputError(f"{member.name}: holds binary data, no text; export it as CSV or NDJSON")
