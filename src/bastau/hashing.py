@@ -9,7 +9,7 @@ import numba as nb
 import numpy as np
 import pyarrow as pa
 
-from bastau.tables import utf8_buffers
+from bastau.tables import strings_from_buffers, utf8_buffers
 
 _P1 = np.uint64(0x9E3779B185EBCA87)
 _P2 = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -104,6 +104,19 @@ def format_id(prefix: str, key: int) -> str:
         digits.append(_DIGITS[number & 31])
         number >>= 5
     return prefix + "".join(reversed(digits))
+
+
+def format_ids(prefix: str, keys: np.ndarray) -> pa.Array:
+    """Return :func:`format_id` of each of ``keys`` (int64) as a string array."""
+    shifts = np.arange(60, -1, -5, dtype=np.uint64)
+    digits = np.frombuffer(_DIGITS.encode(), np.uint8)
+    numbers = (keys.astype(np.int64).view(np.uint64)[:, None] >> shifts) & np.uint64(31)
+    lead = np.frombuffer(prefix.encode(), np.uint8)
+    letters = np.empty((len(keys), len(lead) + 13), np.uint8)
+    letters[:, : len(lead)] = lead
+    letters[:, len(lead) :] = digits[numbers]
+    offsets = np.arange(len(keys) + 1, dtype=np.int64) * letters.shape[1]
+    return strings_from_buffers(offsets, letters.reshape(-1))
 
 
 def parse_id(prefix: str, text: str) -> int | None:

@@ -20,14 +20,13 @@ import pyarrow.compute as pc
 
 from bastau import __version__
 from bastau.engine import Engine
-from bastau.hashing import format_id
 from bastau.home import Generation, Home
-from bastau.lake import LAKE_TABLES, Lake, write_whole
+from bastau.lake import LAKE_TABLES, Lake, LakeFile, write_whole
 from bastau.narratives.changes import changes
 from bastau.narratives.summary import summarise
 from bastau.narratives.update import State, update
 from bastau.reading import read_batch, read_fingerprint
-from bastau.schemas import NARRATIVE_CHANGES, NARRATIVES, POSTS, TABLES
+from bastau.schemas import NARRATIVE_CHANGES, POSTS, READINGS, TABLES
 from bastau.settings import Settings
 from bastau.sources.amplifiers import amplifiers
 from bastau.sources.coordination import co_shares, shares
@@ -181,9 +180,7 @@ def _relational(home: Home, engine: Engine, generation: Generation, clock: _Cloc
     posts, readings, members = (engine.table(name) for name in ("posts", "readings", "members"))
 
     clock.step("summaries")
-    rows = engine.collect(summarise(posts, readings, members))
-    ids = pa.array([format_id("n", key) for key in rows.column("narrative_key").to_pylist()], pa.string())
-    generation.write("narratives", rows.append_column(NARRATIVES.field("narrative_id"), ids).sort_by("narrative_key"))
+    generation.write("narratives", summarise(posts, readings, members, keep=engine.keep))
     engine.open({"narratives": generation.paths("narratives")})
 
     clock.step("copies")
@@ -207,17 +204,35 @@ def _relational(home: Home, engine: Engine, generation: Generation, clock: _Cloc
 
 def _new_posts(lake: Lake, batches: Sequence[str]) -> pa.Table:
     """Return post_key, published_at, repost_of (from posts), text_key, bands and folded (from readings) of ``batches``."""
-    posts = lake.read("posts", ["post_key", "published_at", "repost_of"], batches)
-    readings = lake.read("readings", ["post_key", "text_key", "bands", "folded"], batches)
-    wanted = np.argsort(posts.column("post_key").to_numpy(), kind="stable")
-    given = np.argsort(readings.column("post_key").to_numpy(), kind="stable")
-    posts, readings = posts.take(pa.array(wanted)), readings.take(pa.array(given))
-    if not posts.column("post_key").equals(readings.column("post_key")):
-        # Erasure may have removed posts whose readings are still there, never the other way round.
-        readings = readings.filter(pc.is_in(readings.column("post_key"), posts.column("post_key").combine_chunks()))
-    for name in ("text_key", "bands", "folded"):
-        posts = posts.append_column(name, readings.column(name))
-    return posts
+    wanted = set(batches)
+    readings_of = {batch: file for file in lake.files("readings") for batch in file.batches}
+    parts = []
+    for file in lake.files("posts"):
+        if wanted.isdisjoint(file.batches):
+            continue
+        posts = lake.read_file(file, ["post_key", "published_at", "repost_of"])
+        readings = lake.read_file(readings_of[file.batches[0]], ["post_key", "text_key", "bands", "folded"])
+        if not posts.column("post_key").equals(readings.column("post_key")):
+            # Compaction and erasure may have put the two in different files; the keys are the same.
+            readings = _rows_of(readings_of, lake, file.batches, posts.column("post_key").to_numpy())
+        parts.append(
+            pa.table([*posts.columns, *readings.columns[1:]], [*posts.column_names, *readings.column_names[1:]])
+        )
+    return pa.concat_tables(parts) if parts else _NEW_POSTS.empty_table()
+
+
+_NEW_POSTS = pa.schema(
+    [POSTS.field(name) for name in ("post_key", "published_at", "repost_of")]
+    + [READINGS.field(name) for name in ("text_key", "bands", "folded")]
+)
+
+
+def _rows_of(readings_of: dict[str, LakeFile], lake: Lake, batches: Sequence[str], post_keys: np.ndarray) -> pa.Table:
+    files = {readings_of[batch].path: readings_of[batch] for batch in batches}
+    rows = pa.concat_tables([lake.read_file(f, ["post_key", "text_key", "bands", "folded"]) for f in files.values()])
+    keys = rows.column("post_key").to_numpy()
+    order = np.argsort(keys, kind="stable")
+    return rows.take(pa.array(order[np.searchsorted(keys[order], post_keys)]))
 
 
 def _folded_texts(home: Home, text_keys: np.ndarray) -> pa.Table:

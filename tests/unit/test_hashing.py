@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bastau.hashing import format_id, hash_string, hash_strings, parse_id
+from bastau.hashing import format_id, format_ids, hash_string, hash_strings, parse_id
 
 P1, P2, P3, P4, P5 = (
     0x9E3779B185EBCA87,
@@ -116,3 +116,9 @@ def test_what_is_no_id_is_none_and_what_is_one_is_canonical(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "n", "n000000000000", "g0000000000000", "n000000000000u", "nzzzzzzzzzzzzz"])
 def test_near_ids_are_refused(text: str) -> None:
     assert parse_id("n", text) is None
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=30))
+def test_ids_made_in_columns_equal_ids_made_one_by_one(keys: list[int]) -> None:
+    expected = [format_id("n", key) for key in keys]
+    assert format_ids("n", np.array(keys, np.int64)).to_pylist() == expected
