@@ -313,7 +313,7 @@ CO_SHARES = pa.schema(
             required=True,
         ),
         _field("expected", pa.float64(), "objects expected by chance under the null", required=True),
-        _field("p_value", pa.float64(), "Poisson tail of n_objects given expected", required=True),
+        _field("p_value", pa.float64(), "chance of so many objects so close in time under the null", required=True),
     ]
 )
 EXAMPLE = pa.struct([("trace", pa.string()), ("object", pa.string()), ("post_ids", pa.list_(pa.string()))])

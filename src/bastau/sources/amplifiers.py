@@ -23,12 +23,17 @@ def amplifiers(copies: ibis.ir.Table, posts: ibis.ir.Table) -> ibis.ir.Table:
     publishers = posts.filter(posts.is_publisher).select("post_key")
     shown = copies.semi_join(publishers, copies.from_post == publishers.post_key)
     once = shown.group_by("narrative_key", "from_source", "from_post", "to_source").agg(credit=shown["credit"].max())
-    within = once.group_by("narrative_key", "from_source", "from_post").agg(repeats=once["credit"].sum())
+    within = once.group_by("narrative_key", "from_source", "from_post").agg(repeats=_total(once["credit"]))
     within = within.filter(within.narrative_key.notnull())
     overall = once.group_by("from_source", "from_post", "to_source").agg(credit=once["credit"].max())
-    overall = overall.group_by("from_source", "from_post").agg(repeats=overall["credit"].sum())
+    overall = overall.group_by("from_source", "from_post").agg(repeats=_total(overall["credit"]))
     overall = overall.mutate(narrative_key=ibis.null("int64")).select(within.columns)
     return _h_index(stack(within, overall))
+
+
+def _total(credit: ibis.ir.Column) -> ibis.ir.Column:
+    """Return the sum to nine digits: three thirds are one in whatever order they come, or an index would be missed."""
+    return credit.sum().round(9)
 
 
 def _h_index(repeats: ibis.ir.Table) -> ibis.ir.Table:
@@ -40,6 +45,6 @@ def _h_index(repeats: ibis.ir.Table) -> ibis.ir.Table:
     ranked = repeats.mutate(passes=(repeats.repeats >= rank).ifelse(1, 0))
     return (
         ranked.group_by(*source)
-        .agg(score=ranked.passes.sum(), n_posts=ranked.count(), n_repeats=ranked.repeats.sum())
+        .agg(score=ranked.passes.sum(), n_posts=ranked.count(), n_repeats=_total(ranked.repeats))
         .rename(source="from_source")
     )

@@ -124,13 +124,10 @@ def co_share_pairs(shares: pa.Table, window_s: int, *, min_objects: int = 2, thr
         window_s: seconds, both ends included.
         min_objects: 1 or more.
     """
-    who = hash_strings(shares.column("source"))
-    mix = np.array(list(_MIX.values()))[pc.index_in(shares.column("trace"), pa.array(_MIX)).to_numpy()]
-    at = shares.column("shared_at").cast(pa.int64()).to_numpy() // 1_000_000
-    table = pa.table({"who": who, "object": shares.column("object_key").to_numpy() ^ mix, "at": at})
+    numbers = as_numbers(shares)
     con = ibis.duckdb.connect(threads=threads)
     try:
-        cells = con.create_table("shares", table)
+        cells = con.create_table("shares", numbers)
         at = cells["at"]
         cells = cells.mutate(bucket=at // window_s, first_s=at, last_s=at, trace=ibis.literal(0))
         rows = _pair_rows(cells, window_s)
@@ -138,9 +135,10 @@ def co_share_pairs(shares: pa.Table, window_s: int, *, min_objects: int = 2, thr
         found = pairs.filter(pairs.n_objects >= min_objects).to_pyarrow()
     finally:
         con.disconnect()
+    who = numbers.column("who")
     keys = pc.unique(pa.chunked_array([*found.column("a").chunks, *found.column("b").chunks], pa.int64()))
-    is_found = np.flatnonzero(pc.is_in(pa.array(who), keys).to_numpy(zero_copy_only=False))
-    first = pa.array(is_found).take(pc.index_in(keys, pa.array(who[is_found])))
+    is_found = np.flatnonzero(pc.is_in(who, keys).to_numpy(zero_copy_only=False))
+    first = pa.array(is_found).take(pc.index_in(keys, who.take(is_found).combine_chunks()))
     name = {end: shares.column("source").take(first.take(pc.index_in(found.column(end), keys))) for end in "ab"}
     is_ordered = pc.less(name["a"], name["b"])
     table = pa.table(
@@ -151,6 +149,18 @@ def co_share_pairs(shares: pa.Table, window_s: int, *, min_objects: int = 2, thr
         }
     )
     return table.sort_by([("source_a", "ascending"), ("source_b", "ascending")])
+
+
+def as_numbers(shares: pa.Table) -> pa.Table:
+    """Return (who, object, at), all int64, of a table of shares: hashed source, trace and object in one, whole seconds."""
+    mix = np.array(list(_MIX.values()))[pc.index_in(shares.column("trace"), pa.array(_MIX)).to_numpy()]
+    return pa.table(
+        {
+            "who": hash_strings(shares.column("source")),
+            "object": shares.column("object_key").to_numpy() ^ mix,
+            "at": shares.column("shared_at").cast(pa.int64()).to_numpy() // 1_000_000,
+        }
+    )
 
 
 def _number(shares: ibis.ir.Table) -> ibis.ir.Table:
