@@ -290,7 +290,9 @@ def _named(pairs: ibis.ir.Table, who: ibis.ir.Table) -> ibis.ir.Table:
 def _weigh(tested: ibis.ir.Table, weighed: pa.Table, n_sources: int, window_s: int) -> pa.Table:
     """Add weight, expected and p_value to the pairs; ``weighed`` has a row for each object that a pair has in common."""
     pairs = tested.to_pyarrow().sort_by([("a", "ascending"), ("b", "ascending")])
-    rows = weighed.sort_by([("a", "ascending"), ("b", "ascending")])
+    # by every column, so that sums agree to the last digit whichever engine brought the rows
+    columns = dict.fromkeys(["a", "b", *weighed.column_names])
+    rows = weighed.sort_by([(name, "ascending") for name in columns])
     if pairs.num_rows == 0:
         return empty(CO_SHARES)
     a, b = rows.column("a").to_numpy(), rows.column("b").to_numpy()
@@ -299,12 +301,12 @@ def _weigh(tested: ibis.ir.Table, weighed: pa.Table, n_sources: int, window_s: i
     occasions = np.stack([pairs.column(f"n_{i}").to_numpy() for i in range(N_SCALES)], axis=1)
     is_close = np.nan_to_num(rows.column("delay_s").to_numpy(), nan=np.inf) <= window_s
     rarity = np.log(n_sources / rows.column("n_sharers").to_numpy()) * is_close
-    columns = {
+    weights = {
         "weight": np.add.reduceat(rarity, starts),
         "expected": np.add.reduceat(q[:, 0], starts),
         "p_value": p_values(occasions, np.append(starts, len(a)), q),
     }
-    for name, values in columns.items():
+    for name, values in weights.items():
         pairs = pairs.append_column(name, pa.array(values))
     return conform(pairs, CO_SHARES).sort_by([("source_a", "ascending"), ("source_b", "ascending")])
 
