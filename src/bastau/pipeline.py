@@ -26,6 +26,7 @@ from bastau.narratives.changes import changes
 from bastau.narratives.summary import summarise
 from bastau.narratives.update import State, update
 from bastau.reading import read_batch, read_fingerprint
+from bastau.renewal import find_touched, renew_copies, renew_summaries
 from bastau.schemas import NARRATIVE_CHANGES, POSTS, READINGS, TABLES
 from bastau.settings import Settings
 from bastau.sources.amplifiers import amplifiers
@@ -148,10 +149,11 @@ def run(
     generation.write("state_posts", state.posts)
     history = _history(previous, state.members, number)
     generation.write("narrative_changes", history)
-    n_posts = state.members.num_rows
+    members = state.members
+    n_posts = members.num_rows
     del state
 
-    _relational(home, engine, generation, clock)
+    _relational(home, engine, generation, clock, members, previous if usable else None)
     n_narratives = generation.read("narratives", ["narrative_key"]).num_rows
     n_groups = generation.read("coordination", ["group_id"]).num_rows
     clock.step("put in force")
@@ -173,19 +175,34 @@ def run(
     return report
 
 
-def _relational(home: Home, engine: Engine, generation: Generation, clock: _Clock) -> None:
+def _relational(
+    home: Home,
+    engine: Engine,
+    generation: Generation,
+    clock: _Clock,
+    members_now: pa.Table,
+    previous: Generation | None,
+) -> None:
     settings = home.settings.sources
     sources = home.sources() | {name: generation.paths(name) for name in TABLES if generation.paths(name)}
     engine.open({name: sources[name] for name in ("posts", "readings", "members")})
     posts, readings, members = (engine.table(name) for name in ("posts", "readings", "members"))
 
     clock.step("summaries")
-    generation.write("narratives", summarise(posts, readings, members, keep=engine.keep))
+    touched = None if previous is None else find_touched(previous.read("members"), members_now)
+    if previous is None or touched is None:
+        generation.write("narratives", summarise(posts, readings, members, keep=engine.keep))
+    else:
+        generation.write("narratives", renew_summaries(engine, members_now, previous.read("narratives"), touched))
     engine.open({"narratives": generation.paths("narratives")})
 
     clock.step("copies")
-    edges = copies(posts, readings, members, keep=engine.keep, clock_error_s=settings.clock_error_s)
-    generation.write("copies", engine.collect(edges))
+    if previous is None or touched is None:
+        edges = copies(posts, readings, members, keep=engine.keep, clock_error_s=settings.clock_error_s)
+        generation.write("copies", engine.collect(edges))
+    else:
+        before = previous.read("copies")
+        generation.write("copies", renew_copies(engine, before, touched, clock_error_s=settings.clock_error_s))
     engine.open({"copies": generation.paths("copies")})
 
     clock.step("first seen")

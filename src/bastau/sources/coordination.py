@@ -98,7 +98,11 @@ def co_shares(shares: ibis.ir.Table, *, keep: Keep, settings: Sources) -> pa.Tab
     common = keep(_common(candidates, sharing))
     within = keep(_within(common, live, window_s))
     tested = keep(_tested(within, settings))
-    shared = common.semi_join(tested, ["a", "b"]).left_join(_occasions(within), ["a", "b", "object"])
+    once = keep(_occasions(within))
+    # What came along in the same posts says nothing more, for or against: neither an occasion nor a missed one.
+    along = within.select("a", "b", "object").distinct().anti_join(once, ["a", "b", "object"])
+    shared = common.semi_join(tested, ["a", "b"]).anti_join(along, ["a", "b", "object"])
+    shared = shared.left_join(once, ["a", "b", "object"])
     shared = keep(shared.select("a", "b", "object", "delay_s"))
     weighed = shared.join(chances(sharing, shared, window_s), "object").drop("object")
     n_sources = who.count().to_pyarrow().as_py()
