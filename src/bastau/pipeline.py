@@ -215,8 +215,15 @@ def _relational(
     clock.step("coordination")
     shared = engine.keep(shares(posts, readings, members))
     pairs = co_shares(shared, keep=engine.keep, settings=settings)
-    generation.write("co_shares", pairs)
     generation.write("coordination", groups(pairs, shared, posts, readings, settings=settings))
+    publishers = engine.collect(posts.filter(posts.is_publisher).select("source").distinct()).column("source")
+    generation.write("co_shares", _between(pairs, publishers))
+
+
+def _between(pairs: pa.Table, publishers: pa.ChunkedArray) -> pa.Table:
+    """Return the pairs of publishers: a p-value about private accounts is needed for a count, and is never stored."""
+    known = publishers.combine_chunks()
+    return pairs.filter(pc.and_(*(pc.is_in(pairs.column(end), known) for end in ("source_a", "source_b"))))
 
 
 def _new_posts(lake: Lake, batches: Sequence[str]) -> pa.Table:
