@@ -1,5 +1,6 @@
 """Groups of sources that move together, from the pairs that did so beyond chance."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ MAX_EXAMPLES = 10
 """Most objects shown for a group, and most posts shown for an object."""
 
 _DAY_S = 86_400
+_PSEUDONYM = re.compile("@?p~[a-z2-7]{16}")
 
 
 def groups(
@@ -184,7 +186,8 @@ def _name_objects(rows: list[dict[str, object]], posts: ibis.ir.Table, readings:
         row["examples"] = [
             {
                 "trace": trace,
-                "object": _object_name(trace, key, by_key[keys[0]]),
+                # The id or address of a private account's post holds its pseudonym (SCOPE, rule 2).
+                "object": _PSEUDONYM.sub("@…", _object_name(trace, key, by_key[keys[0]])),
                 "post_ids": [by_key[k]["post_id"] for k in keys],
             }
             for trace, key, keys in row["examples"]  # type: ignore[attr-defined]
