@@ -69,7 +69,7 @@ def timeline(
         ranked = sorted(counts, key=lambda label: (-sum(counts[label]), label))
         kept = {label: tuple(counts[label]) for label in ranked[:MOST_SERIES]}
         if rest := ranked[MOST_SERIES:]:
-            together = [counts[label] for label in rest] + [list(kept["other"])] * ("other" in kept)
+            together = [counts[label] for label in rest] + [counts["other"] for label in kept if label == "other"]
             kept["other"] = tuple(map(sum, zip(*together, strict=True)))
         return kept
 

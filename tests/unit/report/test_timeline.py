@@ -29,12 +29,13 @@ def test_gaps_cover_the_empty_bins_and_nothing_else(counts: list[int]) -> None:
     assert all(a.end < b.start for a, b in itertools.pairwise(found))
 
 
+@pytest.mark.parametrize("first", ["other", "x"])
 @pytest.mark.parametrize("n_platforms", [1, MOST_SERIES, MOST_SERIES + 4])
-def test_small_series_are_summed_and_no_post_is_lost(n_platforms: int) -> None:
+def test_small_series_are_summed_and_no_post_is_lost(n_platforms: int, first: str) -> None:
     con = duckdb.connect()
     con.execute(
         f"""create table t as select 1000000 * i as at_us, 'und' as language,
-            case when i % {n_platforms} = 0 then 'other' else 'p' || (i % {n_platforms}) end as platform
+            case when i % {n_platforms} = 0 then '{first}' else 'p' || (i % {n_platforms}) end as platform
             from range(1000) r(i)"""
     )
     made = timeline(con, "t")
