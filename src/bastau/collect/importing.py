@@ -3,7 +3,8 @@
 import base64
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -134,10 +135,20 @@ def _chunks(
 ) -> Iterator[Chunk]:
     salt = digest(reader.name.encode(), repr(sorted((request.mapping or {}).items())).encode())
     notes = tuple(member.notes)
-    for batch in _named(reader.read(stream, request), member.name):
-        chunk = _chunk(batch, salt, member.name, reader.name, authors, now, opened.raw.count - taken, notes)
-        taken, notes = opened.raw.count, ()
-        yield chunk
+    with contextlib.closing(_ahead(_named(reader.read(stream, request), member.name))) as batches:
+        for batch in batches:
+            chunk = _chunk(batch, salt, member.name, reader.name, authors, now, opened.raw.count - taken, notes)
+            taken, notes = opened.raw.count, ()
+            yield chunk
+
+
+def _ahead(batches: Iterator[Batch]) -> Generator[Batch, None, None]:
+    """Yield ``batches``, the next one being read by a thread while this one is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, batches, None)
+            yield batch
 
 
 def _named(batches: Iterator[Batch], file: str) -> Iterator[Batch]:

@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -30,6 +31,8 @@ class Pseudonyms:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        # The busy are few: most posts of a chunk are by authors, and mention handles, of chunks before.
+        self.pseudonym = lru_cache(maxsize=1 << 18)(self._pseudonym)
 
     @classmethod
     def open(cls, folder: Path, now: datetime, key_days: int) -> Self:
@@ -48,7 +51,7 @@ class Pseudonyms:
         except OSError as error:
             raise ConfigError(f"{folder}: the pseudonym key cannot be kept there: {error.strerror}") from error
 
-    def pseudonym(self, platform: str, handle: str) -> str:
+    def _pseudonym(self, platform: str, handle: str) -> str:
         """Return ``p~`` and 16 base-32 digits; the case of the handle does not matter."""
         text = f"{platform}\0{handle.casefold()}".encode("utf-8", "surrogatepass")
         digest = hashlib.blake2b(text, key=self._key, digest_size=_DIGEST_BYTES, person=b"bastau").digest()
