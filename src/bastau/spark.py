@@ -18,8 +18,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import sqlglot.expressions as sge
 from ibis.backends.pyspark import Backend
 from ibis.backends.pyspark.datatypes import PySparkSchema
+from ibis.backends.sql.compilers.pyspark import PySparkCompiler
 from ibis.formats.pyarrow import PyArrowData
 from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
@@ -134,7 +136,7 @@ class SparkEngine:
         the driver's memory. The rows lie on the executors; with ``spark.checkpoint.dir`` set they lie there and outlive
         an executor.
         """
-        # Typed by Ibis: Spark would make decimals of float literals.
+        # Spark counts in narrower integers than Ibis expects of the next expression.
         frame = self._ibis.frame(expression).to(PySparkSchema.from_ibis(expression.schema()))
         frame = frame.checkpoint() if self._spark.conf.get("spark.checkpoint.dir", None) else frame.localCheckpoint()
         self._n_kept += 1
@@ -158,8 +160,21 @@ class SparkEngine:
         self._temporary.cleanup()
 
 
+class _Compiler(PySparkCompiler):  # type: ignore[misc]
+    """Ibis' compiler, with fractions as double precision: Spark takes 0.5 for a decimal and cuts digits off quotients."""
+
+    __slots__ = ()
+
+    def visit_NonNullLiteral(self, op: Any, *, value: Any, dtype: Any) -> Any:
+        if dtype.is_floating():
+            return self.cast(sge.convert(repr(value)), dtype)
+        return super().visit_NonNullLiteral(op, value=value, dtype=dtype)
+
+
 class _Ibis(Backend):  # type: ignore[misc]
     """Ibis on Spark, with results through Arrow: by way of pandas missing integers would become floats."""
+
+    compiler = _Compiler()
 
     def frame(self, expression: Any) -> DataFrame:
         """Return the expression as a data frame, not computed yet."""
