@@ -44,6 +44,8 @@ _PROFILE = re.compile(
 )
 _MENTION = re.compile(rf"@(?P<handle>{_NAME}*\w)(?:@(?P<host>[\w\-]+(?:\.[\w\-]+)+))?")
 _VK_LINK = re.compile(r"\[(?P<handle>[\w.]+)\|(?P<name>[^\]\n]{1,300})\]")
+_VK_OWNER = re.compile(r"(?<=[?&][wz]=)(?P<kind>[a-z]+)(?P<owner>\d+)(?=_\d)", re.IGNORECASE)
+"""The post or photo that a VK address opens over another page: ``?w=wall1_2``."""
 _VK_NAMED = re.compile(r"@(?P<handle>id\d+)\s*\((?P<name>[^)\n]{1,300})\)")
 _MARKDOWN = re.compile(r"\[(?P<name>[^\]\[\n]{1,300})\]\((?P<url>[^()\s]{4,2000})\)")
 _ANCHOR = re.compile(r"<a\b(?P<attrs>[^>]{1,4000})>(?P<name>.{0,1000}?)</a\s*>", re.IGNORECASE | re.DOTALL)
@@ -143,12 +145,19 @@ def _scrub_visible(text: str, platform: str, replace: Replace, own: Own | None, 
             return whole[:start].replace(people[1], pseudonym) + pseudonym + whole[end:]
         return whole[:start] + pseudonym + whole[end:]
 
+    def vk_owner(match: re.Match[str]) -> str:
+        pseudonym = _pseudonym("vk", f"id{match['owner']}", replace)
+        return match[0] if pseudonym is None else f"{match['kind']}{pseudonym}"
+
+    def address(text: str) -> str:
+        return _VK_OWNER.sub(vk_owner, _PROFILE.sub(profile, text))
+
     def named(match: re.Match[str]) -> str:
-        url = _PROFILE.sub(profile, match["url"])
+        url = address(match["url"])
         return match[0] if url == match["url"] else f"[{_shown(url)}]({url})"
 
     def anchor(match: re.Match[str]) -> str:
-        attrs = _PROFILE.sub(profile, match["attrs"])
+        attrs = address(match["attrs"])
         is_mention = re.search(r"""class\s*=\s*["'][^"']*\bmention\b""", attrs, re.IGNORECASE) is not None
         if attrs == match["attrs"] and (not is_mention or "#" in match["name"] or _PROFILE.search(attrs)):
             return match[0]
@@ -193,7 +202,7 @@ def _scrub_visible(text: str, platform: str, replace: Replace, own: Own | None, 
     if "/" in text or ".t.me" in text.lower():
         # Only such words can be addresses: the pattern is too costly for every letter of a long text.
         words = _SEPARATORS.split(text)
-        text = "".join([_PROFILE.sub(profile, w) if "/" in w or ".t.me" in w.lower() else w for w in words])
+        text = "".join([address(w) if "/" in w or ".t.me" in w.lower() else w for w in words])
     text_now = text
     text = _MENTION.sub(mention, text) if "@" in text else text
     return own[0].sub(own[1], text) if own else text
@@ -206,10 +215,26 @@ def without_names(source: str) -> str:
     """
 
     def plain(match: re.Match[str]) -> str:
-        profile = _PROFILE.search(match["attrs"])
-        return f"<a{match['attrs']}>{profile[0]}</a>" if profile is not None and _target(profile)[1] else match[0]
+        address = _address_in(match["attrs"])
+        return match[0] if address is None else f"<a{match['attrs']}>{address}</a>"
 
     return _ANCHOR.sub(plain, source)
+
+
+def names_somebody(address: str) -> bool:
+    """Say whether an address has somebody's handle or number in it."""
+    return _address_in(address) is not None
+
+
+def _address_in(text: str) -> str | None:
+    """Return the first profile address in ``text``, plain or in disguise."""
+    for plain in (text, normalise(text)):
+        profile, owner = _PROFILE.search(plain), _VK_OWNER.search(plain)
+        if profile is not None and _target(profile)[1]:
+            return profile[0] if profile["tg"] else f"https://{profile[0]}"
+        if owner is not None:
+            return f"https://vk.com/id{owner['owner']}"
+    return None
 
 
 def _shown(url: str) -> str:

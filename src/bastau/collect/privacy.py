@@ -32,6 +32,9 @@ _FEDI_HOLDER = re.compile(r"(@?)([\w.\-]+@[\w.\-]+)(?=[/#])")
 _DONE_ADDRESS = r"^https?://[A-Za-z0-9.\-]+/(?:@|s/|users/|profile/|u/)?p~[a-z2-7]{16}(?:[/?#][A-Za-z0-9/_=\-]*)?$"
 """An address whose handle is a pseudonym already; what follows it has no room for another host or handle."""
 _OWN_ADDRESS = r"^https?://[A-Za-z0-9.\-]+/(?:@|s/|users/|profile/|u/)?([A-Za-z0-9_.\-]+)(?:[/?#][A-Za-z0-9/_=\-]*)?$"
+_SECOND_OWNER = r"[?&][wz]="
+"""VK opens somebody's post over another page; such an address names two."""
+_LOCAL_NAME = r"^([^@]{3,}?)(?:@.*|\.bsky\.social)$"
 _TOKENS = re.compile(r"([^\w.\-]+)")
 _PARTS = re.compile(r"([^A-Za-z0-9]+)")
 _MAX_RUN = 6
@@ -314,6 +317,7 @@ def scrub_column(frame: pl.DataFrame, authors: Authors, *, is_own_address: bool 
     settled = value.str.contains(_DONE_ADDRESS)
     if is_own_address:
         settled |= value.str.extract(_OWN_ADDRESS, 1).str.to_lowercase() == pl.col("handle")
+    settled &= ~value.str.contains(_SECOND_OWNER)
     slow = frame.select((hinted & ~settled.fill_null(value=False)).fill_null(value=False)).to_series()
     slow |= pl.Series((flags & CLOSER_LOOK) > 0) | frame.select(_names_own_in_letters()).to_series()
     values = frame.get_column("value")
@@ -335,7 +339,7 @@ def _without_own(frame: pl.DataFrame) -> pl.Series:
     name = pl.col("_name").str.to_lowercase()
     words = frame.select(
         pl.col("_own").fill_null(""), pl.when(_is_ascii(pl.col("_name"))).then(name).fill_null("").alias("_name"),
-        pl.col("_own").str.extract(r"^([^@]{3,})@").fill_null("").alias("local"),
+        pl.col("_own").str.extract(_LOCAL_NAME).fill_null("").alias("local"),
     )  # fmt: skip
     column = frame.get_column("value")
     replaced = replace_words(

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from bastau.collect.handles import names_somebody
 from bastau.collect.json_items import Item, Path, walk
 from bastau.collect.reading import MAX_BATCH_BYTES, Batch, Head, Problem, Request, Row, digest, raw_table
 from bastau.errors import InputError
@@ -110,8 +111,10 @@ def plain_text(text: Any) -> str | None:
             parts.append(part)
         elif isinstance(part, dict):
             shown = str(part.get("text") or "")
-            named = part.get("type") == "mention_name"
-            parts.append(f"[{shown}](tg://user?id={part.get('user_id')})" if named else shown)
+            address = str(part.get("href") or "")
+            if part.get("type") == "mention_name":
+                address = f"tg://user?id={part.get('user_id')}"
+            parts.append(f"[{shown}]({address})" if names_somebody(address) else shown)
     return "".join(parts)
 
 
