@@ -60,8 +60,10 @@ def bastau(*arguments: str | Path, home: Path) -> str:
 def test_the_whole_way_gives_the_same_on_s3_as_on_disk(bucket: str, tmp_path: Path) -> None:
     bastau("simulate", "--posts", "3200", "-o", tmp_path / "sample", home=tmp_path / "x")
     local, remote = tmp_path / "local", tmp_path / "remote"
-    remote.mkdir()
-    (remote / "bastau.toml").write_text(f'[lake]\nroot = "{bucket}"\n')
+    # Every account a publisher: pseudonyms differ from home to home.
+    for home, lake in ((local, ""), (remote, f'[lake]\nroot = "{bucket}"\n')):
+        home.mkdir()
+        (home / "bastau.toml").write_text(f"[publishers]\nmin_audience = 0\n{lake}")
     for home in (local, remote):
         bastau("import", tmp_path / "sample" / "posts.ndjson", home=home)
         bastau("run", home=home)
