@@ -289,7 +289,7 @@ def _import(options: argparse.Namespace) -> int:
     seconds = perf_counter() - start
     lines = []
     for report in reports:
-        parts = [f"{report.file}: {report.format}: {_number(report.n_posts)} posts stored"]
+        parts = [f"{report.file}: {report.format or 'holds no rows'}: {_number(report.n_posts)} posts stored"]
         parts += [f"{_number(n)} {what}" for n, what in ((report.n_pages, "pages"), (report.n_claims, "claims")) if n]
         if report.n_repeats or report.n_known_batches:
             parts.append(f"{_number(report.n_repeats)} already there")

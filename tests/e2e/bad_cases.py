@@ -493,6 +493,7 @@ CASES: tuple[Case, ...] = (
         2,
         {"bad_json": 1},
     ),
+    Case("only a header", _import("posts.csv", "post_id,platform,source,published_at,text\n"), 0, ("posts.csv: holds no rows: 0 posts stored",), 0),
     # ---- packing
     Case("gzip bomb", gzip_bomb, 2, ("bomb.ndjson.gz", "more than 200 times its size", "unpack it yourself"), 3, {"too_long": 1}),
     Case("zip bomb", zip_bomb, 2, ("bomb.zip:posts.ndjson", "more than 200 times its size", "unpack it yourself"), 0),
