@@ -15,7 +15,9 @@ import pytest
 N_POSTS = 12_000
 
 
-def bastau(*arguments: str | Path, home: Path, check: int | None = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+def bastau(
+    *arguments: str | Path, home: Path, check: int | None = 0, **environment: str
+) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [sys.executable, "-m", "bastau", *map(str, arguments), "--home", str(home)],
         capture_output=True,
@@ -116,7 +118,9 @@ def test_twenty_kills_lose_nothing_and_double_nothing(posts: Path, calm: Path, t
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "small"
     folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(folder)], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(folder)], capture_output=True, check=False
+    ).returncode:
         pytest.skip("a small tmpfs cannot be mounted here (needs root)")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
@@ -165,7 +169,9 @@ def grouping_of_generation(home: Path) -> tuple[int, int]:
     return int(generation["generation"]), int(generation["n_narratives"])
 
 
-def test_a_torn_file_is_named_set_aside_and_restored_by_importing_again(posts: Path, calm: Path, tmp_path: Path) -> None:
+def test_a_torn_file_is_named_set_aside_and_restored_by_importing_again(
+    posts: Path, calm: Path, tmp_path: Path
+) -> None:
     home = tmp_path / "home"
     settle(home)
     bastau("import", posts, home=home)

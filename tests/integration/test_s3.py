@@ -30,8 +30,8 @@ def bucket() -> Iterator[str]:
                     break
             time.sleep(0.1)
         script = (
-            "import pyarrow.fs as f; f.S3FileSystem(endpoint_override='127.0.0.1:%d', scheme='http', "
-            "allow_bucket_creation=True).create_dir('posts-bucket')" % port
+            f"import pyarrow.fs as f; f.S3FileSystem(endpoint_override='127.0.0.1:{port}', scheme='http', "
+            "allow_bucket_creation=True).create_dir('posts-bucket')"
         )
         subprocess.run([sys.executable, "-c", script], check=True, env=environment())
         yield f"s3://posts-bucket/lake?endpoint_override=127.0.0.1:{port}&scheme=http"
