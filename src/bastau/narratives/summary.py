@@ -22,9 +22,9 @@ def summarise(posts: Any, readings: Any, members: Any, *, keep: Callable[[Any], 
     """
     clustered = members.filter(members.narrative_key.notnull()).select("post_key", "narrative_key", "text_key")
     rows = keep(
-        clustered.join(
-            posts.select("post_key", "published_at", "source", "platform", "is_publisher"), "post_key"
-        ).join(readings.select("post_key", "detected_language"), "post_key")
+        clustered.join(posts.select("post_key", "published_at", "source", "platform", "is_publisher"), "post_key").join(
+            readings.select("post_key", "detected_language"), "post_key"
+        )
     )
     totals = rows.group_by("narrative_key").agg(
         first_seen_at=rows.published_at.min(),
