@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import sqlglot.expressions as sge
 from ibis.backends.pyspark import Backend
@@ -83,6 +84,7 @@ class SparkEngine:
         self._ibis.register_options()
         self._ibis.do_connect(self._spark)
         self._n_kept = 0
+        self._is_home_shared = True
 
     def map_batches(self, work: Callable[[str], int], batches: Sequence[str], done: Callable[[int], None]) -> None:
         """Run one task a batch id; each reads its batch from the lake and commits what it makes.
@@ -109,21 +111,34 @@ class SparkEngine:
         """Register each table as a temporary view.
 
         Files of a lake in an object store are read by the executors. Derived tables are files of the driver: executors
-        read them where the lake is a folder, since then the home is one too; else they are sent.
+        read them where the lake is a folder, since then the home is one too; else they are sent, as Arrow tables are.
         """
-        is_shared = all(isinstance(source, list) for source in sources.values())
+        if any(isinstance(source, ds.Dataset) for source in sources.values()):
+            self._is_home_shared = False
         for name, source in sources.items():
-            schema = from_arrow_schema(TABLES[name], prefer_timestamp_ntz=False)
-            if not isinstance(source, list):
-                files = [f"{_SCHEMES.get(source.filesystem.type_name, 's3a')}://{path}" for path in source.files]
-                frame = self._spark.read.schema(schema).parquet(*files)
-            elif not source:
-                frame = self._spark.createDataFrame([], schema)
-            elif is_shared:
-                frame = self._spark.read.schema(schema).parquet(*source)
-            else:
-                frame = self._spark.createDataFrame(pa.concat_tables([pq.read_table(path) for path in source]))
-            frame.createOrReplaceTempView(name)
+            self._frame(name, source).createOrReplaceTempView(name)
+
+    def _frame(self, name: str, source: Any) -> DataFrame:
+        match source:
+            case []:
+                return self._send(TABLES[name].empty_table())
+            case [*paths]:
+                if not self._is_home_shared:
+                    return self._send(pa.concat_tables([pq.read_table(path, partitioning=None) for path in paths]))
+                files = paths
+            case pa.Table():
+                return self._send(source)
+            case ds.Dataset():
+                scheme = _SCHEMES.get(source.filesystem.type_name, "s3a")
+                files = [f"{scheme}://{path}" for path in source.files]
+            case _:
+                raise TypeError(f"{name}: neither files nor a table")
+        return self._spark.read.schema(_spark_schema(TABLES[name])).parquet(*files)
+
+    def _send(self, table: pa.Table) -> DataFrame:
+        if table.num_rows == 0:
+            return self._spark.createDataFrame([], _spark_schema(table.schema))
+        return self._spark.createDataFrame(table)
 
     def table(self, name: str) -> Any:
         """Return an opened table."""
@@ -185,6 +200,10 @@ class _Ibis(Backend):  # type: ignore[misc]
         """Return the expression as an Arrow table or scalar, typed by Ibis."""
         table = PyArrowData.convert_table(self.frame(expression).toArrow(), expression.as_table().schema())
         return expression.__pyarrow_result__(table)
+
+
+def _spark_schema(schema: pa.Schema) -> Any:
+    return from_arrow_schema(schema, prefer_timestamp_ntz=False)
 
 
 _DONE = pa.schema([("n", pa.int64()), ("error", pa.string()), ("message", pa.string())])
