@@ -147,7 +147,9 @@ def generation(home: Path) -> Path:
     return home / "generations" / (home / "generations" / "CURRENT").read_text()
 
 
-def page(n_posts: int, texts: str, runs: dict[str, Run], tables: list[dict[str, Any]], command: str) -> str:
+def page(
+    n_posts: int, texts: str, runs: dict[str, Run], tables: list[dict[str, Any]], load: float, command: str
+) -> str:
     is_same = all(row["local"] == row["spark"] and row["same_schema"] and not row["differing"] for row in tables)
     local, spark = runs["local"], runs["spark"]
     lines = [
@@ -157,6 +159,7 @@ def page(n_posts: int, texts: str, runs: dict[str, Run], tables: list[dict[str, 
         "",
         f"{n_posts:,} posts from {texts} texts, read and grouped once by the local engine and once by Spark on the same machine",
         f"(`local-cluster[2,1,2048]`: two executors of one core in processes of their own; {os.cpu_count()} cores in all, shared with the driver).",
+        f"Load average before the run, from other work on the machine: {load:.1f}; below 1 the seconds are Spark's own.",
         "One machine shows that the answers agree and what Spark itself costs. It does not show how a cluster scales.",
         "",
         f"All tables equal: **{'yes' if is_same else 'NO'}** ({spark.report['n_narratives']:,} narratives, {spark.report['n_groups']} groups).",
@@ -220,9 +223,10 @@ def main() -> int:
             stdout=subprocess.DEVNULL,
         )
         homes = {"local": stored, "spark": Path(shutil.copytree(stored, folder / "spark"))}
+        load = os.getloadavg()[0]
         runs = {engine: measured_run(engine, home) for engine, home in homes.items()}
         tables = compare(homes["local"], homes["spark"])
-    text = page(options.posts, texts, runs, tables, f"python bench/spark.py --posts {options.posts}")
+    text = page(options.posts, texts, runs, tables, load, f"python bench/spark.py --posts {options.posts}")
     options.out.write_text(text, "utf-8")
     print(text)
     return 0 if "**yes**" in text else 1
