@@ -266,11 +266,13 @@ def _within(common: ibis.ir.Table, cells: ibis.ir.Table, window_s: int) -> ibis.
 def _occasions(within: ibis.ir.Table) -> ibis.ir.Table:
     """Return (a, b, object, trace, delay_s), one row an object, in which no post of either source stands for two.
 
-    A post that carries several objects stands for that of its most specific trace.
+    A post that carries several objects stands for the one that the pair met on least often, then the most specific
+    trace: else variants of one sentence, one object each day anew, would hide the different links that they carry.
     """
-    rows = within
+    met = ibis.window(group_by=["a", "b", "object"])
+    rows = within.mutate(n_met=within.count().over(met))
     for post in ("post_a", "post_b"):
-        best = ibis.window(group_by=["a", "b", post], order_by=["trace", "object", "delay_s"])
+        best = ibis.window(group_by=["a", "b", post], order_by=["n_met", "trace", "object", "delay_s"])
         rows = rows.mutate(turn=ibis.row_number().over(best))
         rows = rows.filter(rows.turn == 0).drop("turn")
     return rows.group_by("a", "b", "object").agg(trace=rows.trace.min(), delay_s=rows.delay_s.min())

@@ -107,6 +107,14 @@ def test_one_post_with_text_tags_and_link_is_one_occasion(con: ibis.BaseBackend,
     assert pairs(con, keep, table) == {("a", "b"): 3}
 
 
+def test_one_narrative_every_day_does_not_hide_the_different_links_in_it(con: ibis.BaseBackend, keep: Keep) -> None:
+    posts = [(who, day) for who in "ab" for day in range(4)]
+    rows = [(who, *shared, 86_400.0 * day) for who, day in posts for shared in (("link", str(day)), ("near_copy", "n"))]
+    numbers = pa.array([number for number in range(len(posts)) for _ in range(2)])
+    table = share_table(rows)
+    assert pairs(con, keep, table.set_column(4, table.schema.field("post_key"), numbers)) == {("a", "b"): 5}
+
+
 def test_a_pair_that_shares_much_at_other_times_is_less_surprising(con: ibis.BaseBackend, keep: Keep) -> None:
     together = [(who, "link", o, 1000.0 * o) for who in "ab" for o in range(3)]
     apart = [(who, "link", 100 + o, 1e5 * o + (50_000 if who == "a" else 0)) for who in "ab" for o in range(300)]
