@@ -226,7 +226,7 @@ class Generation:
             _LOCAL,
             str(self.folder / f"{table}.parquet"),
             lambda sink: pq.write_table(
-                checked, sink, compression="zstd", compression_level=1, use_dictionary=False, write_statistics=False
+                checked, sink, compression="snappy", use_dictionary=False, write_statistics=False
             ),
         )
 
