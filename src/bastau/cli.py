@@ -507,7 +507,7 @@ def _report(options: argparse.Namespace) -> int:
     from bastau.report.terminal import brief_lines
 
     con = home.connect()
-    start, end = _period(con, options)
+    start, end = _period(con, options.start, options.end)
     made = brief(con, start, end)
     locale = load(_locale(options))
     lines = brief_lines(made, locale)
@@ -522,13 +522,14 @@ def _report(options: argparse.Namespace) -> int:
     return _answer(options, brief_json(made), lines)
 
 
-def _period(con: Any, options: argparse.Namespace) -> tuple[datetime, datetime]:
-    if options.end:
-        end = _day(options.end, "--to")
+def _period(con: Any, first: str | None = None, after: str | None = None) -> tuple[datetime, datetime]:
+    """Return the period from day ``first`` to day ``after``; by default the seven days up to the latest post."""
+    if after:
+        end = _day(after, "--to")
     else:
         latest = con.execute("SELECT max(published_at)::DATE::VARCHAR FROM posts").fetchall()[0][0]
         end = _day(latest, "") + timedelta(days=1) if latest else _now()
-    start = _day(options.start, "--from") if options.start else end - timedelta(days=7)
+    start = _day(first, "--from") if first else end - timedelta(days=7)
     if start >= end:
         raise ConfigError("--from must lie before --to")
     return start, end
@@ -590,14 +591,13 @@ def _demo(options: argparse.Namespace) -> int:
             print(f"  {step}", flush=True)
 
     home, report = prepare(folder, n_posts=options.posts, seed=options.seed, now=_now(), progress=progress)
-    options.home, options.output, options.traces, options.start, options.end = home.folder, None, True, None, None
     from bastau.report.brief import brief
     from bastau.report.brief_page import brief_page
     from bastau.report.locale import LOCALES, load
 
     pages = home.folder / "pages"
     con = home.connect()
-    start, end = _period(con, options)
+    start, end = _period(con)
     made = brief(con, start, end)
     for code in LOCALES:
         folder = pages / code
