@@ -516,7 +516,7 @@ def _report(options: argparse.Namespace) -> int:
 
         output = options.output or Path("brief.html")
         pages = output.with_name(f"{output.stem}-traces")
-        link = _trace_pages(home, con, made, locale, pages, output) if options.traces else lambda _narrative_id: None
+        link = _trace_pages(home, con, made, locale, pages) if options.traces else lambda _narrative_id: None
         _write(output, brief_page(made, locale, link))
         lines.append(f"{output}")
     return _answer(options, brief_json(made), lines)
@@ -542,9 +542,7 @@ def _day(text: str, option: str) -> datetime:
         raise ConfigError(f"{option} {text}: write a date as 2026-03-22") from error
 
 
-def _trace_pages(
-    home: "Home", con: Any, made: Any, locale: Any, folder: Path, output: Path
-) -> Callable[[str], str | None]:
+def _trace_pages(home: "Home", con: Any, made: Any, locale: Any, folder: Path) -> Callable[[str], str | None]:
     """Write a trace page for each narrative that a brief names; return the address of each, relative to the brief."""
     from bastau.report.build import build_trace
     from bastau.report.search import find
@@ -584,7 +582,10 @@ def _demo(options: argparse.Namespace) -> int:
     from bastau.demo import prepare, serve
 
     folder = options.home or Path(os.environ.get("BASTAU_HOME") or "bastau-demo")
-    print("Inventing posts of a country that does not exist, then reading, grouping and tracing them ...", flush=True)
+    if not options.json:
+        print(
+            "Inventing posts of a country that does not exist, then reading, grouping and tracing them ...", flush=True
+        )
 
     def progress(step: str, done: int, total: int) -> None:
         if not done and not options.json:
@@ -602,7 +603,7 @@ def _demo(options: argparse.Namespace) -> int:
     for code in LOCALES:
         folder = pages / code
         folder.mkdir(parents=True, exist_ok=True)
-        link = _trace_pages(home, con, made, load(code), folder / "traces", folder / "index.html")
+        link = _trace_pages(home, con, made, load(code), folder / "traces")
         _write(folder / "index.html", brief_page(made, load(code), link))
     first = _locale(options)
     _write(
