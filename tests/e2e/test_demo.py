@@ -1,0 +1,86 @@
+"""`bastau demo`: from nothing to pages on a local address, and the truth that its posts carry is found again."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+
+def bastau(*arguments: str | Path, home: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "bastau", *map(str, arguments), "--home", str(home)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("demo") / "home"
+    bastau("demo", "--no-serve", home=home)
+    return home
+
+
+@pytest.mark.parametrize("locale", ["kk", "ru", "en"])
+def test_brief_and_traces_are_there_in_each_language_and_need_no_network(home: Path, locale: str) -> None:
+    pages = home / "pages" / locale
+    brief = (pages / "index.html").read_text("utf-8")
+    assert f'lang="{locale}"' in brief
+    traces = re.findall(r'href="(traces/[^"]+)"', brief)
+    assert len(traces) >= 5
+    for page in [pages / "index.html", *(pages / trace for trace in traces)]:
+        text = page.read_text("utf-8")
+        assert "<script" not in text
+        assert not re.search(r'(?:src|<link[^>]*href)="(?!data:)', text)
+        assert "p~" not in text
+
+
+def test_the_groups_of_the_sample_are_found_and_no_innocent_look_alike(home: Path) -> None:
+    (sample,) = home.glob("sample-*")
+    found = json.loads(bastau("evaluate", "coordination", "--truth", sample, "--json", home=home))
+    assert found["pair_recall"] >= 0.9
+    assert found["pair_precision"] >= 0.95
+    assert set(found["flagged"].values()) == {0}
+
+
+def test_the_narratives_of_the_sample_are_found(home: Path) -> None:
+    (sample,) = home.glob("sample-*")
+    found = json.loads(bastau("evaluate", "narratives", "--truth", sample, "--json", home=home))
+    assert found["version, singletons dropped"]["pair_f1"] >= 0.97
+
+
+def test_no_private_account_is_named_as_an_origin_and_withheld_beginnings_are_left_open(home: Path) -> None:
+    (sample,) = home.glob("sample-*")
+    found = json.loads(bastau("evaluate", "origin", "--truth", sample, "--json", home=home))["version"]
+    assert found["n_private_named"] == 0
+    assert found["n_rightly_abstained"] == found["n_withheld"] > 0
+    assert found["n_first"] >= 0.9 * (found["n_observed"] - found["n_wrongly_abstained"])
+
+
+def test_the_pages_are_served_on_the_loopback_until_ctrl_c(home: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bastau", "demo", "--port", "0", "--home", str(home)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        assert process.stdout is not None
+        address = next(m[1] for line in process.stdout if (m := re.match(r"open (http://127\.0\.0\.1:\d+/)", line)))
+        with urllib.request.urlopen(address + "kk/") as answer:
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert "<h1" in answer.read().decode()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.communicate()
