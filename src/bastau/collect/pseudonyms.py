@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from bastau.errors import ConfigError
+from bastau.lake import sync_folder
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ def _destroy(key_file: Path) -> None:
         file.write(secrets.token_bytes(max(size, 1)))
         os.fsync(file.fileno())
     key_file.unlink()
-    _sync_folder(key_file.parent)
+    sync_folder(key_file.parent)
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -114,12 +115,4 @@ def _write(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)
