@@ -154,6 +154,7 @@ LINKS = pa.schema(
         _field("hashtags_key", pa.int64(), "hash of the hashtag sequence; null below three hashtags"),
     ]
 )
+LANGUAGE_SPAN = pa.struct([("language", pa.string()), ("start", pa.int32()), ("end", pa.int32())])
 LANGUAGE = pa.schema(
     [
         _field(
@@ -161,6 +162,11 @@ LANGUAGE = pa.schema(
         ),
         _field("language_score", pa.float32(), "confidence in [0, 1]", required=True),
         _field("script", pa.string(), "ISO 15924 of most letters: Cyrl, Latn, Arab, Hans, ... or Zyyy", required=True),
+        _field(
+            "language_spans",
+            pa.list_(LANGUAGE_SPAN),
+            "stretches of folded in one language each, as characters [start, end); null unless two languages are mixed",
+        ),
     ]
 )
 SIGNATURE = pa.schema(
@@ -174,6 +180,44 @@ SIGNATURE = pa.schema(
     ]
 )
 READINGS = pa.schema([POSTS.field("post_key"), *FOLDED, *LINKS, *LANGUAGE, *SIGNATURE])
+
+# ---- read: what was matched in a post; only posts with a match have a row -----------------------------------
+
+SPAN = pa.struct([("field", pa.string()), ("start", pa.int32()), ("end", pa.int32()), ("slot", pa.string())])
+"""Characters [start, end) of a post's ``title`` or ``text`` as stored, and the part of the rule that they fill."""
+SUGGESTION = pa.struct(
+    [
+        ("act", pa.string()),
+        ("rule", pa.string()),
+        ("version", pa.int32()),
+        ("spans", pa.list_(SPAN)),
+        ("gate", pa.string()),
+        ("score", pa.float32()),
+    ]
+)
+"""What one rule says of one text: ``gate`` names the stance gates that held it back, null when none did; ``score``
+in [0, 1] only orders a queue. It is a suggestion to a reviewer and decides nothing."""
+KNOWN_HIT = pa.struct(
+    [
+        ("list", pa.string()),
+        ("entry", pa.string()),
+        ("signal", pa.string()),
+        ("distance", pa.float32()),
+        ("similarity", pa.float32()),
+        ("gate", pa.string()),
+    ]
+)
+"""Same content as an entry of a list, never the same purpose: ``gate`` is null, ``negative_bank`` or a stance gate."""
+SUGGESTIONS = pa.schema(
+    [_field("suggestions", pa.list_(SUGGESTION), "acts that rules found, held back or not; null: none")]
+)
+TECHNIQUES = pa.schema(
+    [_field("techniques", pa.list_(pa.string()), "DISARM ids of manipulation techniques, weaker than acts; null: none")]
+)
+KNOWN = pa.schema(
+    [_field("known", pa.list_(KNOWN_HIT), "entries of lists that the text, links or media equal; null: none")]
+)
+MATCHES = pa.schema([POSTS.field("post_key"), *SUGGESTIONS, *TECHNIQUES, *KNOWN])
 
 # ---- narratives ----------------------------------------------------------------------------------------
 
@@ -346,6 +390,7 @@ TABLES: dict[str, pa.Schema] = {
     "pages": PAGES,
     "claims": CLAIMS,
     "readings": READINGS,
+    "matches": MATCHES,
     "text_pairs": TEXT_PAIRS,
     "members": MEMBERS,
     "narratives": NARRATIVES,
@@ -356,7 +401,7 @@ TABLES: dict[str, pa.Schema] = {
     "co_shares": CO_SHARES,
     "coordination": COORDINATION,
 }
-"""Tables that are stored: the first seven in the lake (bastau.lake.LAKE_TABLES), the rest remade by each run (a generation)."""
+"""Tables that are stored: the first eight in the lake (bastau.lake.LAKE_TABLES), the rest remade by each run (a generation)."""
 
 
 def describe(schema: pa.Schema) -> list[tuple[str, str, str]]:

@@ -40,6 +40,7 @@ PSEUDONYM = re.compile(r"p~[a-z2-7]{16}")
 ALLOWED = {
     "claims.verdict": "subject: a claim; the words of its published fact-check",
     "readings.language_score": "subject: the language of one text",
+    "matches.suggestions.score": "subject: one text; orders a reviewer's queue and decides nothing",
     "origins.candidates.confidence": "subject: a publisher",
     "copies.credit": "subject: one copy; splits a repeat between the posts it may come from",
     "amplifiers.score": "subject: a publisher",
@@ -53,7 +54,7 @@ ALLOWED_EXPORTS = {
     "narratives.origin.candidates.confidence": "subject: a publisher",
     "narratives.amplifiers.score": "subject: a publisher",
     "narratives.claims.score": "subject: a fact-check; empty until matching is built",
-    "narratives.suggestions.score": "subject: a text; empty until rules are built",
+    "narratives.suggestions.score": "subject: a narrative's texts; orders a reviewer's queue",
     "coordination.p_value": "subject: a group of publishers",
     "graph.edge.weight": "subject: what passed between two publishers",
     "graph.edge.p_value": "subject: a pair of publishers",

@@ -189,6 +189,7 @@ class DetectLanguage:
             "detected_language": tags,
             "language_score": pa.array(score),
             "script": _script_names(scripts),
+            "language_spans": pa.nulls(posts.num_rows, self.adds.field("language_spans").type),
         }
         return append_columns(posts, columns, self.adds)
 
