@@ -52,7 +52,7 @@ def test_a_quoted_text_may_span_lines(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, content: str | bytes, says: str) -> None:
     path = _file(tmp_path, content)
-    with pytest.raises(InputError, match="rows.csv") as error:
+    with pytest.raises(InputError, match=r"rows\.csv") as error:
         read_labelled(path, ["text"])
     assert says in str(error.value)
 
