@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from bastau.errors import ConfigError
 from bastau.hashing import hash_string, hash_strings
+from bastau.report import found as found_in
 from bastau.report.differences import differences
 from bastau.report.queries import at, at_or_none, clean, is_pseudonym, rows, shown_text, shown_url
 from bastau.report.search import Found
@@ -156,6 +157,8 @@ def _build(con: duckdb.DuckDBPyConnection, found: Found, key: int | None, lead_i
         n_more_publishers=narrative.n_publishers - len(publishers),
         amplifiers=amplifiers,
         groups=_groups(con),
+        suggested=found_in.suggested(con, _MINE),
+        known=found_in.known(con, _MINE),
         evidence=_evidence(con),
         others=tuple(Other(hit.narrative_id, hit.n_posts, hit.text, hit.likeness) for hit in found.others),
         min_audience=min_audience,

@@ -4,7 +4,7 @@ from bastau.report import wording
 from bastau.report.brief import Brief, Row
 from bastau.report.locale import Locale
 from bastau.report.queries import one_line, shorten
-from bastau.report.trace import Trace
+from bastau.report.trace import Known, Suggested, Trace
 
 _WIDTH = 100
 
@@ -43,12 +43,23 @@ def trace_lines(trace: Trace, locale: Locale) -> list[str]:
     )
     if trace.groups:
         lines.append(locale.text("groups.note"))
+    lines += _listed(locale.text("found.head"), [_finding(one, locale) for one in (*trace.suggested, *trace.known)])
+    if trace.suggested or trace.known:
+        lines.append(locale.text("found.note"))
     lines += _listed(locale.text("unknown.head"), [wording.unknown_line(u, locale) for u in trace.not_known])
     others = [
         f"{other.narrative_id or '—'}  {shorten(other.text, _WIDTH)} ({locale.count('count.posts', other.n_posts)})"
         for other in trace.others
     ]
     return lines + _listed(locale.text("how.others"), others)
+
+
+def _finding(one: Suggested | Known, locale: Locale) -> str:
+    if isinstance(one, Suggested):
+        what = f"{locale.name('act', one.act)} ({one.rule} {one.version})"
+    else:
+        what = f"{locale.text('found.known', signal=locale.name('signal', one.signal), list=one.list)} ({one.entry})"
+    return f"{what}: {locale.count('count.posts', one.n_posts)}, {wording.gates(one.gates, locale)}"
 
 
 def brief_lines(brief: Brief, locale: Locale) -> list[str]:

@@ -223,6 +223,37 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A piece of a post's words; ``is_match`` where a rule found something."""
+
+    text: str
+    is_match: bool
+
+
+@dataclass(frozen=True)
+class Suggested:
+    """What a rule says of posts here: an act, the gates that held it back (none: a reviewer should look), an example."""
+
+    act: str
+    rule: str
+    version: int
+    gates: tuple[str, ...]
+    n_posts: int
+    example: tuple[Mark, ...]
+
+
+@dataclass(frozen=True)
+class Known:
+    """An entry of a list of known content that posts here equal; the same content, not the same purpose."""
+
+    list: str
+    entry: str
+    signal: str
+    gates: tuple[str, ...]
+    n_posts: int
+
+
+@dataclass(frozen=True)
 class Unknown:
     """Something this trace does not know: a code the texts explain, with the figures it needs."""
 
@@ -262,6 +293,8 @@ class Trace:
     n_more_publishers: int
     amplifiers: tuple[Amplifier, ...]
     groups: tuple[Group, ...]
+    suggested: tuple[Suggested, ...]
+    known: tuple[Known, ...]
     evidence: Evidence
     others: tuple[Other, ...]
     min_audience: int | None

@@ -10,7 +10,7 @@ from bastau.report.document import paragraph, table
 from bastau.report.locale import Locale
 from bastau.report.queries import shorten
 from bastau.report.timeline import Coverage
-from bastau.report.trace import Group, Post, Trace
+from bastau.report.trace import Group, Post, Suggested, Trace
 
 _MOST_ROWS = 12
 """Rows of a list that stand open; longer lists fold the rest."""
@@ -28,6 +28,7 @@ def trace_page(trace: Trace, locale: Locale) -> str:
         ("publishers", "publishers.head", _publishers(trace, locale)),
         ("amplifiers", "amplifiers.head", _amplifiers(trace, locale)),
         ("groups", "groups.head", _groups(trace, locale)),
+        ("found", "found.head", _found(trace, locale)),
         ("evidence", "evidence.head", _evidence(trace, locale)),
     ]
     heads = [(ident, locale.text(key)) for ident, key, _ in parts]
@@ -374,6 +375,28 @@ def _group(group: Group, locale: Locale) -> str:
     summary = f"{locale.text('groups.sources_all')} ({locale.number(len(group.sources))})"
     body.append(document.folded(summary, paragraph(", ".join(group.sources))))
     return "".join(body)
+
+
+def _found(trace: Trace, locale: Locale) -> str:
+    items = [_suggested(one, locale) for one in trace.suggested]
+    for entry in trace.known:
+        name = locale.text("found.known", signal=locale.name("signal", entry.signal), list=entry.list)
+        facts = f"{entry.entry} · {locale.count('count.posts', entry.n_posts)} · {wording.gates(entry.gates, locale)}"
+        items.append(f"<h3>{escape(name)}</h3>{paragraph(facts, 'facts')}")
+    if not items:
+        return paragraph(locale.text("found.nothing"))
+    return paragraph(locale.text("found.note"), "note") + document.listing(items, "cards")
+
+
+def _suggested(one: Suggested, locale: Locale) -> str:
+    facts = (
+        f"{one.rule} {one.version} · {locale.count('count.posts', one.n_posts)} · {wording.gates(one.gates, locale)}"
+    )
+    body = f"<h3>{escape(locale.name('act', one.act))}</h3>{paragraph(facts, 'facts')}"
+    if one.example:
+        words = "".join(f"<mark>{escape(m.text)}</mark>" if m.is_match else escape(m.text) for m in one.example)
+        body += document.folded(locale.text("found.example"), f'<p class="words" lang="" dir="auto">{words}</p>')
+    return body
 
 
 def _evidence(trace: Trace, locale: Locale) -> str:

@@ -195,3 +195,10 @@ def period(start: datetime, end: datetime, locale: Locale) -> str:
     """Return a period [``start``, ``end``) by its first and last day."""
     days = [locale.date(start), locale.date(max(start, end - timedelta(microseconds=1)))]
     return days[0] if days[0] == days[1] else locale.text("form.range", start=days[0], end=days[1])
+
+
+def gates(names: tuple[str, ...], locale: Locale) -> str:
+    """Say which stance gates held a finding back, or that none did and a reviewer should look."""
+    if not names:
+        return locale.text("found.open")
+    return locale.text("found.held", gates=locale.listing([locale.name("gate", name) for name in names]))

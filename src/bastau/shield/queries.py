@@ -51,6 +51,28 @@ def narratives(time: Time) -> str:
             SELECT narrative_key, list({{'source': source, 'score': score}} ORDER BY score DESC, n_repeats DESC, source)
                 AS amplifiers
             FROM amplifiers WHERE narrative_key IS NOT NULL GROUP BY narrative_key
+        ), suggested AS (
+            SELECT narrative_key, post_key, unnest(suggestions) AS s FROM matches JOIN members USING (post_key)
+            WHERE narrative_key IS NOT NULL AND suggestions IS NOT NULL
+        ), suggestions_of AS (
+            SELECT narrative_key, list({{'act': act, 'rule': rule, 'version': version, 'gate': gate, 'score': score,
+                'n_posts': n_posts}} ORDER BY gate IS NOT NULL, score DESC, n_posts DESC, rule, gate) AS suggestions
+            FROM (
+                SELECT narrative_key, s.act AS act, s.rule AS rule, s.version AS version, s.gate AS gate,
+                    max(s.score) AS score, count(DISTINCT post_key) AS n_posts
+                FROM suggested GROUP BY ALL
+            ) GROUP BY narrative_key
+        ), hit AS (
+            SELECT narrative_key, post_key, unnest(known) AS k FROM matches JOIN members USING (post_key)
+            WHERE narrative_key IS NOT NULL AND known IS NOT NULL
+        ), known_of AS (
+            SELECT narrative_key, list({{'list': list, 'entry': entry, 'signal': signal, 'gate': gate,
+                'n_posts': n_posts}} ORDER BY gate IS NOT NULL, n_posts DESC, list, entry, signal, gate) AS known
+            FROM (
+                SELECT narrative_key, k.list AS list, k.entry AS entry, k.signal AS signal, k.gate AS gate,
+                    count(DISTINCT post_key) AS n_posts
+                FROM hit GROUP BY ALL
+            ) GROUP BY narrative_key
         )
         SELECT narrative_id, coalesce(post_ids, []) AS post_ids, {_column("first_seen_at", time)},
             {_column("last_seen_at", time)}, n_posts, n_texts, n_sources, n_publishers, languages, platforms, text,
@@ -65,11 +87,13 @@ def narratives(time: Time) -> str:
             }} AS origin,
             coalesce(amplifiers, []) AS amplifiers,
             []::STRUCT(claim_id VARCHAR, score DOUBLE)[] AS claims,
-            []::STRUCT(act VARCHAR, rule VARCHAR, score DOUBLE)[] AS suggestions
+            coalesce(suggestions, []) AS suggestions, coalesce(known, []) AS known
         FROM narratives
         LEFT JOIN members_of USING (narrative_key)
         LEFT JOIN origins USING (narrative_key)
         LEFT JOIN amplifiers_of USING (narrative_key)
+        LEFT JOIN suggestions_of USING (narrative_key)
+        LEFT JOIN known_of USING (narrative_key)
         ORDER BY n_posts DESC, narrative_id"""
 
 
@@ -159,7 +183,9 @@ ADDED: dict[str, dict[str, str]] = {
         "beginning was probably not observed, `reason` why; `n_earlier_private` counts earlier posts by private accounts",
         "amplifiers": "publishers whose posts in it were repeated; `score` is the FIB index",
         "claims": "fact-checks that match; empty until matching is built",
-        "suggestions": "what rules suggest to a reviewer; empty until rules are built",
+        "suggestions": "what rules suggest to a reviewer: act, rule, version, `gate` that held it back (null: none did), highest "
+        "`score`, `n_posts` with it",
+        "known": "entries of lists of known content that its posts equal; `gate` as above",
     },
     "near-duplicates": {
         "post_a": "the earlier post of the two",

@@ -1,0 +1,83 @@
+# ruff: noqa: S608 - the table name is a constant of bastau.report.build
+"""What rules and lists found in the posts of a trace, with an example whose words are marked."""
+
+from typing import Any
+
+import duckdb
+
+from bastau.report.queries import clean, rows
+from bastau.report.trace import Known, Mark, Suggested
+
+MOST_FOUND = 12
+_AROUND = 140
+"""Characters of an example shown before its first and after its last marked words."""
+
+
+def suggested(con: duckdb.DuckDBPyConnection, mine: str) -> tuple[Suggested, ...]:
+    """Return what rules say of the posts in table ``mine``, not held back first; each with its earliest example."""
+    sql = f"""
+        with each as (
+            select post_key, at_us, unnest(suggestions) as s from matches join {mine} using (post_key)
+            where suggestions is not null)
+        select s.act as act, s.rule as rule, s.version as version, s.gate as gate, count(distinct post_key) as n_posts,
+               arg_min(post_key, (at_us, post_key)) as post_key,
+               to_json(arg_min(s.spans, (at_us, post_key)))::varchar as spans
+        from each group by 1, 2, 3, 4 order by s.gate is not null, n_posts desc, rule, gate limit {MOST_FOUND}"""
+    found = rows(con, sql)
+    texts = _texts(con, [row["post_key"] for row in found])
+    return tuple(
+        Suggested(
+            row["act"],
+            row["rule"],
+            row["version"],
+            tuple(row["gate"].split(",")) if row["gate"] else (),
+            row["n_posts"],
+            _example(texts.get(row["post_key"], {}), row["spans"]),
+        )
+        for row in found
+    )
+
+
+def known(con: duckdb.DuckDBPyConnection, mine: str) -> tuple[Known, ...]:
+    """Return the entries of lists that the posts in table ``mine`` equal, not held back first."""
+    sql = f"""
+        with each as (
+            select post_key, unnest(known) as k from matches join {mine} using (post_key) where known is not null)
+        select k.list as list, k.entry as entry, k.signal as signal, k.gate as gate,
+               count(distinct post_key) as n_posts
+        from each group by 1, 2, 3, 4 order by k.gate is not null, n_posts desc, list, entry limit {MOST_FOUND}"""
+    return tuple(
+        Known(r["list"], clean(r["entry"]), r["signal"], tuple(r["gate"].split(",")) if r["gate"] else (), r["n_posts"])
+        for r in rows(con, sql)
+    )
+
+
+def _texts(con: duckdb.DuckDBPyConnection, post_keys: list[int]) -> dict[int, dict[str, Any]]:
+    if not post_keys:
+        return {}
+    sql = "select post_key, title, text from posts where post_key in (select unnest(?::bigint[]))"
+    return {row["post_key"]: row for row in rows(con, sql, [post_keys])}
+
+
+def _example(post: dict[str, Any], spans: str | None) -> tuple[Mark, ...]:
+    """Cut the field that holds most spans into marked and unmarked pieces, pseudonyms cleaned away."""
+    import orjson
+
+    found = orjson.loads(spans) if spans else []
+    fields = [span["field"] for span in found]
+    if not fields:
+        return ()
+    name = max(sorted(set(fields)), key=fields.count)
+    text = post.get(name) or ""
+    places = sorted((s["start"], s["end"]) for s in found if s["field"] == name and s["end"] <= len(text))
+    if not places:
+        return ()
+    at, last = max(0, places[0][0] - _AROUND), min(len(text), max(end for _, end in places) + _AROUND)
+    pieces = [Mark("…", False)] if at else []
+    for start, end in places:
+        if end <= at:
+            continue
+        pieces += [Mark(clean(text[at : max(at, start)]), False), Mark(clean(text[max(at, start) : end]), True)]
+        at = end
+    pieces.append(Mark(clean(text[at:last]) + ("…" if last < len(text) else ""), False))
+    return tuple(piece for piece in pieces if piece.text)
