@@ -37,6 +37,8 @@ _ALTERNATIONS = {
     "B": dict(zip("VRLNZT", "ммммбп", strict=True)),
 }
 _UNKNOWN, _UNKNOWN_VERB, _KNOWN, _PASSIVE = 5.0, 6.5, 1.0, 1.6
+_NEUTRAL = frozenset({"n_ins", "n_own"})
+"""Suffixes with front vowels only."""
 _TELLING = frozenset({"n_plural", "n_3", "n_locadj"} | {f"n_{case}" for case in _CASES})
 """Suffixes frequent enough to count as evidence that the word divides there, whatever the stem."""
 
@@ -171,6 +173,7 @@ def _suffixes() -> dict[str, tuple[_Suffix, ...]]:
         for template in templates.split("|"):
             for text, before, back in _variants(template):
                 for to in targets.split(","):
+                    back = None if tag in _NEUTRAL or _harmony(text) is None else back
                     made = _Suffix(text, before, back, tuple(sources.split(",")), to, float(cost), tag)
                     by_end[text[-1:]][made] = None
     return {end: tuple(found) for end, found in by_end.items()}
@@ -232,15 +235,14 @@ def _chains(word: str) -> list[tuple[str, bool, tuple[str, ...], float]]:
 
 def _restored(left: str, suffix: _Suffix) -> list[tuple[str, float]]:
     """Return (stem, extra cost) of what may have stood before ``suffix``, if its sounds agree."""
-    if len(left) < 2 and left not in ("е", "и") or not any(c in _VOWELS for c in left):
+    if (len(left) < 2 and left not in ("е", "и")) or not any(c in _VOWELS for c in left):
         return []
     last = left[-1]
     results: list[tuple[str, float]] = []
-    extra = 0.0
     back = _harmony(left)
-    if back is not None and suffix.back is not None and _harmony(suffix.text) is not None and back != suffix.back:
-        if last not in "ьиюу":
-            extra = 1.0 if last in "кг" else 2.5  # loans in к and г take front vowels: Йорктің
+    extra = 0.0
+    if None not in (back, suffix.back) and back != suffix.back and last not in "ьиюу":
+        extra = 0.6 if last in "кг" else 2.5  # loans in к and г take front vowels: Йорктің
     if _letter_class(last) in suffix.before:
         results.append((left, extra))
         if suffix.text == "у" and _letter_class(last) != "V":  # оқы + у is written оқу
@@ -371,19 +373,7 @@ def analyses(word: str) -> tuple[Analysis, ...]:
             if spelling != _decompose(word) and (not is_verb or "й" in stem[-1:]):
                 continue
             made = _build(_compose(stem), is_verb, tags, cost)
-            key = (
-                tuple(vars(made | {} if False else made).items())[:-2]
-                if False
-                else (
-                    made.stem,
-                    made.is_verb,
-                    made.is_negative,
-                    made.mood,
-                    made.person,
-                    made.case,
-                    made.is_plural,
-                )
-            )
+            key = replace(made, cost=0.0)
             if key not in best or made.cost < best[key].cost:
                 best[key] = made
     ranked = sorted(best.values(), key=lambda a: (a.cost, -len(a.stem), a.stem))
