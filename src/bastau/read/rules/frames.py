@@ -1,0 +1,313 @@
+"""Frames over tagged words, and the gates that leave a frame alone."""
+
+from dataclasses import dataclass
+
+from bastau.read.rules.lexicon import Tag
+from bastau.read.rules.pack import Cue, Frame, Gate, Mood, Pack, Rule, Slot
+from bastau.read.rules.tokens import Document, read_text
+
+_OPEN_WORDS = 2
+"""Words outside a quotation that make it one: a post that is nothing but a quotation speaks for itself."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Characters of a field that a reviewer sees highlighted."""
+
+    field: str
+    start: int
+    end: int
+    slot: str
+
+
+@dataclass(frozen=True)
+class Match:
+    """A frame found in a post. ``gates`` empty: nothing holds it back."""
+
+    rule: Rule
+    spans: tuple[Span, ...]
+    gates: tuple[str, ...]
+    voice: str
+    mood: str | None
+    score: float
+
+
+class Reading:
+    """One post, tagged: what rules look at."""
+
+    def __init__(self, pack: Pack, title: str | None, text: str | None) -> None:
+        """Read title and text with the words of ``pack``."""
+        self.pack = pack
+        self.document = document = read_text(title, text)
+        tags = pack.lexicon.tag(document)
+        if any(tag.mask & pack.ambiguous_bit for tag in tags):
+            tags = self._settle_names(tags)
+        self.tags = tags
+        n = len(document.words)
+        self.masks = masks = [0] * n
+        self.present = 0
+        for tag in tags:
+            self.present |= tag.mask
+            for i in range(tag.start, tag.end):
+                masks[i] |= tag.mask
+        self._clause_range: dict[int, tuple[int, int]] | None = None
+        self._moods: dict[Tag, frozenset[str]] = {}
+        self._languages: dict[str, list[int]] = {}
+        self.outside = sum(1 for quote in document.quotes if quote == 0)
+
+    def _settle_names(self, tags: list[Tag]) -> list[Tag]:
+        """Make ambiguous names names where the text speaks of armed groups."""
+        pack = self.pack
+        if not any(tag.mask & pack.context_bit and not tag.mask & pack.ambiguous_bit for tag in tags):
+            return tags
+        return [
+            tag._replace(mask=tag.mask | pack.organisation_mask) if tag.mask & pack.ambiguous_bit else tag
+            for tag in tags
+        ]
+
+    def clause(self, i: int) -> tuple[int, int]:
+        """Return the range of words of the clause that word ``i`` is in."""
+        return self._range(self.document.clauses, i)
+
+    def sentence(self, i: int) -> tuple[int, int]:
+        """Return the range of words of the sentence that word ``i`` is in."""
+        return self._range(self.document.sentences, i)
+
+    @staticmethod
+    def _range(numbers: list[int], i: int) -> tuple[int, int]:
+        number = numbers[i]
+        low = high = i
+        while low and numbers[low - 1] == number:
+            low -= 1
+        while high + 1 < len(numbers) and numbers[high + 1] == number:
+            high += 1
+        return low, high + 1
+
+    # ---- moods ----
+
+    def moods(self, tag: Tag) -> frozenset[str]:
+        """Return how the predicate is meant."""
+        known = self._moods.get(tag)
+        if known is None:
+            rules = self.pack.moods.get(tag.language, [])
+            known = frozenset(rule.mood for rule in rules if self._is_meant(rule, tag))
+            self._moods[tag] = known
+        return known
+
+    def _is_meant(self, rule: Mood, tag: Tag) -> bool:
+        if not rule.features & tag.features:
+            return False
+        low, high = self.clause(tag.start)
+        if rule.start is not None:
+            i = tag.start - 1
+            while i >= low and self.masks[i] & rule.start:
+                i -= 1
+            if i >= low:
+                return False
+        return (
+            all(self._near(cue, max(low, tag.start - cue.within), tag.start) for cue in rule.before)
+            and all(self._near(cue, tag.end, min(high, tag.end + cue.within)) for cue in rule.after)
+            and not any(self._near(cue, max(low, tag.start - cue.within), tag.start) for cue in rule.not_before)
+            and not any(self._near(cue, tag.end, min(high, tag.end + cue.within)) for cue in rule.not_after)
+        )
+
+    def _near(self, cue: Cue, low: int, high: int) -> bool:
+        masks = self.masks
+        return any(masks[i] & cue.mask for i in range(low, high))
+
+    # ---- frames ----
+
+    def matches(self, rules: list[Rule]) -> list[Match]:
+        """Return at most one match a rule: an open one if there is any, else the one held back first."""
+        found = []
+        for rule in rules:
+            best: Match | None = None
+            for frame in rule.frames:
+                if not all(slot.optional or slot.mask & self.present for slot in frame.slots):
+                    continue
+                for match in self._of_frame(rule, frame):
+                    if best is None or (best.gates and not match.gates):
+                        best = match
+                    if not match.gates:
+                        break
+                if best is not None and not best.gates:
+                    break
+            if best is not None:
+                found.append(best)
+        return found
+
+    def _fits(self, slot: Slot, tag: Tag) -> bool:
+        return bool(
+            tag.mask & slot.mask
+            and (not slot.features or slot.features & tag.features)
+            and (not slot.moods or slot.moods & self.moods(tag))
+        )
+
+    def _of_frame(self, rule: Rule, frame: Frame):  # type: ignore[no-untyped-def]
+        document = self.document
+        anchor_slot = frame.slots[0]
+        for anchor in self.tags:
+            if not anchor.mask & anchor_slot.mask or anchor.language not in frame.languages:
+                continue
+            if not self._fits(anchor_slot, anchor):
+                continue
+            low, high = self.clause(anchor.start) if frame.same == "clause" else self.sentence(anchor.start)
+            if frame.same == "neighbours":
+                number = document.sentences[anchor.start]
+                while low and document.sentences[low - 1] >= number - 1:
+                    low -= 1
+                while high < len(document.words) and document.sentences[high] <= number + 1:
+                    high += 1
+            if frame.without:
+                first, last = self.sentence(anchor.start)
+                if any(self.masks[i] & frame.without for i in range(first, last)):
+                    continue
+            filled = self._fill(frame, anchor, low, high)
+            if filled is None:
+                continue
+            yield self._judge(rule, frame, anchor, filled)
+
+    def _fill(self, frame: Frame, anchor: Tag, low: int, high: int) -> list[tuple[Slot, Tag]] | None:
+        """Return a tag for each slot, nearest first, or None."""
+        filled = [(frame.slots[0], anchor)]
+        for slot in frame.slots[1:]:
+            best: Tag | None = None
+            best_distance = frame.within + 1
+            for tag in self.tags:
+                if not tag.mask & slot.mask or tag.start < low or tag.end > high:
+                    continue
+                distance = tag.start - anchor.end + 1 if tag.start >= anchor.end else anchor.start - tag.end + 1
+                if distance >= best_distance or any(tag.start < t.end and t.start < tag.end for _, t in filled):
+                    continue
+                if frame.order and not self._in_order(frame, slot, tag, filled):
+                    continue
+                if self._fits(slot, tag):
+                    best, best_distance = tag, distance
+            if best is not None:
+                filled.append((slot, best))
+            elif not slot.optional:
+                return None
+        return filled
+
+    @staticmethod
+    def _in_order(frame: Frame, slot: Slot, tag: Tag, filled: list[tuple[Slot, Tag]]) -> bool:
+        if slot.name not in frame.order:
+            return True
+        mine = frame.order.index(slot.name)
+        return all(
+            other.name not in frame.order or (frame.order.index(other.name) < mine) == (there.start < tag.start)
+            for other, there in filled
+        )
+
+    # ---- gates ----
+
+    def _judge(self, rule: Rule, frame: Frame, anchor: Tag, filled: list[tuple[Slot, Tag]]) -> Match:
+        document = self.document
+        moods = self.moods(anchor) & frame.slots[0].moods if frame.slots[0].moods else frozenset()
+        quote = document.quotes[anchor.start]
+        quoted = quote != 0 and self.outside >= _OPEN_WORDS
+        voice = "quoted" if quoted else "direct" if moods else "plain"
+        closed = []
+        lifted: set[str] = set()
+        for gate in self.pack.gates:
+            if rule.gates is not None and gate.id not in rule.gates or gate.id in rule.without_gates:
+                continue
+            if gate.voices and voice not in gate.voices or gate.moods and not gate.moods & moods:
+                continue
+            if self._is_closed(gate, anchor, filled, quoted):
+                if gate.lifts:
+                    lifted |= gate.lifts
+                else:
+                    closed.append(gate.id)
+        spans = tuple(
+            Span(
+                ("title", "text")[document.fields[tag.start]],
+                document.starts[tag.start],
+                document.ends[tag.end - 1],
+                slot.name,
+            )
+            for slot, tag in sorted(filled, key=lambda pair: pair[1].start)
+        )
+        gates = tuple(dict.fromkeys(gate for gate in closed if gate not in lifted))
+        score = rule.score * (0.3 if gates else 1.0)
+        return Match(rule, spans, gates, voice, min(moods, default=None), score)
+
+    def _is_closed(self, gate: Gate, anchor: Tag, filled: list[tuple[Slot, Tag]], quoted: bool) -> bool:
+        document = self.document
+        if gate.feature is not None:
+            return gate.feature in anchor.features and gate.language in (None, anchor.language)
+        if gate.mark == "quotation":
+            return quoted
+        if gate.mark == "question":
+            return document.sentences[anchor.start] in document.questions
+        low, high = self.place(gate.within, anchor)
+        before = max(low, anchor.start - gate.before)
+        after = min(high, anchor.end + gate.after)
+        if gate.mark == "verse":
+            return any(before <= i < after for i in document.verses)
+        taken = {i for _, tag in filled for i in range(tag.start, tag.end)}
+        own_quote = document.quotes[anchor.start] if quoted else 0
+        hit = False
+        for tag in self.tags:
+            if tag.start < before or tag.end > after or gate.language not in (None, tag.language):
+                continue
+            if tag.mask & gate.unless:
+                return False
+            if hit or not tag.mask & gate.cue or tag.start in taken:
+                continue
+            if own_quote and gate.within not in ("quote", "clause") and document.quotes[tag.start] == own_quote:
+                continue  # what the quoted voice says is no stance of the author
+            hit = not (gate.unless_negated and self._negated(tag))
+        return hit
+
+    def _negated(self, tag: Tag) -> bool:
+        bit = self.pack.not_bit
+        low, high = self.clause(tag.start)
+        if "negative" in tag.features:
+            return True
+        return any(self.masks[i] & bit for i in range(max(low, tag.start - 2), tag.start)) or (
+            tag.language == "kk" and any(self.masks[i] & bit for i in range(tag.end, min(high, tag.end + 1)))
+        )
+
+    def place(self, within: str, anchor: Tag) -> tuple[int, int]:
+        """Return the range of words in which a cue may stand."""
+        document = self.document
+        n = len(document.words)
+        if within == "text":
+            return 0, n
+        if within == "clause":
+            return self.clause(anchor.start)
+        if within == "sentence":
+            return self.sentence(anchor.start)
+        if within == "quote":
+            return self._range(document.quotes, anchor.start)
+        if within == "lead":
+            return self._lead(anchor)
+        low, high = self.sentence(anchor.start)
+        if low:
+            low = self.sentence(low - 1)[0]
+        if high < n:
+            high = self.sentence(high)[1]
+        return low, high
+
+    def _lead(self, anchor: Tag) -> tuple[int, int]:
+        """Return the clause of the predicate with the clause that leads into it: `He said: ...`, `he says that ...`.
+
+        A clause leads in when a colon or quotation mark ends it, or when the predicate's own clause begins
+        with a word of the concept `that`, or by its last two words.
+        """
+        document = self.document
+        low, high = self.clause(anchor.start)
+        first = self.sentence(anchor.start)[0]
+        if document.quotes[anchor.start]:
+            first_quoted = self._range(document.quotes, anchor.start)[0]
+            low = min(low, first_quoted)
+            first = min(first, self.sentence(first_quoted)[0])
+            if low == first and low:  # the quotation begins a sentence of its own
+                first = self.sentence(low - 1)[0]
+        if low > first:
+            previous, _ = self.clause(low - 1)
+            if document.clauses[low - 1] in document.colons or self.masks[low] & self.pack.bits.get("that", 0):
+                return previous, high
+            return max(previous, low - 2), high
+        return low, high

@@ -1,0 +1,232 @@
+"""Words of the rule files, compiled: text in, tags out."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from bastau.read.fold import fold_strings
+from bastau.read.rules.inflect import Features, english_noun, english_verb, kazakh_stems, without_kazakh_letters
+from bastau.read.rules.tokens import Document
+
+MAX_GAP = 4
+"""Words that `...` in a phrase may stand for."""
+MAX_ENDING = 3
+"""Letters that `*` may stand for."""
+_CACHE = 200_000
+
+
+class Tag(NamedTuple):
+    """A word or phrase of the lexicon found in a text."""
+
+    mask: int
+    """One bit per concept, wider concepts included."""
+    features: Features
+    language: str
+    start: int
+    end: int
+    """Index after its last word."""
+    concept: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One item of a word list: the forms it has, and what it means.
+
+    ``kind`` is `verb` or `noun` (Kazakh: stems that take endings) or `form`: the very words.
+    """
+
+    concept: str
+    language: str
+    kind: str
+    forms: tuple[tuple[str, Features], ...]
+    path: str = ""
+    line: int = 0
+
+
+def make_entry(concept: str, language: str, key: str, stated: str, path: str, line: int) -> Entry:
+    """Return the entry that ``stated`` under ``key`` of a word list means.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    if len(stated) > 120:
+        raise ValueError("longer than 120 characters")
+    bare = stated.replace("...", " ").replace("*", "")
+    if not any(c.isalnum() for c in bare):
+        raise ValueError(f"{stated!r} holds no letter")
+    for word in stated.split():
+        stars = word.count("*")
+        if stars and (not word.endswith("*") or not word.rstrip("*") or stars > 2 or len(word.rstrip("*")) < 3):
+            raise ValueError(f"{word!r}: * stands at the end of at least three letters")
+    if stated.startswith("...") or stated.endswith("..."):
+        raise ValueError(f"{stated!r}: ... stands between words")
+    if language == "en" and key in ("verbs", "nouns"):
+        forms = english_verb(stated) if key == "verbs" else english_noun(stated)
+        return Entry(concept, language, "form", tuple(forms), path, line)
+    if language == "kk" and key in ("verbs", "nouns"):
+        return Entry(concept, language, key[:-1], ((stated, frozenset()),), path, line)
+    if language == "ru" and key == "verbs":
+        raise ValueError("Russian verbs are listed by form: imperative, infinitive, first_future, past, ...")
+    features = frozenset() if key in ("words", "nouns") else frozenset({key})
+    return Entry(concept, language, "form", ((stated, features),), path, line)
+
+
+@dataclass
+class Unit:
+    """One word of an entry: exact, a beginning of a word, or a stem with endings."""
+
+    spelled: str
+    kind: str
+
+
+@dataclass
+class _Sequence:
+    units: tuple[int, ...]
+    gaps: tuple[bool, ...]
+    features: Features
+    mask: int
+    language: str
+    concept: str
+
+
+@dataclass
+class Lexicon:
+    """Every entry, ready to be looked up.
+
+    Args:
+        bits: concept: its bit and those of the wider concepts.
+        endings: Kazakh endings by kind (verb, noun).
+    """
+
+    bits: dict[str, int]
+    endings: dict[str, dict[str, Features]]
+    exact: dict[str, list[int]] = field(default_factory=dict)
+    starts: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    stems: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    sequences: list[_Sequence] = field(default_factory=list)
+    by_first: dict[int, list[_Sequence]] = field(default_factory=dict)
+    units: list[Unit] = field(default_factory=list)
+    _unit_of: dict[tuple[str, str], int] = field(default_factory=dict)
+    _seen: dict[str, list[tuple[int, Features]]] = field(default_factory=dict)
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Add entries; their words are folded as texts are."""
+        rows = [(entry, form, features) for entry in entries for form, features in entry.forms]
+        texts = [form.replace("...", " qgapq ").replace("*", "qstarq") for _, form, _ in rows]
+        folded = fold_strings(_array(texts))[0].to_pylist()
+        longest = 3
+        for (entry, _, features), text in zip(rows, folded, strict=True):
+            self._add_sequence(entry, text.split(), features)
+            if entry.language == "kk":
+                plain = without_kazakh_letters(text)
+                if plain != text and len(plain) >= longest:
+                    self._add_sequence(entry, plain.split(), features)
+
+    def _add_sequence(self, entry: Entry, words: list[str], features: Features) -> None:
+        units, gaps, gap = [], [], False
+        real = [word for word in words if word != "qgapq"]
+        for word in words:
+            if word == "qgapq":
+                gap = True
+                continue
+            stars = word.count("qstarq")
+            kind = f"start{stars}" if stars else "exact"
+            if entry.kind != "form" and len(units) == len(real) - 1:  # the last word takes the endings
+                kind = entry.kind
+            units.append(self._unit(word.replace("qstarq", ""), kind))
+            gaps.append(gap)
+            gap = False
+        sequence = _Sequence(
+            tuple(units), tuple(gaps), features, self.bits[entry.concept], entry.language, entry.concept
+        )
+        self.sequences.append(sequence)
+        self.by_first.setdefault(units[0], []).append(sequence)
+
+    def _unit(self, word: str, kind: str) -> int:
+        if (word, kind) in self._unit_of:
+            return self._unit_of[word, kind]
+        number = len(self.units)
+        self.units.append(Unit(word, kind))
+        self._unit_of[word, kind] = number
+        if kind == "exact":
+            self.exact.setdefault(word, []).append(number)
+        elif kind.startswith("start"):
+            self.starts.setdefault(word, []).append((number, MAX_ENDING if kind == "start1" else 60))
+        else:
+            for stem in kazakh_stems(word):
+                self.stems.setdefault(stem, []).append((number, kind))
+        return number
+
+    def look_up(self, word: str) -> list[tuple[int, Features]]:
+        """Return (unit, features of this form) of every unit that ``word`` can be."""
+        found = self._seen.get(word)
+        if found is None:
+            found = self._look_up(word)
+            if len(self._seen) >= _CACHE:
+                self._seen.clear()
+            self._seen[word] = found
+        return found
+
+    def _look_up(self, word: str) -> list[tuple[int, Features]]:
+        none: Features = frozenset()
+        found = {number: none for number in self.exact.get(word, ())}
+        for i in range(2, len(word) + 1):
+            head = word[:i]
+            for number, room in self.starts.get(head, ()):
+                if len(word) - i <= room:
+                    found.setdefault(number, none)
+            for number, kind in self.stems.get(head, ()):
+                features = self.endings[kind].get(word[i:])
+                if features is not None:
+                    found[number] = found.get(number, none) | features
+        return list(found.items())
+
+    def tag(self, document: Document) -> list[Tag]:
+        """Return the tags of a text by place; of two of one concept and start the longer stands alone."""
+        found = [self.look_up(word) for word in document.words]
+        tags: list[Tag] = []
+        for i, units in enumerate(found):
+            for number, features in units:
+                for sequence in self.by_first.get(number, ()):
+                    if len(sequence.units) == 1:
+                        tags.append(
+                            Tag(
+                                sequence.mask,
+                                sequence.features | features,
+                                sequence.language,
+                                i,
+                                i + 1,
+                                sequence.concept,
+                            )
+                        )
+                    else:
+                        end, more = self._follow(sequence, found, document.sentences, i, features)
+                        if end:
+                            tags.append(Tag(sequence.mask, more, sequence.language, i, end, sequence.concept))
+        return tags
+
+    @staticmethod
+    def _follow(
+        sequence: _Sequence, found: list[list[tuple[int, Features]]], sentences: list[int], i: int, features: Features
+    ) -> tuple[int, Features]:
+        """Return (end, features) of a phrase that begins at word ``i``; end 0 when it does not go on."""
+        features = features | sequence.features
+        at = i
+        for unit, gap in zip(sequence.units[1:], sequence.gaps[1:], strict=True):
+            for step in range(1, MAX_GAP + 2 if gap else 2):
+                j = at + step
+                if j >= len(found) or sentences[j] != sentences[i]:
+                    return 0, features
+                here = next((more for number, more in found[j] if number == unit), None)
+                if here is not None:
+                    features, at = features | here, j
+                    break
+            else:
+                return 0, features
+        return at + 1, features
+
+
+def _array(texts: list[str]):  # type: ignore[no-untyped-def]
+    import pyarrow as pa
+
+    return pa.array(texts, pa.string())

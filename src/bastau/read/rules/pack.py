@@ -1,0 +1,126 @@
+"""Concepts, words, moods, gates and rules as they are used; made by :mod:`bastau.read.rules.loading`."""
+
+from dataclasses import dataclass, field
+
+from bastau.read.rules.lexicon import Lexicon
+
+
+@dataclass(frozen=True)
+class Cue:
+    """Words of some concepts within so many words."""
+
+    mask: int
+    within: int
+
+
+@dataclass(frozen=True)
+class Mood:
+    """When a verb form is meant as an order, a need, a vow, a doom or a wish."""
+
+    mood: str
+    language: str
+    features: frozenset[str]
+    before: tuple[Cue, ...] = ()
+    after: tuple[Cue, ...] = ()
+    not_before: tuple[Cue, ...] = ()
+    not_after: tuple[Cue, ...] = ()
+    start: int | None = None
+    """The verb begins its clause, after nothing but words of these concepts (bits)."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Why a frame is left alone, or (``lifts``) why other gates do not count."""
+
+    id: str
+    why: str
+    language: str | None
+    cue: int
+    feature: str | None
+    mark: str | None
+    within: str
+    before: int
+    after: int
+    voices: frozenset[str]
+    moods: frozenset[str]
+    unless: int
+    unless_negated: bool
+    lifts: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place in a frame."""
+
+    name: str
+    mask: int
+    concepts: tuple[str, ...]
+    moods: frozenset[str]
+    features: frozenset[str]
+    optional: bool
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Slots that must be filled close together."""
+
+    slots: tuple[Slot, ...]
+    within: int
+    same: str
+    order: tuple[str, ...]
+    without: int
+    """The first slot is the anchor."""
+    languages: frozenset[str] = frozenset(("kk", "ru", "en"))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A condition on one post, with the texts that show what it is for."""
+
+    id: str
+    version: int
+    act: str
+    technique: str | None
+    author: str
+    legal_ground: str
+    note: str
+    is_live: bool
+    frames: tuple[Frame, ...]
+    gates: frozenset[str] | None
+    """None: all."""
+    without_gates: frozenset[str]
+    score: float
+    must_hit: tuple[tuple[str, str, int], ...]
+    """(language, text, line) of each."""
+    must_not_hit: tuple[tuple[str, str, int], ...]
+    path: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Organisation:
+    """A listed organisation; its name alone never makes a match."""
+
+    id: str
+    name: str
+    ground: str
+
+
+@dataclass
+class Pack:
+    """Everything that rule files say, compiled."""
+
+    lexicon: Lexicon
+    bits: dict[str, int]
+    """Concept: its own bit."""
+    moods: dict[str, list[Mood]]
+    """By language."""
+    gates: list[Gate]
+    rules: list[Rule]
+    organisations: list[Organisation]
+    fingerprint: str
+    not_bit: int = 0
+    context_bit: int = 0
+    ambiguous_bit: int = 0
+    organisation_mask: int = 0
+    notes: list[str] = field(default_factory=list)

@@ -1,0 +1,133 @@
+"""A text as words with their place: sentence, clause, quotation. Words are folded, places are of the original."""
+
+import re
+from dataclasses import dataclass, field
+
+from bastau.read.fold import fold_with_offsets
+
+_PAIRS = {"«": "»", "“": "”", "„": "“", "‹": "›", "‘": "’", "‟": "”", "「": "」"}
+_SENTENCE = re.compile(r"[!?…\n\r]|\.(?=\s|$|[\"»”)])|[؟。]")
+_CLAUSE = frozenset(',;:—–()[]{}«»“”„"‹›|/•')
+_DASH_CLAUSE = re.compile(r"\s-+\s")
+_VERSE = re.compile(r"^\s*:\s*$")
+
+
+@dataclass(slots=True)
+class Document:
+    """The words of one post, title first. Every list has one value a word.
+
+    ``starts`` and ``ends`` are characters of the field; ``fields`` 0 is the title, 1 the text. ``quotes`` is 0
+    outside quotations, else the number of the quotation. ``gaps`` holds what stands before the word.
+    """
+
+    words: list[str] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    fields: list[int] = field(default_factory=list)
+    sentences: list[int] = field(default_factory=list)
+    clauses: list[int] = field(default_factory=list)
+    quotes: list[int] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
+    questions: set[int] = field(default_factory=set)
+    """Sentences that end in a question mark."""
+    colons: set[int] = field(default_factory=set)
+    """Clauses that are followed by a colon or an opening quotation mark."""
+    verses: set[int] = field(default_factory=set)
+    """Words that are the second number of chapter:verse."""
+
+
+def read_text(title: str | None, text: str | None) -> Document:
+    """Return title and text as one document."""
+    document = Document()
+    for number, part in enumerate((title, text)):
+        if part:
+            _read_field(document, part, number)
+    return document
+
+
+def _read_field(document: Document, text: str, number: int) -> None:
+    folded, origins = fold_with_offsets(text)
+    if not folded:
+        return
+    origin = origins.tolist()
+    words, starts, ends, gaps = document.words, document.starts, document.ends, document.gaps
+    sentences, clauses, quotes = document.sentences, document.clauses, document.quotes
+    sentence = sentences[-1] + 1 if sentences else 0
+    clause = clauses[-1] + 1 if clauses else 0
+    spans = _quotations(text)
+    quote, n_quotes = 0, max(quotes, default=0)
+    span = 0
+    at = previous_end = 0
+    for word in folded.split(" "):
+        start = origin[at]
+        at += len(word)
+        end = origin[at - 1] + 1
+        at += 1
+        gap = text[previous_end:start]
+        if gap != " " and (previous_end or gap):
+            if previous_end and _SENTENCE.search(gap):
+                if "?" in gap or "؟" in gap:
+                    document.questions.add(sentence)
+                sentence += 1
+                clause += 1
+            elif not _CLAUSE.isdisjoint(gap) or _DASH_CLAUSE.search(gap):
+                if ":" in gap and word[0].isdecimal() and words and words[-1][-1].isdecimal() and _VERSE.match(gap):
+                    document.verses.add(len(words))
+                else:
+                    if previous_end and not {":", "«", "“", "„", '"'}.isdisjoint(gap):
+                        document.colons.add(clause)
+                    clause += 1
+        while span < len(spans) and spans[span][1] <= start:
+            span += 1
+        quote = n_quotes + span + 1 if span < len(spans) and spans[span][0] <= start else 0
+        words.append(word)
+        starts.append(start)
+        ends.append(end)
+        gaps.append(gap)
+        sentences.append(sentence)
+        clauses.append(clause)
+        quotes.append(quote)
+        document.fields.append(number)
+        previous_end = end
+    if "?" in text[previous_end:]:
+        document.questions.add(sentence)
+
+
+def _quotations(text: str) -> list[tuple[int, int]]:
+    """Return (start, end) of each quotation, in order and without overlap."""
+    spans: list[tuple[int, int]] = []
+    i, n = 0, len(text)
+    for i in _candidates(text):
+        if spans and i < spans[-1][1]:
+            continue
+        c = text[i]
+        if c == ">" or c in "—–":
+            end = text.find("\n", i)
+            spans.append((i, n if end < 0 else end))
+        elif c == "'" or c == "’":
+            closing = _single_close(text, i + 1)
+            if closing > 0:
+                spans.append((i, closing))
+        else:
+            closers = '"' if c == '"' else _PAIRS[c] + ("”" if c == "„" else "")
+            end = min((e for e in (text.find(x, i + 1) for x in closers) if e >= 0), default=-1)
+            if end < 0 and c == "‘":
+                continue
+            if end < 0:  # never closed: it reaches to the end of its paragraph
+                end = text.find("\n", i)
+                end = n if end < 0 else end
+            spans.append((i, end + 1))
+    return spans
+
+
+_OPENERS = re.compile(r"(?m)[«“„‹‘‟「\"]|(?<![^\W_])['’](?=\w)|^\s*>|^[ \t]*[—–](?=\s)")
+
+
+def _candidates(text: str) -> list[int]:
+    return [match.end() - 1 for match in _OPENERS.finditer(text)]
+
+
+def _single_close(text: str, start: int) -> int:
+    """Return the index after the apostrophe that closes a single-quoted passage, or -1."""
+    match = re.compile(r"['’](?!\w)").search(text, start)
+    return match.end() if match else -1
