@@ -82,11 +82,12 @@ def _bounded(text: str, shown: str, problems: list[Problem]) -> bool:
     """Tell whether the events of the text are harmless, before any tree is built of them."""
     depth = 0
     n_documents = 0
+    event: Any
     for event in yaml.parse(text, _Loader):
         wrong = None
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             wrong = "anchors and aliases (& and *) are not allowed; quote a text that begins with such a sign"
-        elif getattr(event, "tag", None) and not getattr(event, "implicit", True) is True and event.tag != "!":
+        elif getattr(event, "tag", None) and getattr(event, "implicit", True) is not True and event.tag != "!":
             wrong = "tags (!...) are not allowed"
         elif isinstance(event, yaml.CollectionStartEvent):
             depth += 1

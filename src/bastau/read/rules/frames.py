@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bastau.read.rules.lexicon import Tag
 from bastau.read.rules.pack import Cue, Frame, Gate, Mood, Pack, Rule, Slot
-from bastau.read.rules.tokens import Document, read_text
+from bastau.read.rules.tokens import read_text
 
 _OPEN_WORDS = 2
 """Words outside a quotation that make it one: a post that is nothing but a quotation speaks for itself."""
@@ -210,9 +210,9 @@ class Reading:
         closed = []
         lifted: set[str] = set()
         for gate in self.pack.gates:
-            if rule.gates is not None and gate.id not in rule.gates or gate.id in rule.without_gates:
+            if (rule.gates is not None and gate.id not in rule.gates) or gate.id in rule.without_gates:
                 continue
-            if gate.voices and voice not in gate.voices or gate.moods and not gate.moods & moods:
+            if (gate.voices and voice not in gate.voices) or (gate.moods and not gate.moods & moods):
                 continue
             if self._is_closed(gate, anchor, filled, quoted):
                 if gate.lifts:

@@ -123,7 +123,9 @@ class Lexicon:
                     self._add_sequence(entry, plain.split(), features)
 
     def _add_sequence(self, entry: Entry, words: list[str], features: Features) -> None:
-        units, gaps, gap = [], [], False
+        units: list[int] = []
+        gaps: list[bool] = []
+        gap = False
         real = [word for word in words if word != "qgapq"]
         for word in words:
             if word == "qgapq":
@@ -169,7 +171,7 @@ class Lexicon:
 
     def _look_up(self, word: str) -> list[tuple[int, Features]]:
         none: Features = frozenset()
-        found = {number: none for number in self.exact.get(word, ())}
+        found = dict.fromkeys(self.exact.get(word, ()), none)
         for i in range(2, len(word) + 1):
             head = word[:i]
             for number, room in self.starts.get(head, ()):

@@ -81,9 +81,9 @@ def _read_file(node: Node, reader: Reader, found: _Found) -> None:
     content = FILE.read(node, reader)
     if content is None:
         return
-    language = content.get("language")
+    language: str = content.get("language", "")
     for needing in ("words", "endings", "moods"):
-        if needing in content and language is None:
+        if needing in content and not language:
             reader.wrong(node.line, f"a file with {needing!r} says its `language:`")
             return
     for name, (value, line) in content.get("concepts", {}).items():
@@ -111,7 +111,7 @@ def _read_file(node: Node, reader: Reader, found: _Found) -> None:
                 reader.wrong(at, f"unknown feature {', '.join(sorted(unknown))}; known: {', '.join(FEATURES)}")
             table.setdefault(name, []).extend(p for text in patterns for p in text.replace(",", " ").split())
     found.moods += [(mood, language, reader.path) for mood in content.get("moods", [])]
-    found.gates += [(gate, language, reader.path) for gate in content.get("gates", [])]
+    found.gates += [(gate, language or None, reader.path) for gate in content.get("gates", [])]
     found.organisations += [(row, reader.path) for row in content.get("organisations", [])]
     found.rules += [(rule, reader.path) for rule in content.get("rules", [])]
 

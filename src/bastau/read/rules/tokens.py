@@ -104,7 +104,7 @@ def _quotations(text: str) -> list[tuple[int, int]]:
         if c == ">" or c in "—–":
             end = text.find("\n", i)
             spans.append((i, n if end < 0 else end))
-        elif c == "'" or c == "’":
+        elif c in {"'", "’"}:
             closing = _single_close(text, i + 1)
             if closing > 0:
                 spans.append((i, closing))
