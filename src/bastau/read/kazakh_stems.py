@@ -172,9 +172,9 @@ def _suffixes() -> dict[str, tuple[_Suffix, ...]]:
         sources, targets, templates, cost, tag = line.split("\t")
         for template in templates.split("|"):
             for text, before, back in _variants(template):
+                tone = None if tag in _NEUTRAL or _harmony(text) is None else back
                 for to in targets.split(","):
-                    back = None if tag in _NEUTRAL or _harmony(text) is None else back
-                    made = _Suffix(text, before, back, tuple(sources.split(",")), to, float(cost), tag)
+                    made = _Suffix(text, before, tone, tuple(sources.split(",")), to, float(cost), tag)
                     by_end[text[-1:]][made] = None
     return {end: tuple(found) for end, found in by_end.items()}
 
@@ -241,7 +241,7 @@ def _restored(left: str, suffix: _Suffix) -> list[tuple[str, float]]:
     results: list[tuple[str, float]] = []
     back = _harmony(left)
     extra = 0.0
-    if None not in (back, suffix.back) and back != suffix.back and last not in "ьиюу":
+    if None not in (back, suffix.back) and back != suffix.back and last not in "ьию":
         extra = 0.6 if last in "кг" else 2.5  # loans in к and г take front vowels: Йорктің
     if _letter_class(last) in suffix.before:
         results.append((left, extra))
