@@ -95,7 +95,7 @@ class Reading:
         return known
 
     def _is_meant(self, rule: Mood, tag: Tag) -> bool:
-        if not rule.features & tag.features:
+        if not rule.features & tag.features or (tag.language == "en" and tag.end - 1 in self.document.joined):
             return False
         low, high = self.clause(tag.start)
         if rule.start is not None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 Features = frozenset[str]
 NONE: Features = frozenset()
+DATIVE = frozenset({"dative"})
+RUSSIAN_DATIVE = frozenset(("ам", "ям", "ым", "им", "ому", "ему", "у", "ю"))
 _VOWELS = "aeiou"
 _BASE, _THIRD, _PAST, _ING = (
     frozenset({"base"}), frozenset({"present"}), frozenset({"past", "participle"}), frozenset({"gerund"}),
@@ -22,12 +24,15 @@ _OPTIONAL = re.compile(r"\(([^()]*)\)")
 def english_verb(stated: str) -> list[tuple[str, Features]]:
     """Return (form, features) of a verb, given as `kill` or, when irregular, `slay/slays/slew/slain/slaying`.
 
-    A verb of several words is inflected in its first: `wipe out`.
+    A verb of several words is inflected in its first: `wipe out`, `take/takes/took/taken/taking up arms`.
     """
     if "/" in stated:
         parts = [part.strip() for part in stated.split("/")]
         if len(parts) != 5:
             raise ValueError("an irregular verb has five forms: base/third person/past/participle/-ing form")
+        tail = parts[4].partition(" ")[2]
+        if tail and all(" " not in part for part in parts[:4]):
+            parts[:4] = [f"{part} {tail}" for part in parts[:4]]
         base, third, past, participle, ing = parts
         return [(base, _BASE), (third, _THIRD), (past, frozenset({"past"})), (participle, frozenset({"participle"})),
                 (ing, _ING)]  # fmt: skip
@@ -82,6 +87,12 @@ def endings_table(forms: dict[str, list[str]]) -> dict[str, Features]:
                 if _harmonic(ending):
                     table.setdefault(ending, set()).update(features)
     return {ending: frozenset(features) for ending, features in table.items()}
+
+
+def fused_endings(table: dict[str, Features]) -> dict[str, Features]:
+    """Return the endings as written together with a final й of the stem: й + а = я, й + у = ю."""
+    fused = {"а": "я", "ә": "я", "у": "ю", "е": "е"}
+    return {fused[e[0]] + e[1:]: features for e, features in table.items() if e and e[0] in fused}
 
 
 def _harmonic(ending: str) -> bool:

@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bastau.read.fold import fold_strings
-from bastau.read.rules.inflect import Features, english_noun, english_verb, kazakh_stems, without_kazakh_letters
+from bastau.read.rules.inflect import (
+    DATIVE,
+    RUSSIAN_DATIVE,
+    Features,
+    english_noun,
+    english_verb,
+    kazakh_stems,
+    without_kazakh_letters,
+)
 from bastau.read.rules.tokens import Document
 
 MAX_GAP = 4
@@ -155,9 +163,16 @@ class Lexicon:
         elif kind.startswith("start"):
             self.starts.setdefault(word, []).append((number, MAX_ENDING if kind == "start1" else 60))
         else:
-            for stem in kazakh_stems(word):
-                self.stems.setdefault(stem, []).append((number, kind))
+            for stem, endings in self.stem_spellings(word, kind):
+                self.stems.setdefault(stem, []).append((number, endings))
         return number
+
+    def stem_spellings(self, stem: str, kind: str) -> list[tuple[str, str]]:
+        """Return (stem as written before endings, name of the table of endings) of a Kazakh stem."""
+        spelled = [(form, kind) for form in kazakh_stems(stem)]
+        if kind == "verb" and stem.endswith("й"):  # жой + у = жою, жой + аміз = жоямыз
+            spelled.append((stem[:-1], "verb after й"))
+        return spelled
 
     def look_up(self, word: str) -> list[tuple[int, Features]]:
         """Return (unit, features of this form) of every unit that ``word`` can be."""
@@ -176,7 +191,7 @@ class Lexicon:
             head = word[:i]
             for number, room in self.starts.get(head, ()):
                 if len(word) - i <= room:
-                    found.setdefault(number, none)
+                    found.setdefault(number, DATIVE if word[i:] in RUSSIAN_DATIVE else none)
             for number, kind in self.stems.get(head, ()):
                 features = self.endings[kind].get(word[i:])
                 if features is not None:

@@ -10,7 +10,7 @@ import bastau
 from bastau.read.rules.documents import Node, Problem, RulesError, read_document
 from bastau.read.rules.format import FEATURES, FILE, LANGUAGES
 from bastau.read.rules.forms import Reader
-from bastau.read.rules.inflect import endings_table
+from bastau.read.rules.inflect import endings_table, fused_endings
 from bastau.read.rules.lexicon import Entry, Lexicon, make_entry
 from bastau.read.rules.pack import Cue, Frame, Gate, Mood, Organisation, Pack, Rule, Slot
 
@@ -178,6 +178,7 @@ def _compile(found: _Found, problems: list[Problem], digest: str) -> Pack:
     rules = _rules(found, make, {gate.id for gate in gates})
     _check_dead(found, make, entries)
     endings = {kind: endings_table(found.endings.get(f"kk {kind}", {"plain": ["-"]})) for kind in ("verb", "noun")}
+    endings["verb after й"] = fused_endings(endings["verb"])
     lexicon = Lexicon(make.closed, endings)
     lexicon.add(entries)
     return Pack(

@@ -32,6 +32,8 @@ class Document:
     """Sentences that end in a question mark."""
     colons: set[int] = field(default_factory=set)
     """Clauses that are followed by a colon or an opening quotation mark."""
+    joined: set[int] = field(default_factory=set)
+    """Words that a hyphen joins to the next: no verb of a clause (`bomb-sniffing`)."""
     verses: set[int] = field(default_factory=set)
     """Words that are the second number of chapter:verse."""
 
@@ -64,7 +66,9 @@ def _read_field(document: Document, text: str, number: int) -> None:
         end = origin[at - 1] + 1
         at += 1
         gap = text[previous_end:start]
-        if gap != " " and (previous_end or gap):
+        if gap == "-":
+            document.joined.add(len(words) - 1)
+        elif gap != " " and (previous_end or gap):
             if previous_end and _SENTENCE.search(gap):
                 if "?" in gap or "؟" in gap:
                     document.questions.add(sentence)
@@ -104,15 +108,13 @@ def _quotations(text: str) -> list[tuple[int, int]]:
         if c == ">" or c in "—–":
             end = text.find("\n", i)
             spans.append((i, n if end < 0 else end))
-        elif c in {"'", "’"}:
+        elif c in "'’‘":
             closing = _single_close(text, i + 1)
             if closing > 0:
                 spans.append((i, closing))
         else:
             closers = '"' if c == '"' else _PAIRS[c] + ("”" if c == "„" else "")
             end = min((e for e in (text.find(x, i + 1) for x in closers) if e >= 0), default=-1)
-            if end < 0 and c == "‘":
-                continue
             if end < 0:  # never closed: it reaches to the end of its paragraph
                 end = text.find("\n", i)
                 end = n if end < 0 else end
