@@ -40,7 +40,10 @@ WORDS = Named(
 ENDINGS = Named(Named(Many(Text(), or_one=True)), "verb and noun endings: name of the form, endings")
 _cue = Keys(
     {"any": _concepts},
-    {"within": Whole(1, 40, "words between at most (default 4)")},
+    {
+        "within": Whole(1, 40, "words between at most (default 4)"),
+        "start": Yes("the cue itself begins its clause (after words of opener)"),
+    },
 )
 MOOD = Keys(
     {"mood": _mood, "features": Words("any of these features of the verb form")},
@@ -49,6 +52,7 @@ MOOD = Keys(
         "after": Many(_cue, or_one=True, doc="words that must stand after the verb in its clause (all of the list)"),
         "not_before": Many(_cue, or_one=True, doc="words that must not stand before it in its clause"),
         "not_after": Many(_cue, or_one=True, doc="words that must not stand after it in its clause"),
+        "of": Words("only verbs of these concepts (default all)"),
         "start": Words("the verb begins its clause, after nothing but words of these concepts"),
     },
 )

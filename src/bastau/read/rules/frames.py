@@ -6,6 +6,7 @@ from bastau.read.rules.lexicon import Tag
 from bastau.read.rules.pack import Cue, Frame, Gate, Mood, Pack, Rule, Slot
 from bastau.read.rules.tokens import read_text
 
+_LISTS = frozenset((",", "/", "&", ",&", "|"))
 _OPEN_WORDS = 2
 """Words outside a quotation that make it one: a post that is nothing but a quotation speaks for itself."""
 
@@ -97,13 +98,11 @@ class Reading:
     def _is_meant(self, rule: Mood, tag: Tag) -> bool:
         if not rule.features & tag.features or (tag.language == "en" and tag.end - 1 in self.document.joined):
             return False
+        if rule.of and not rule.of & tag.mask:
+            return False
         low, high = self.clause(tag.start)
-        if rule.start is not None:
-            i = tag.start - 1
-            while i >= low and self.masks[i] & rule.start:
-                i -= 1
-            if i >= low:
-                return False
+        if rule.start is not None and not (self._begins(tag.start, low, rule.start) and self._heads(rule, tag, low)):
+            return False
         return (
             all(self._near(cue, max(low, tag.start - cue.within), tag.start) for cue in rule.before)
             and all(self._near(cue, tag.end, min(high, tag.end + cue.within)) for cue in rule.after)
@@ -113,7 +112,32 @@ class Reading:
 
     def _near(self, cue: Cue, low: int, high: int) -> bool:
         masks = self.masks
-        return any(masks[i] & cue.mask for i in range(low, high))
+        return any(
+            masks[i] & cue.mask and (cue.starts is None or self._begins(i, self.clause(i)[0], cue.starts | cue.mask))
+            for i in range(low, high)
+        )
+
+    def _begins(self, i: int, low: int, skipped: int) -> bool:
+        """Tell whether nothing but words of ``skipped`` stands between the beginning of the clause and word ``i``."""
+        masks = self.masks
+        while i > low and masks[i - 1] & skipped:
+            i -= 1
+        return i == low
+
+    def _heads(self, rule: Mood, tag: Tag, low: int) -> bool:
+        """A clause that goes on a list of verbs begins no command: `guards shoot, kill a man`."""
+        document = self.document
+        if (
+            not low
+            or document.sentences[low - 1] != document.sentences[low]
+            or document.gaps[low].strip() not in _LISTS
+        ):
+            return True
+        return all(
+            rule.mood in self.moods(other)
+            for other in self.tags
+            if other.end == low and other.features & rule.features and other.language == tag.language
+        )
 
     # ---- frames ----
 

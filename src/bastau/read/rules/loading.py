@@ -160,7 +160,14 @@ class _Compiler:
 
     def cues(self, rows: list[dict[str, Any]] | None, path: str) -> tuple[Cue, ...]:
         """Return the cues of a mood."""
-        return tuple(Cue(self.mask(row["any"], path), row.get("within", 4)) for row in rows or [])
+        return tuple(
+            Cue(
+                self.mask(row["any"], path),
+                row.get("within", 4),
+                self.own.get("opener", 0) if row.get("start") else None,
+            )
+            for row in rows or []
+        )
 
 
 def _compile(found: _Found, problems: list[Problem], digest: str) -> Pack:
@@ -251,6 +258,7 @@ def _moods(found: _Found, make: _Compiler) -> dict[str, list[Mood]]:
             make.cues(row.get("not_before"), path),
             make.cues(row.get("not_after"), path),
             make.mask(row["start"], path) if "start" in row else None,
+            make.mask(row.get("of", []), path),
         )
         moods.setdefault(language, []).append(mood)
     return moods

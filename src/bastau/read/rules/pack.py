@@ -11,6 +11,8 @@ class Cue:
 
     mask: int
     within: int
+    starts: int | None = None
+    """The cue begins its clause, after nothing but words of these concepts (bits)."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Mood:
     not_after: tuple[Cue, ...] = ()
     start: int | None = None
     """The verb begins its clause, after nothing but words of these concepts (bits)."""
+    of: int = 0
+    """Only verbs of these concepts; 0: all."""
 
 
 @dataclass(frozen=True)

@@ -41,15 +41,11 @@ def _hash_words(offsets, data, out):  # type: ignore[no-untyped-def]
 def _find(key, keys, shift):  # type: ignore[no-untyped-def]
     """Return the index of ``key`` in an open table, or -1."""
     i = np.int64((key * _MULTIPLY) >> shift)
-    while True:
-        there = keys[i]
-        if there == key:
+    while keys[i] != 0:
+        if keys[i] == key:
             return i
-        if there == 0:
-            return -1
-        i += 1
-        if i == len(keys):
-            i = 0
+        i = (i + 1) % len(keys)
+    return -1
 
 
 @nb.njit(nogil=True, cache=True)
@@ -155,13 +151,13 @@ class Screen:
             for frame in rule.frames:
                 for needs, span in _terms(frame, pack, extent):
                     terms[needs] = max(span, terms.get(needs, 0))
-        needs = sorted(
-            {need for term in terms for need in term}, key=lambda n: (n.mask, n.language, sorted(n.features))
-        )
-        bit_of = {need: i for i, need in enumerate(needs)}
-        self.n_classes, self.n_terms = len(needs), len(terms)
-        self._terms = _pack_terms([[bit_of[need] for need in term] for term in terms], list(terms.values()), len(needs))
-        self._classes, self._table, self.n_keys = _compile_words(pack.lexicon, needs)
+        classes = {need for term in terms for need in term}
+        ordered = sorted(classes, key=lambda n: (n.mask, n.language, sorted(n.features)))
+        bit_of = {need: i for i, need in enumerate(ordered)}
+        spans = list(terms.values())
+        self.n_classes, self.n_terms = len(ordered), len(terms)
+        self._terms = _pack_terms([[bit_of[need] for need in term] for term in terms], spans, len(ordered))
+        self._classes, self._table, self.n_keys = _compile_words(pack.lexicon, ordered)
 
     def run(self, folded: pa.Array | pa.ChunkedArray) -> np.ndarray:
         """Return bool (n,): whether each folded text may hold a match."""

@@ -9,6 +9,7 @@ _PAIRS = {"«": "»", "“": "”", "„": "“", "‹": "›", "‘": "’", "�
 _SENTENCE = re.compile(r"[!?…\n\r]|\.(?=\s|$|[\"»”)])|[؟。]")
 _CLAUSE = frozenset(',;:—–()[]{}«»“”„"‹›|/•')
 _DASH_CLAUSE = re.compile(r"\s-+\s")
+_CLOSERS = frozenset("\"'”’»›“")
 _VERSE = re.compile(r"^\s*:\s*$")
 
 
@@ -66,6 +67,10 @@ def _read_field(document: Document, text: str, number: int) -> None:
         end = origin[at - 1] + 1
         at += 1
         gap = text[previous_end:start]
+        while span < len(spans) and spans[span][1] <= start:
+            span += 1
+        left = quote
+        quote = n_quotes + span + 1 if span < len(spans) and spans[span][0] <= start else 0
         if gap == "-":
             document.joined.add(len(words) - 1)
         elif gap != " " and (previous_end or gap):
@@ -74,6 +79,8 @@ def _read_field(document: Document, text: str, number: int) -> None:
                     document.questions.add(sentence)
                 sentence += 1
                 clause += 1
+            elif left and not quote and gap.strip() in _CLOSERS:
+                pass  # the sentence runs on: "rebels" attack a school
             elif not _CLAUSE.isdisjoint(gap) or _DASH_CLAUSE.search(gap):
                 if ":" in gap and word[0].isdecimal() and words and words[-1][-1].isdecimal() and _VERSE.match(gap):
                     document.verses.add(len(words))
@@ -81,9 +88,6 @@ def _read_field(document: Document, text: str, number: int) -> None:
                     if previous_end and not {":", "«", "“", "„", '"'}.isdisjoint(gap):
                         document.colons.add(clause)
                     clause += 1
-        while span < len(spans) and spans[span][1] <= start:
-            span += 1
-        quote = n_quotes + span + 1 if span < len(spans) and spans[span][0] <= start else 0
         words.append(word)
         starts.append(start)
         ends.append(end)
