@@ -1,0 +1,112 @@
+"""A linear model of one label, its scores, and the stage that adds them."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numba as nb
+import numpy as np
+import pyarrow as pa
+
+from bastau.models.features import ngram_columns
+from bastau.schemas import FOLDED
+from bastau.tables import append_columns, utf8_buffers
+
+MODEL_SCORE = pa.schema(
+    [
+        pa.field(
+            "model_score",
+            pa.float32(),
+            metadata={
+                "doc": "how likely the text carries the label of the operator's own model, calibrated, in [0, 1]; "
+                "orders suggestions and decides nothing; null: no text, or no model is set"
+            },
+        )
+    ]
+)
+"""For `schemas.py`; its subject is a text."""
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """Weights of hashed n-grams, with the calibration that makes a score a share.
+
+    Args:
+        weights: float32 (2**bits,), inverse document frequency multiplied in.
+        bias: added to the weighted sum.
+        slope: of the calibration: score = 1 / (1 + exp(-(slope * margin + shift))).
+        shift: of the calibration.
+        threshold: score from which the model's report counts a text as labelled.
+        label: the class that a high score means.
+        may_suggest: it passed the protected-speech suite; otherwise it may only rank.
+        fingerprint: of the folding and n-grams it was trained with.
+    """
+
+    weights: np.ndarray
+    bias: float
+    slope: float
+    shift: float
+    threshold: float
+    label: str
+    may_suggest: bool
+    fingerprint: str
+
+    @property
+    def bits(self) -> int:
+        """Binary logarithm of the number of weights."""
+        return len(self.weights).bit_length() - 1
+
+    def margins(self, folded: pa.Array | pa.ChunkedArray) -> np.ndarray:
+        """Return the uncalibrated score of each folded text, float64 (n,); NaN where there is nothing to score."""
+        offsets, data = utf8_buffers(folded)
+        return _margins(offsets, data, self.weights, self.bits, self.bias)
+
+    def scores(self, folded: pa.Array | pa.ChunkedArray) -> np.ndarray:
+        """Return the calibrated score of each folded text, float32 (n,) in [0, 1]; NaN where there is no text."""
+        return sigmoid(self.slope * self.margins(folded) + self.shift).astype(np.float32)
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """Return 1 / (1 + exp(-x)) without overflow."""
+    return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+@nb.njit(nogil=True, cache=True)
+def _margins(offsets, data, weights, bits, bias):  # type: ignore[no-untyped-def]
+    n_rows = len(offsets) - 1
+    longest = 0
+    for row in range(n_rows):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    chars = np.empty(longest + 2, np.uint64)
+    columns = np.empty(6 * longest + 8, np.uint32)
+    out = np.full(n_rows, np.nan)
+    for row in range(n_rows):
+        n = ngram_columns(data, offsets[row], offsets[row + 1], bits, chars, columns)
+        if n:
+            total = 0.0
+            for k in range(n):
+                total += weights[columns[k]]
+            out[row] = total / np.sqrt(n) + bias
+    return out
+
+
+@dataclass(frozen=True)
+class ScoreModel:
+    """Add the score of the operator's own model, by which suggestions are ordered.
+
+    Args:
+        model: what to score with; None (nothing is set) leaves the column null.
+    """
+
+    model: LinearModel | None = None
+
+    needs: ClassVar[pa.Schema] = pa.schema([FOLDED.field("folded")])
+    adds: ClassVar[pa.Schema] = MODEL_SCORE
+
+    def run(self, posts: pa.Table) -> pa.Table:
+        """Return ``posts`` (n rows, any order) with the score column added."""
+        if self.model is None:
+            scores = pa.nulls(posts.num_rows, pa.float32())
+        else:
+            values = self.model.scores(posts.column("folded"))
+            scores = pa.array(values, pa.float32(), mask=np.isnan(values))
+        return append_columns(posts, {"model_score": scores}, self.adds)
