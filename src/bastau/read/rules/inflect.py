@@ -85,7 +85,8 @@ def endings_table(forms: dict[str, list[str]]) -> dict[str, Features]:
         for pattern in patterns:
             for ending in expand("" if pattern == "-" else pattern):
                 if _harmonic(ending):
-                    table.setdefault(ending, set()).update(features)
+                    for spelled in {ending, without_kazakh_letters(ending)}:
+                        table.setdefault(spelled, set()).update(features)
     return {ending: frozenset(features) for ending, features in table.items()}
 
 
