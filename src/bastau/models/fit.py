@@ -17,19 +17,20 @@ _TOLERANCE = 3e-5
 
 @dataclass(frozen=True)
 class Grams:
-    """N-grams of labelled texts as CSR without values (see ``features.ngram_rows``).
+    """N-grams of labelled texts as CSR, from ``Ngrams.features``.
 
-    The value of a column in a row is idf * occurrences / sqrt(n-grams of the row).
+    The value of a column in a row is idf * its count / sqrt(counts of the row).
     """
 
     indptr: np.ndarray
     columns: np.ndarray
+    counts: np.ndarray
     n_columns: int
 
     def margins(self, rows: np.ndarray, weights: np.ndarray, bias: float) -> np.ndarray:
         """Return the score of each of ``rows`` (int64) under effective ``weights`` (float64 (n_columns,))."""
         out = np.empty(len(rows))
-        _forward(self.indptr, self.columns, rows, weights, bias, out)
+        _forward(self.indptr, self.columns, self.counts, rows, weights, bias, out)
         return out
 
     def idf(self, rows: np.ndarray) -> np.ndarray:
@@ -40,33 +41,33 @@ class Grams:
 
 
 @nb.njit(nogil=True, cache=True)
-def _forward(indptr, columns, rows, weights, bias, out):  # type: ignore[no-untyped-def]
+def _forward(indptr, columns, counts, rows, weights, bias, out):  # type: ignore[no-untyped-def]
     for k in range(len(rows)):
-        first, end = indptr[rows[k]], indptr[rows[k] + 1]
         total = 0.0
-        for j in range(first, end):
-            total += weights[columns[j]]
-        out[k] = total / np.sqrt(max(1, end - first)) + bias
+        n = 0.0
+        for j in range(indptr[rows[k]], indptr[rows[k] + 1]):
+            total += weights[columns[j]] * counts[j]
+            n += counts[j]
+        out[k] = total / np.sqrt(max(1.0, n)) + bias
 
 
 @nb.njit(nogil=True, cache=True)
-def _backward(indptr, columns, rows, residuals, out):  # type: ignore[no-untyped-def]
+def _backward(indptr, columns, counts, rows, residuals, out):  # type: ignore[no-untyped-def]
     for k in range(len(rows)):
         first, end = indptr[rows[k]], indptr[rows[k] + 1]
-        share = residuals[k] / np.sqrt(max(1, end - first))
+        n = 0.0
         for j in range(first, end):
-            out[columns[j]] += share
+            n += counts[j]
+        share = residuals[k] / np.sqrt(max(1.0, n))
+        for j in range(first, end):
+            out[columns[j]] += share * counts[j]
 
 
 @nb.njit(nogil=True, cache=True)
 def _document_frequency(indptr, columns, rows, out):  # type: ignore[no-untyped-def]
-    last = np.full(len(out), -1, np.int64)
     for k in range(len(rows)):
         for j in range(indptr[rows[k]], indptr[rows[k] + 1]):
-            column = columns[j]
-            if last[column] != k:
-                last[column] = k
-                out[column] += 1
+            out[columns[j]] += 1
 
 
 def fit_logistic(
@@ -90,7 +91,7 @@ def fit_logistic(
         margins = signs * grams.margins(rows, parameters[:-1] * idf, parameters[-1])
         residuals = -signs * weight * sigmoid(-margins)
         gradient = np.zeros(grams.n_columns)
-        _backward(grams.indptr, grams.columns, rows, residuals, gradient)
+        _backward(grams.indptr, grams.columns, grams.counts, rows, residuals, gradient)
         gradient = np.append(gradient * idf + parameters[:-1], residuals.sum())
         value = weight @ np.logaddexp(0, -margins) + 0.5 * parameters[:-1] @ parameters[:-1]
         return float(value) * scale, gradient * scale

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numba as nb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from bastau.models.features import ngram_columns
+from bastau.models.features import ngrams_of
 from bastau.schemas import FOLDED
-from bastau.tables import append_columns, utf8_buffers
+from bastau.tables import append_columns
 
 MODEL_SCORE = pa.schema(
     [
@@ -57,8 +57,11 @@ class LinearModel:
 
     def margins(self, folded: pa.Array | pa.ChunkedArray) -> np.ndarray:
         """Return the uncalibrated score of each folded text, float64 (n,); NaN where there is nothing to score."""
-        offsets, data = utf8_buffers(folded)
-        return _margins(offsets, data, self.weights, self.bits, self.bias)
+        bias = np.array([self.bias], np.float32)
+        margins = ngrams_of(self.bits).score(folded, self.weights[:, None], bias)[:, 0].astype(np.float64)
+        is_empty = pc.equal(pc.fill_null(pc.binary_length(folded), 0), 0)
+        margins[is_empty.to_numpy(zero_copy_only=False)] = np.nan
+        return margins
 
     def scores(self, folded: pa.Array | pa.ChunkedArray) -> np.ndarray:
         """Return the calibrated score of each folded text, float32 (n,) in [0, 1]; NaN where there is no text."""
@@ -68,25 +71,6 @@ class LinearModel:
 def sigmoid(x: np.ndarray) -> np.ndarray:
     """Return 1 / (1 + exp(-x)) without overflow."""
     return 0.5 * (1 + np.tanh(0.5 * x))
-
-
-@nb.njit(nogil=True, cache=True)
-def _margins(offsets, data, weights, bits, bias):  # type: ignore[no-untyped-def]
-    n_rows = len(offsets) - 1
-    longest = 0
-    for row in range(n_rows):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    chars = np.empty(longest + 2, np.uint64)
-    columns = np.empty(6 * longest + 8, np.uint32)
-    out = np.full(n_rows, np.nan)
-    for row in range(n_rows):
-        n = ngram_columns(data, offsets[row], offsets[row + 1], bits, chars, columns)
-        if n:
-            total = 0.0
-            for k in range(n):
-                total += weights[columns[k]]
-            out[row] = total / np.sqrt(n) + bias
-    return out
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bastau.errors import ConfigError
 from bastau.hashing import hash_strings
-from bastau.models.features import BITS, Folder, ngram_rows, reading_fingerprint
+from bastau.models.features import BITS, Folder, ngrams_of, reading_fingerprint
 from bastau.models.fit import Grams, fit_calibration, fit_logistic
 from bastau.models.labelled import Labelled, is_about_people
 from bastau.models.linear import LinearModel, sigmoid
@@ -20,8 +21,8 @@ from bastau.models.protected import ROLE_RANKS, ROLE_SUGGESTS, check_protected
 N_FOLDS = 5
 MIN_TEXTS = 30
 """Distinct texts of each class below which nothing can be said about a model."""
-MAX_GRAMS = 250_000_000
-"""N-grams held in memory, 4 bytes each."""
+MAX_BYTES = 32_000_000
+"""Folded text that is trained on (300,000 posts of 100 bytes); its n-grams take up to 80 times as much memory."""
 _MIN_REPORTED = 20
 _POSITIVE_NAMES = ("flag", "1", "true", "yes")
 
@@ -137,12 +138,16 @@ def _prepare(
     known = np.isin(keys[first], hash_strings(suite)) if suite is not None else np.zeros(len(first), bool)
     is_empty = keys[first] == hash_strings(pa.array([""]))[0]
     kept = np.sort(first[~conflicting & ~known & ~is_empty])
-    indptr, columns = ngram_rows(folded.take(pa.array(kept)), bits)
-    if len(columns) > MAX_GRAMS:
+    texts = folded.take(pa.array(kept))
+    if pc.sum(pc.binary_length(texts)).as_py() > MAX_BYTES:
         raise ConfigError(f"{len(kept)} texts of this length need too much memory; train on a sample of them")
-    used = np.unique(columns)  # what never occurs has weight 0, and need not be carried through the fit
+    indptr, columns, times = ngrams_of(bits).features(texts)
+    occurs = np.zeros(1 << bits, bool)
+    occurs[columns] = True
+    used = np.flatnonzero(occurs)  # what never occurs has weight 0, and need not be carried through the fit
+    place = np.cumsum(occurs, dtype=np.uint32) - np.uint32(1)
     data = _Data(
-        Grams(indptr, np.searchsorted(used, columns).astype(np.uint32), len(used)),
+        Grams(indptr, place[columns], times, len(used)),
         used,
         keys[kept],
         is_positive[kept],

