@@ -1,0 +1,156 @@
+"""Quality of the rules on labelled texts: what is left alone, what is found, by category and language."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bastau.errors import ConfigError
+from bastau.read.rules.pack import Pack
+from bastau.read.rules.screen import Screen
+from bastau.read.rules.suite import SuiteText, first_matches
+
+_Z = 1.959964
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One category in one language: how many texts were treated as their label asks."""
+
+    label: str
+    category: str
+    language: str
+    n: int
+    n_right: int
+    low: float
+    high: float
+    missed: tuple[str, ...]
+    """Ids of the texts treated wrongly."""
+
+    @property
+    def rate(self) -> float:
+        """Return the share treated rightly."""
+        return self.n_right / self.n
+
+
+def wilson(k: int, n: int) -> tuple[float, float]:
+    """Return the 95 % score interval of ``k`` out of ``n``.
+
+    Reference: Wilson 1927, JASA 22.
+    """
+    if n == 0:
+        return 0.0, 1.0
+    p, z2 = k / n, _Z * _Z
+    centre = p + z2 / (2 * n)
+    half = _Z * sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    low, high = (centre - half) / (1 + z2 / n), (centre + half) / (1 + z2 / n)
+    return max(0.0, low), min(1.0, high)
+
+
+def read_labelled(path: Path) -> list[SuiteText]:
+    """Return the labelled texts of a CSV or NDJSON file with id, text, language, category and label.
+
+    Raises:
+        ConfigError: no such file, not readable, a column missing, or a label that is neither flag nor protected.
+    """
+    try:
+        raw = path.read_bytes()
+        if path.suffix in (".ndjson", ".jsonl", ".json"):
+            rows = [orjson.loads(line) for line in raw.splitlines() if line.strip()]
+        else:
+            rows = list(csv.DictReader(raw.decode("utf-8-sig").splitlines(keepends=True)))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: not NDJSON: {error}") from error
+    texts = []
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict) or not {"text", "label"} <= row.keys():
+            raise ConfigError(f"{path}: row {number} has no text and label")
+        label = str(row["label"]).strip().lower()
+        if label not in ("flag", "protected"):
+            raise ConfigError(f"{path}: row {number}: label is flag or protected")
+        name = str(row.get("id") or number)
+        texts.append(SuiteText(name, str(row["text"]), str(row.get("language") or "und"),
+                               str(row.get("category") or "all"), label))  # fmt: skip
+    return texts
+
+
+def score_rules(pack: Pack, screen: Screen, texts: Sequence[SuiteText]) -> list[Cell]:
+    """Return a cell for each category, language and label, worst first."""
+    live = [rule for rule in pack.rules if rule.is_live and rule.technique is None]
+    matches = first_matches(pack, screen, [text.text for text in texts], live)
+    flags = [any(not match.gates for match in found) for found in matches]
+    return cells(texts, flags)
+
+
+def cells(texts: Sequence[SuiteText], flags: Iterable[bool]) -> list[Cell]:
+    """Return a cell for each category, language and label, worst first."""
+    groups: dict[tuple[str, str, str], list[tuple[str, bool]]] = defaultdict(list)
+    for text, flagged in zip(texts, flags, strict=True):
+        right = flagged == (text.label == "flag")
+        groups[text.label, text.category, text.language].append((text.id, right))
+    made = []
+    for (label, category, language), rows in groups.items():
+        n_right = sum(right for _, right in rows)
+        low, high = wilson(n_right, len(rows))
+        missed = tuple(name for name, right in rows if not right)
+        made.append(Cell(label, category, language, len(rows), n_right, low, high, missed))
+    return sorted(made, key=lambda cell: (cell.rate, cell.low, cell.label, cell.category, cell.language))
+
+
+def report(texts: Sequence[SuiteText], found: Sequence[Cell]) -> tuple[dict[str, Any], list[str]]:
+    """Return the table of protected cells, the calls found by language and category, and the ids of all misses."""
+    tables = {label: [cell for cell in found if cell.label == label] for label in ("protected", "flag")}
+    answer: dict[str, Any] = {"task": "rules", "n_texts": len(texts)}
+    lines = []
+    for label, title in (("protected", "protected texts left alone"), ("flag", "explicit calls found")):
+        rows = tables[label]
+        answer[label] = [_row(cell) for cell in rows]
+        n, k = sum(cell.n for cell in rows), sum(cell.n_right for cell in rows)
+        low, high = wilson(k, n)
+        answer[f"{label}_total"] = {"n": n, "n_right": k, "rate": k / n if n else None, "low": low, "high": high}
+        by_language: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+        for cell in rows:
+            by_language[cell.language][0] += cell.n_right
+            by_language[cell.language][1] += cell.n
+        answer[f"{label}_by_language"] = {name: k / n for name, (k, n) in sorted(by_language.items())}
+        if not rows:
+            continue
+        lines.append(f"{title}: {k} of {n}, {k / n:.3f} [{low:.3f}, {high:.3f}]")
+        lines += [f"  {name}: {k} of {n}, {k / n:.3f}" for name, (k, n) in sorted(by_language.items())]
+        lines += [
+            f"  {cell.category:<24} {cell.language:<5} {cell.n_right:>4} of {cell.n:<4} {cell.rate:.3f} "
+            f"[{cell.low:.3f}, {cell.high:.3f}]"
+            for cell in rows
+        ]
+    missed = [name for cell in found for name in cell.missed]
+    answer["missed"] = missed
+    lines.append("treated wrongly: " + (", ".join(missed) or "none"))
+    return answer, lines
+
+
+def _row(cell: Cell) -> dict[str, Any]:
+    return {
+        "category": cell.category,
+        "language": cell.language,
+        "n": cell.n,
+        "n_right": cell.n_right,
+        "rate": cell.rate,
+        "low": cell.low,
+        "high": cell.high,
+        "missed": list(cell.missed),
+    }
+
+
+def evaluate_rules(path: Path, pack: Pack, screen: Screen) -> tuple[dict[str, Any], list[str]]:
+    """Score the live rules of ``pack`` on a labelled file."""
+    texts = read_labelled(path)
+    return report(texts, score_rules(pack, screen, texts))
