@@ -39,6 +39,14 @@ _CHAT = {
     "ü": "ү", "ä": "ә", "ğ": "ғ", "ñ": "ң", "á": "ә", "ó": "ө", "ú": "ү", "ń": "ң", "ǵ": "ғ", "ý": "у", "ū": "ұ", "ï": "и",
     "'": "-:1", "a'": "ә", "o'": "ө", "u'": "ү", "n'": "ң", "g'": "ғ", "s'": "ш", "c'": "ч", "i'": "и й", "y'": "у",
 }  # fmt: skip
+# Russian as typed in Latin letters.
+_RUSSIAN = {
+    "a": "а", "b": "б", "c": "ц к:1", "d": "д", "e": "е э:1", "f": "ф", "g": "г", "h": "х", "i": "и й:1", "j": "й ж:1", "k": "к",
+    "l": "л", "m": "м", "n": "н", "o": "о", "p": "п", "q": "к", "r": "р", "s": "с", "t": "т", "u": "у ю:2", "v": "в", "w": "в ш:1",
+    "x": "х кс:1", "y": "ы й", "z": "з", "sh": "ш", "ch": "ч", "zh": "ж", "kh": "х", "ts": "ц", "tz": "ц", "ya": "я", "ja": "я",
+    "ia": "я ия", "yu": "ю", "ju": "ю", "iu": "ю", "yo": "е", "jo": "е", "ye": "е", "je": "е", "sch": "щ", "shch": "щ", "iy": "ий",
+    "yy": "ый", "'": "ь", "ii": "ий ии",
+}  # fmt: skip
 _MUTE = 1.2
 """Cost of a letter that the other alphabet does not write (ь, ъ)."""
 
@@ -64,11 +72,9 @@ def _table() -> dict[str, dict[str, tuple[str, ...]]]:
 @cache
 def _readings(alphabet: str) -> dict[str, tuple[tuple[str, float], ...]]:
     """Return by written group: the Cyrillic letters it can stand for, and the cost of each."""
-    if alphabet == "chat":
-        return {
-            written: tuple((c[:1].replace("-", "") if ":" in c else c, float(c[2:] or 0)) for c in letters.split())
-            for written, letters in _CHAT.items()
-        }
+    if alphabet in ("chat", "russian"):
+        by_hand = _CHAT if alphabet == "chat" else _RUSSIAN
+        return {written: tuple(map(_option, letters.split())) for written, letters in by_hand.items()}
     found: dict[str, dict[str, float]] = defaultdict(dict)
     for letter, spellings in _table()[alphabet].items():
         for spelling in spellings:
@@ -83,6 +89,11 @@ def _readings(alphabet: str) -> dict[str, tuple[tuple[str, float], ...]]:
                 found[written] |= {c[:1].replace("-", ""): 2.0 for c in letters.split()}
         found["'"].setdefault("", 8.0)
     return {written: tuple(letters.items()) for written, letters in found.items()}
+
+
+def _option(written: str) -> tuple[str, float]:
+    letters, _, cost = written.partition(":")
+    return letters.replace("-", ""), float(cost or 0)
 
 
 def from_cyrillic(text: str, alphabet: str) -> str:
@@ -160,7 +171,7 @@ def _spellings(word: str, alphabet: str) -> list[_Path]:
     """Return the likeliest Cyrillic spellings of ``word`` (lower case) by its letters, best first."""
     trigrams = known_words().trigrams
     groups = _split(word, alphabet)
-    mute = alphabet in ("2021", "2018", "2017", "wiki", "arab")
+    mute = alphabet != "chat"
     paths: list[list[_Path]] = [[] for _ in range(len(word) + 1)]
     paths[0] = [_Path("", (), 0.0)]
     for i in range(len(word)):
@@ -220,6 +231,31 @@ def _words(text: str) -> Iterator[tuple[int, int, bool]]:
             is_latin = "a" <= first.lower() <= "z" or "\u00c0" <= first <= "\u024f"
             if (is_arabic or is_latin) and not any(a <= m.start() < b for a, b in taken):
                 yield m.start(), m.end(), is_arabic
+
+
+@lru_cache(1 << 15)
+def _read_russian_word(word: str) -> tuple[str, tuple[int, ...]]:
+    """Return the likeliest known Russian word, else the likeliest spelling, and the origins."""
+    paths = _spellings(word, "russian")
+    best = next((p for p in paths if is_known_russian(p.text)), paths[0])
+    return best.text, best.origins
+
+
+def read_russian(text: str) -> tuple[str, np.ndarray]:
+    """Return Russian typed in Latin letters in Cyrillic, and int32: where each character came from."""
+    out: list[str] = []
+    origins: list[int] = []
+    at = 0
+    for start, end, is_arabic in sorted(_words(text)):
+        if is_arabic or end - start > 30:
+            continue
+        made, came = _read_russian_word(_lower(text[start:end].translate(_APOSTROPHES)))
+        out += [text[at:start], made]
+        origins += [*range(at, start), *(start + o for o in came)]
+        at = end
+    out.append(text[at:])
+    origins.extend(range(at, len(text)))
+    return "".join(out), np.array(origins, np.int32)
 
 
 def guess_alphabet(text: str) -> str | None:

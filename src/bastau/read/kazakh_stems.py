@@ -22,7 +22,7 @@ PERSONS = ("1sg", "1pl", "2sg", "2pl", "2pol", "2polpl", "3")
 _VOWELS = frozenset("аәоөұүыіеиуюяэё")
 _BACK, _FRONT = frozenset("аоұыяё"), frozenset("әөүіеэ")
 _SOFTENED = {"б": "п", "г": "к", "ғ": "қ"}
-_VOICE_ENDINGS = ("дыр", "дір", "тыр", "тір", "ғыз", "гіз", "қыз", "кіз", "ыл", "іл", "ын", "ін", "ыс", "іс")
+_VOICE_ENDINGS = ("ыл", "іл", "ын", "ін", "ыс", "іс")
 _CASES = frozenset({"gen", "dat", "acc", "loc", "abl", "ins"})
 _MAX_LENGTH = 40
 """Longer words are no words of Kazakh; they are their own stem."""
@@ -48,7 +48,7 @@ class Analysis:
     """One reading of a Kazakh word.
 
     Attributes:
-        stem: what the suffixes stand on, voice suffixes (passive, causative) taken off as far as known.
+        stem: the lemma; of a verb less reflexive and reciprocal suffixes too, where a known verb remains.
         lemma: dictionary form; of a verb its stem, with causative and reciprocal kept (`сездір`), passive not.
         is_verb: the stem is a verb, also where the word serves as a noun (`өлтіруді`).
         is_negative: has the suffix -ма.
@@ -347,8 +347,8 @@ def _build(stem: str, is_verb: bool, tags: tuple[str, ...], cost: float) -> Anal
 
 @lru_cache(1 << 15)
 def _without_voice(stem: str) -> str:
-    """Return the verb ``stem`` less suffixes of voice, as long as a known verb remains."""
-    if stem in _roots().lexical:
+    """Return the verb ``stem`` less passive and reciprocal, as long as a known verb remains; listed roots stay."""
+    if stem in _roots().verbs:
         return stem
     for ending in _VOICE_ENDINGS:
         base = stem.removesuffix(ending)

@@ -22,6 +22,7 @@ _RU_ENDING = re.compile(
     "или|ыла|ыли|ело|ела|ели|ало|ило|ать|ять|ить|еть|ыть|уть|ах|ях|ов|ев|ей|ой|ий|ый|ая|яя|ое|ее|ые|ие|ую|юю|ом|ем|ам|"
     "ям|им|ым|их|ых|ия|ию|ии|ал|ил|ел|ыл|ул|ай|уй|ти|ть|л|а|я|о|е|и|ы|у|ю|ь|й)$"
 )
+_RUSSIAN = re.compile("[а-я]+")
 _EN_ENDING = re.compile("(?:ing|ed|es|er|ers|ly|s|d|r|e)$")
 
 
@@ -107,6 +108,8 @@ def english_stem(word: str) -> str:
 @lru_cache(1 << 16)
 def is_known_russian(word: str) -> bool:
     """Say whether ``word`` (folded) is a form of a dictionary word of Russian."""
+    if not _RUSSIAN.fullmatch(word):
+        return False
     words = known_words()
     return word in words.ru_short if len(word) < 5 else russian_stem(word) in words.ru
 

@@ -1,0 +1,207 @@
+"""Which texts may hide a word from matching, told in one pass over UTF-8 buffers.
+
+Only these texts take the slow path of :mod:`bastau.read.unmask`; the others match as folded.
+"""
+
+from functools import cache
+
+import numba as nb
+import numpy as np
+import pyarrow as pa
+
+from bastau.read.masks import look_alikes
+from bastau.tables import utf8_buffers
+from bastau.utf8 import char_at
+
+OTHER, LATIN, CYRILLIC, DIGIT, SPACE, INVISIBLE, MARK, SIGN, DOT, FOREIGN, ALWAYS = range(11)
+_TABLE_SIZE = 0x20000
+_ALIKE = 16
+"""Added to the class of a Latin or Cyrillic letter that also looks like one of the other script."""
+_SIGNS = "@$!|*_~^+=\\•·€£¥¢¡§#"
+_INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064\u3164\ufeff\uffa0"
+_OVERRIDES = "\u202d\u202e"
+
+
+@cache
+def _classes() -> tuple[np.ndarray, np.ndarray]:
+    """Return the class of each character, uint8, and its lower case, int32."""
+    classes = np.zeros(_TABLE_SIZE, np.uint8)
+    lower = np.arange(_TABLE_SIZE, dtype=np.int32)
+    for cp in range(0x600):
+        small = chr(cp).lower()
+        lower[cp] = ord(small) if len(small) == 1 else cp
+    for first, end, of in (
+        (0x30, 0x3A, DIGIT), (0x41, 0x5B, LATIN), (0x61, 0x7B, LATIN), (0xC0, 0x250, LATIN), (0x250, 0x2B0, FOREIGN),
+        (0x300, 0x370, MARK), (0x370, 0x400, FOREIGN), (0x400, 0x530, CYRILLIC), (0x531, 0x588, FOREIGN),
+        (0x13A0, 0x1400, FOREIGN), (0x1D00, 0x1D80, FOREIGN), (0x1E00, 0x1F00, LATIN), (0x1F130, 0x1F18A, ALWAYS),
+        (0x20D0, 0x20F1, MARK), (0x1AB0, 0x1ACF, MARK), (0xFE00, 0xFE10, INVISIBLE),
+    ):  # fmt: skip
+        classes[first:end] = of
+    for sign in "×÷":
+        classes[ord(sign)] = OTHER
+    for chars, of in (
+        (_SIGNS, SIGN),
+        (_INVISIBLE, INVISIBLE),
+        (_OVERRIDES, ALWAYS),
+        (".,", DOT),
+        (" \t\n\r\u00a0", SPACE),
+    ):
+        for char in chars:
+            classes[ord(char)] = of
+    alike = look_alikes()
+    for char in "аеосрхуікмтһабвн":
+        classes[ord(char)] = CYRILLIC + _ALIKE * (char in alike.strict_latin)
+        classes[ord(char.upper())] = classes[ord(char)]
+    for char in "abcdefghijklmnopqrstuvwxyz":
+        classes[ord(char)] = LATIN + _ALIKE * (char in alike.strict_cyrillic)
+        classes[ord(char.upper())] = classes[ord(char)]
+    for char in (*alike.small, *(c for c in alike.turned if not c.isascii())):
+        classes[ord(char)] = ALWAYS if ord(char) not in range(0xC0, 0x250) else classes[ord(char)]
+    classes[ord("ı")] = LATIN
+    return classes, lower
+
+
+@nb.njit(nogil=True, cache=True)
+def _scan_row(data, start, end, classes, lower):  # type: ignore[no-untyped-def]
+    """Say whether ``data[start:end]`` may hide a word."""
+    n_latin = n_cyrillic = 0
+    latin_alike = cyrillic_alike = False  # a whole word of letters that look like the other script's
+    # the run of letters, digits and signs just read
+    run_latin = run_cyrillic = run_foreign = run_plain = 0  # plain: letters like none of the other script
+    run_letters = digits_before = digits_now = 0
+    piece = 0  # letters since the last gap within the run
+    singles = 0  # one-letter words in a row
+    gap = 3  # characters since the last letter
+    last, repeats = np.int64(0), 0
+    marks = np.int64(0)
+    sign_before = 0  # class of the single sign or dot that followed a letter
+    sign_lower = False
+    i = start
+    while i <= end:
+        cp, kind = np.int64(32), SPACE
+        at = i
+        if i < end:
+            b = data[i]
+            if b < 0x80:
+                cp = np.int64(b)
+                i += 1
+            else:
+                cp, i = char_at(data, i, end)
+            kind = np.int64(classes[cp]) if cp < 0x20000 else OTHER
+        else:
+            i += 1
+        if kind == INVISIBLE:
+            continue
+        if kind == MARK:
+            marks += 1
+            if piece > 0 and (marks > 1 or cp not in (0x301, 0x306, 0x308)):
+                return True
+            continue
+        marks = 0
+        if kind == ALWAYS:
+            return True
+        is_letter = kind & 15 == LATIN or kind & 15 == CYRILLIC or kind == FOREIGN
+        if is_letter:
+            small = np.int64(lower[cp])
+            if small == last:
+                repeats += 1
+                if repeats >= 3 and cp != 119:  # www
+                    return True
+            else:
+                last, repeats = small, 1
+            if sign_before:
+                if sign_before == SIGN or not (sign_lower and small != cp):
+                    return True
+                sign_before = 0
+            if digits_now:
+                if run_letters and digits_now <= 2:
+                    return True
+                if not run_letters:
+                    digits_before = digits_now
+                digits_now = 0
+            if kind == FOREIGN:
+                run_foreign += 1
+            elif kind & 15 == LATIN:
+                run_latin += 1
+                n_latin += 1
+                run_plain += kind < 16
+            else:
+                run_cyrillic += 1
+                n_cyrillic += 1
+                run_plain += kind < 16
+            run_letters += 1
+            piece += 1
+            if run_foreign and (run_latin or run_cyrillic):
+                return True
+            if run_latin and run_cyrillic:
+                return True
+            gap = 0
+            continue
+        last, repeats = np.int64(0), 0
+        if kind == DIGIT:
+            digits_now += 1
+            sign_before = 0
+            gap += 1
+            if piece:
+                singles = 0
+            piece = 0
+            continue
+        # any gap ends a piece
+        if piece == 1:
+            singles += 1
+            if singles >= 3:
+                return True
+        elif piece > 1:
+            singles = 0
+        gap += 1
+        if gap > 3:
+            singles = 0
+        had_piece = piece > 0
+        piece = 0
+        if kind == SIGN and cp == 64 and run_letters == 0 and digits_now == 0:  # a handle
+            while i < end and (classes[data[i]] & 15 == LATIN or classes[data[i]] == DIGIT or data[i] == 95):
+                i += 1
+            continue
+        if kind == OTHER and cp == 58 and i + 1 < end and data[i] == 47 and data[i + 1] == 47:  # an address
+            while i < end and data[i] > 32:
+                i += 1
+            run_latin = run_cyrillic = run_foreign = run_letters = run_plain = digits_now = digits_before = 0
+            singles, sign_before = 0, 0
+            continue
+        if kind in (SIGN, DOT):
+            if had_piece and not sign_before:
+                sign_before = kind
+                before = data[at - 1]
+                sign_lower = not 65 <= before <= 90
+                if cp == 36:  # "$" may also end a word as a letter
+                    return True
+            else:
+                sign_before = 0
+                if kind == SIGN and cp == 36 and i < end and classes[data[i]] & 15 == LATIN:
+                    return True
+            if digits_now and kind == SIGN:
+                digits_now = 0
+            if kind == SIGN:
+                continue
+        else:
+            sign_before = 0
+        if run_letters >= 3 and (digits_before == 1 or 1 <= digits_now <= 2):
+            return True
+        if run_letters >= 3 and run_plain == 0:
+            latin_alike |= run_latin == run_letters
+            cyrillic_alike |= run_cyrillic == run_letters
+        run_latin = run_cyrillic = run_foreign = run_letters = run_plain = digits_now = digits_before = 0
+    return (latin_alike and n_cyrillic > n_latin) or (cyrillic_alike and n_latin > n_cyrillic)
+
+
+@nb.njit(nogil=True, cache=True)
+def _scan_rows(offsets, data, classes, lower):  # type: ignore[no-untyped-def]
+    flags = np.zeros(len(offsets) - 1, np.bool_)
+    for row in range(len(flags)):
+        flags[row] = _scan_row(data, offsets[row], offsets[row + 1], classes, lower)
+    return flags
+
+
+def needs_unmasking(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Say for each text (as posted, not folded) whether it may hide a word; bool (rows,)."""
+    return _scan_rows(*utf8_buffers(texts), *_classes())
