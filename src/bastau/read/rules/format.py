@@ -130,12 +130,12 @@ ORGANISATION = Keys(
         "id": Text("reference number on the list"),
         "name": Text(),
         "ground": Text("who lists it and where; for an operator's own list, the court decision or policy"),
-        "names": Keys({}, {language: Words() for language in LANGUAGES}),
     },
     {
+        "names": Keys({}, {language: Words() for language in LANGUAGES}),
         "ambiguous": Keys(
             {}, {language: Words("names that count only beside a word of armed_context") for language in LANGUAGES}
-        )
+        ),
     },
 )
 

@@ -225,6 +225,8 @@ def _organisations(found: _Found, make: _Compiler, entries: list[Entry]) -> list
             make.wrong(path, row["line"], f"organisation {row['id']!r} is listed twice (also {seen[row['id']]})")
             continue
         seen[row["id"]] = f"{path}:{row['line']}"
+        if "names" not in row and "ambiguous" not in row:
+            make.wrong(path, row["line"], f"organisation {row['id']!r} has neither names nor ambiguous ones")
         organisations.append(Organisation(row["id"], row["name"], row["ground"]))
         for key, concept in (("names", ORGANISATION), ("ambiguous", AMBIGUOUS)):
             for language, names in row.get(key, {}).items():
