@@ -44,9 +44,9 @@ def _fill_buckets(chunks, starts, order):  # type: ignore[no-untyped-def]
             starts[c, b + 1] += starts[c, b]
         free = starts[c, :_BUCKETS].copy()
         for i in range(n):
-            b = np.int64(chunks[i, c])
-            order[c, free[b]] = i
-            free[b] += 1
+            bucket = np.int64(chunks[i, c])
+            order[c, free[bucket]] = i
+            free[bucket] += 1
 
 
 @nb.njit(nogil=True, cache=True)

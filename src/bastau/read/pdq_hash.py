@@ -137,14 +137,14 @@ def _small_picture(pixels):  # type: ignore[no-untyped-def]
 
 @nb.njit(nogil=True, cache=True)
 def _quality(small):  # type: ignore[no-untyped-def]
-    total = 0
+    total = np.int64(0)
     for i in range(_SMALL):
         for j in range(_SMALL):
             if i + 1 < _SMALL:
                 total += abs(np.int64((small[i, j] - small[i + 1, j]) * np.float32(100) / np.float32(255)))
             if j + 1 < _SMALL:
                 total += abs(np.int64((small[i, j] - small[i, j + 1]) * np.float32(100) / np.float32(255)))
-    return min(100, total // 90)
+    return min(np.int64(100), total // 90)
 
 
 @nb.njit(nogil=True, cache=True)

@@ -126,7 +126,9 @@ def _collapsed(word: _Letters) -> list[_Letters]:
         return found
     runs = [(m.start(), m.end()) for m in re.finditer(r"([^\W\d_])\1*", word.text)]
     long = [run for run in runs if run[1] - run[0] >= 3]
-    for sizes in product((1, 2), repeat=min(len(long), 4)):
+    # three are more often a slip for two (даннных), more are drawn out
+    likely = [(2, 1) if end - start == 3 else (1, 2) for start, end in long[:4]]
+    for sizes in product(*likely):
         keep = list(range(len(word.text)))
         for (start, end), size in zip(long, sizes, strict=False):
             keep = [k for k in keep if not start + size <= k < end]
@@ -203,12 +205,16 @@ def _unmask_word(text: str, context: _Context) -> tuple[str, tuple[int, ...]] | 
         return None
     order = ("cyrl", "latn") if _first_script(letters, context) == "cyrl" else ("latn", "cyrl")
     for script in order:
+        if not mixed and script not in scripts and scripts != {""}:
+            continue
         for collapsed in _collapsed(word):
             for drop_signs in (False, True):
                 for reading in _readings(collapsed, script, drop_signs):
                     if reading.text != text and _accept(text, pieces, reading.text, context):
                         return reading.text, reading.origins
-    return _doubles_only(word, letters, context) if mixed and not is_split else None
+        if mixed and not is_split and (double := _doubles_only(word, letters, script)):
+            return double
+    return None
 
 
 def _first_script(letters: list[str], context: _Context) -> str:
@@ -239,7 +245,7 @@ def _accept(text: str, pieces: list[str], made: str, context: _Context) -> bool:
     if signs:
         all_single = len(pieces) >= 3 and all(len(p) == 1 for p in pieces)
         if all_single:
-            return len(made) >= (4 if set(signs) <= {"."} else 3)
+            return len(made) > 3
         if set(signs) & set("-–—/&"):
             return False
         return len(made) >= 4 and not all(_is_known(p, context.known) for p in pieces if not p.isdigit())
@@ -254,7 +260,7 @@ def _is_quantity(text: str, context: _Context) -> bool:
     return text != word and word.isalpha() and _is_known(word, context.known)
 
 
-def _doubles_only(word: _Letters, letters: list[str], context: _Context) -> tuple[str, tuple[int, ...]] | None:
+def _doubles_only(word: _Letters, letters: list[str], script: str) -> tuple[str, tuple[int, ...]] | None:
     """Return a word of mixed scripts in one, where all foreign letters have an exact double there.
 
     Reference: Unicode Technical Standard 39, section 5 (mixed-script detection).
@@ -262,7 +268,6 @@ def _doubles_only(word: _Letters, letters: list[str], context: _Context) -> tupl
     if len(letters) != len(word.text) or len(letters) < 3:
         return None
     alike = look_alikes()
-    script = _first_script(letters, context)
     strict = alike.strict_cyrillic if script == "cyrl" else alike.strict_latin
     own = [c for c in letters if _script(c) == script]
     blocks = len(re.findall("[a-z]+|[\u0400-\u052f]+", word.text))
@@ -305,7 +310,7 @@ def _spaced_runs(chunks: list[_Letters]) -> Iterator[tuple[int, int]]:
         single = k < len(chunks) and len([c for c in chunks[k].text if c.isalnum()]) == 1
         single = single and any(_is_letter(c) or c in look_alikes().leet_latin for c in chunks[k].text)
         if not single:
-            if k - first >= 3:
+            if k - first >= 3 and 2 * sum(any(map(_is_letter, c.text)) for c in chunks[first:k]) > k - first:
                 yield first, k
             first = k + 1
 
@@ -322,7 +327,7 @@ def _join_spaced(chunks: list[_Letters], context: _Context) -> list[tuple[int, i
             cost, made = best[start][0] + 1.0, ""
             if end - start > 1:
                 made = _one_word(text[start:end], context)
-                if not made or end - start == 2:
+                if not made or (end - start < 4 and made not in context.known):
                     continue
                 cost += 0.2
             if cost < best[end][0]:

@@ -1,0 +1,275 @@
+"""Known content: addresses, media files, pictures and texts of a post that are on a list.
+
+A match says that the same bytes, address, picture or words are there. It says nothing of why: news shows the same
+clip, and counter-speech quotes the same sentence. So a match has a gate, and lists of such uses hold others back.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from bastau.hashing import hash_strings
+from bastau.read.known_index import KnownIndex, KnownList
+from bastau.read.known_keys import SHA256_SEED, URL_SEED, URL_SHA256_SEED
+from bastau.read.known_pdq import MAX_DISTANCE, parse_pdq
+from bastau.read.known_text import text_candidates
+from bastau.read.known_urls import probe_addresses
+from bastau.read.safe_urls import listed_expressions, page_expressions, safe_expressions
+from bastau.read.url_columns import canonical_urls
+from bastau.schemas import FOLDED, LINKS, POSTS
+from bastau.tables import append_columns
+
+NEGATIVE_BANK = "negative_bank"
+"""Gate of a match that a list of legitimate uses holds back."""
+
+MATCH = pa.struct(
+    [
+        ("list", pa.string()),
+        ("entry", pa.string()),
+        ("signal", pa.string()),
+        ("distance", pa.float32()),
+        ("similarity", pa.float32()),
+        ("gate", pa.string()),
+    ]
+)
+KNOWN = pa.schema(
+    [
+        pa.field(
+            "known",
+            pa.list_(MATCH),
+            metadata={
+                "doc": "entries of lists of known content that the post holds: list, entry, signal (sha256, pdq, url, "
+                "url_sha256, text), distance (PDQ: bits of 256 that differ), similarity (text: share of its fingerprints "
+                "found), gate that holds the match back, if one does; null when nothing matches"
+            },
+        )
+    ]
+)
+
+
+class _Hit(NamedTuple):
+    """One listed thing in one post, before gates.
+
+    ``place`` names what in the post was hit: ("text",), ("url", address) or ("media", number); ``span`` is where in
+    the folded text, in characters.
+    """
+
+    row: int
+    owner: int
+    place: tuple[str, str | int]
+    span: tuple[int, int] = (0, 0)
+    distance: float | None = None
+    similarity: float | None = None
+
+
+@dataclass(frozen=True)
+class MatchKnown:
+    """Add what in each post is on a list of known content.
+
+    Args:
+        lists: opened lists; without any the column is null throughout.
+
+    Reference: docs/decisions/0012-known-content.md.
+    """
+
+    lists: KnownIndex = field(default_factory=KnownIndex)
+
+    needs: ClassVar[pa.Schema] = pa.schema(
+        [POSTS.field("url"), POSTS.field("media"), FOLDED.field("folded"), LINKS.field("urls")]
+    )
+    adds: ClassVar[pa.Schema] = KNOWN
+
+    def run(self, posts: pa.Table) -> pa.Table:
+        """Return ``posts`` (n rows, any order) with the column of KNOWN."""
+        by_row: dict[int, dict[tuple[int, tuple[str, str | int]], _Hit]] = {}
+        if self.lists.lists:
+            for hit in self._hits(posts):
+                # The same entry twice in one place is one match, the first (and best) of them.
+                by_row.setdefault(hit.row, {}).setdefault((hit.owner, hit.place), hit)
+        matches = {row: self._gated(list(hits.values())) for row, hits in by_row.items()}
+        return append_columns(posts, {"known": _column(matches, posts.num_rows)}, self.adds)
+
+    def _hits(self, posts: pa.Table) -> Iterator[_Hit]:
+        media = _Media.of(posts)
+        if self.lists.has("keys"):
+            yield from self._addresses(posts, media)
+            yield from self._files(media)
+            yield from self._whole_texts(posts)
+        if self.lists.has("pdq"):
+            yield from self._pictures(media)
+        if self.lists.has("prints"):
+            yield from self._texts(posts)
+
+    def _addresses(self, posts: pa.Table, media: "_Media") -> Iterator[_Hit]:
+        rows, addresses = _flat(posts.column("urls"))
+        own = posts.column("url").combine_chunks()
+        n_links, n_own = len(addresses), posts.num_rows
+        given = pa.concat_arrays([addresses, canonical_urls(own), canonical_urls(media.urls)])
+        table = self.lists.keys
+        at, keys = probe_addresses(given, table.words, table.shift)
+        which, owners = table.find(keys)
+        at = at[which]
+        if self.lists.has_url_hashes:
+            hashed_at, hashed_owners = self._hashed_addresses(given)
+            at, owners = np.concatenate([at, hashed_at]), np.concatenate([owners, hashed_owners])
+        for i, owner in zip(at.tolist(), owners.tolist(), strict=True):
+            address = given[i].as_py()
+            if not self._is_listed(address, owner):
+                continue
+            if i < n_links:
+                yield _Hit(int(rows[i]), owner, ("url", address))
+            elif i < n_links + n_own:
+                yield _Hit(i - n_links, owner, ("url", address))
+            else:
+                number = i - n_links - n_own
+                yield _Hit(int(media.rows[number]), owner, ("media", number))
+
+    def _hashed_addresses(self, given: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        """Return (index into ``given``, owner) for lists that hold hashes of Safe Browsing expressions."""
+        at: list[int] = []
+        digests: list[str] = []
+        for i, address in enumerate(given.to_pylist()):
+            for expression in _safe_forms(address) if address else ():
+                at.append(i)
+                digests.append(hashlib.sha256(expression.encode()).hexdigest())
+        keys = hash_strings(pa.array(digests, pa.string()), URL_SHA256_SEED).view(np.uint64)
+        which, owners = self.lists.keys.find(keys)
+        return np.array(at, np.int64)[which], owners
+
+    def _is_listed(self, address: str, owner: int) -> bool:
+        """Compare the strings behind equal hashes."""
+        held, row = self.lists.owner(owner)
+        signal = held.signal(row)
+        if signal == "url":
+            return not set(listed_expressions(held.value(row))[0]).isdisjoint(page_expressions(address))
+        digests = (hashlib.sha256(e.encode()).hexdigest() for e in _safe_forms(address))
+        return signal == "url_sha256" and held.value(row) in digests
+
+    def _files(self, media: "_Media") -> Iterator[_Hit]:
+        lowered = pa.array(media.sha256, pa.string())
+        which, owners = self.lists.keys.find(hash_strings(lowered, SHA256_SEED).view(np.uint64))
+        for i, owner in zip(which.tolist(), owners.tolist(), strict=True):
+            held, row = self.lists.owner(owner)
+            if held.signal(row) == "sha256" and held.value(row) == lowered[i].as_py():
+                yield _Hit(int(media.rows[i]), owner, ("media", i))
+
+    def _whole_texts(self, posts: pa.Table) -> Iterator[_Hit]:
+        folded = posts.column("folded")
+        which, owners = self.lists.keys.find(hash_strings(folded).view(np.uint64))
+        for i, owner in zip(which.tolist(), owners.tolist(), strict=True):
+            held, row = self.lists.owner(owner)
+            if held.signal(row) == "text":
+                yield _Hit(i, owner, ("text", 0), (0, len(folded[i].as_py())), similarity=1.0)
+
+    def _pictures(self, media: "_Media") -> Iterator[_Hit]:
+        hashes, valid = parse_pdq(media.pdq)
+        at = np.flatnonzero(valid)
+        pictures, owners = self.lists.pdq
+        for query, found, distance in pictures.search(hashes[at], MAX_DISTANCE).tolist():
+            owner = int(owners[found])
+            if distance <= self.lists.owner(owner)[0].pdq_distance:
+                number = int(at[query])
+                yield _Hit(int(media.rows[number]), owner, ("media", number), distance=float(distance))
+
+    def _texts(self, posts: pa.Table) -> Iterator[_Hit]:
+        texts, owners = self.lists.text
+        found = text_candidates(posts.column("folded"), texts)
+        for row, text, n, covered, start, end in found[found[:, 2] >= 2].tolist():
+            owner = int(owners[text])
+            limits = self.lists.owner(owner)[0].text
+            similarity = n / texts.counts[text]
+            if n >= limits.fingerprints and similarity >= limits.containment and covered >= limits.covered_chars:
+                yield _Hit(row, owner, ("text", 0), (start, end), similarity=float(similarity))
+
+    def _gated(self, hits: list[_Hit]) -> list[dict[str, object]]:
+        """Return the matches of one post: those of positive lists, and of negative ones that hold one of them back."""
+        lists = {hit.owner: self.lists.owner(hit.owner) for hit in hits}
+        negative = [hit for hit in hits if lists[hit.owner][0].is_negative]
+        matches: list[dict[str, object]] = []
+        holding: dict[_Hit, None] = {}
+        for hit in hits:
+            if lists[hit.owner][0].is_negative:
+                continue
+            holders = [other for other in negative if _same_thing(hit, other)]
+            holding.update(dict.fromkeys(holders))
+            matches.append(_match(hit, *lists[hit.owner], NEGATIVE_BANK if holders else None))
+        return matches + [_match(hit, *lists[hit.owner], NEGATIVE_BANK) for hit in holding]
+
+
+def _same_thing(hit: _Hit, other: _Hit) -> bool:
+    """Say whether two hits are of one address, one media item, or of passages that overlap by half of ``hit``.
+
+    A text that quotes a listed passage inside a listed legitimate one is held back; a listed passage *beside* a
+    legitimate one is not, or anybody could append one to be held back.
+    """
+    if hit.place != other.place:
+        return False
+    if hit.place[0] != "text":
+        return True
+    shared = min(hit.span[1], other.span[1]) - max(hit.span[0], other.span[0])
+    return 2 * shared >= hit.span[1] - hit.span[0]
+
+
+def _match(hit: _Hit, held: KnownList, row: int, gate: str | None) -> dict[str, object]:
+    return {
+        "list": held.name,
+        "entry": held.entry_id(row),
+        "signal": held.signal(row),
+        "distance": hit.distance,
+        "similarity": hit.similarity,
+        "gate": gate,
+    }
+
+
+def _safe_forms(address: str) -> list[str]:
+    """Return the Safe Browsing expressions of a canonical address, with and without the ``www.`` that it lost."""
+    head, _, rest = address.partition("://")
+    return [*safe_expressions(address), *(e for e in safe_expressions(f"{head}://www.{rest}") if e.startswith("www."))]
+
+
+def _flat(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
+    """Return (row of each value, values) of a list column; a null list has none."""
+    lists = column.combine_chunks()
+    rows = lists.value_parent_indices().to_numpy(zero_copy_only=False) if len(lists) else np.empty(0, np.int64)
+    return rows, lists.flatten().cast(pa.string())
+
+
+@dataclass(frozen=True)
+class _Media:
+    """Media of all posts, one item a row."""
+
+    rows: np.ndarray
+    urls: pa.Array
+    sha256: pa.Array
+    pdq: pa.Array
+
+    @classmethod
+    def of(cls, posts: pa.Table) -> "_Media":
+        import pyarrow.compute as pc
+
+        lists = posts.column("media").combine_chunks()
+        rows = lists.value_parent_indices().to_numpy(zero_copy_only=False) if len(lists) else np.empty(0, np.int64)
+        items = lists.flatten()
+        return cls(
+            rows,
+            pc.struct_field(items, "url"),
+            pc.ascii_lower(pc.struct_field(items, "sha256")),
+            pc.struct_field(items, "pdq"),
+        )
+
+
+def _column(matches: dict[int, list[dict[str, object]]], n_rows: int) -> pa.Array:
+    """Return the list column: null but for the rows that have matches."""
+    kept = {row: found for row, found in matches.items() if found}
+    counts = np.zeros(n_rows, np.int64)
+    counts[list(kept)] = [len(found) for found in kept.values()]
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    values = pa.array([match for row in sorted(kept) for match in kept[row]], MATCH)
+    return pa.ListArray.from_arrays(pa.array(offsets), values, mask=pa.array(counts == 0))
+
+
+__all__ = ["KNOWN", "MATCH", "NEGATIVE_BANK", "URL_SEED", "MatchKnown"]
