@@ -11,9 +11,8 @@ from typing import Any
 import orjson
 
 from bastau.errors import ConfigError
-from bastau.read.rules.pack import Pack
-from bastau.read.rules.screen import Screen
-from bastau.read.rules.suite import SuiteText, first_matches
+from bastau.read.rules.finding import Finder
+from bastau.read.rules.suite import SuiteText
 
 _Z = 1.959964
 
@@ -83,10 +82,10 @@ def read_labelled(path: Path) -> list[SuiteText]:
     return texts
 
 
-def score_rules(pack: Pack, screen: Screen, texts: Sequence[SuiteText]) -> list[Cell]:
+def score_rules(use: Finder, texts: Sequence[SuiteText]) -> list[Cell]:
     """Return a cell for each category, language and label, worst first."""
-    live = [rule for rule in pack.rules if rule.is_live and rule.technique is None]
-    matches = first_matches(pack, screen, [text.text for text in texts], live)
+    live = [rule for rule in use.pack.rules if rule.is_live and rule.technique is None]
+    matches = use.find_in([text.text for text in texts], live)
     flags = [any(not match.gates for match in found) for found in matches]
     return cells(texts, flags)
 
@@ -150,7 +149,7 @@ def _row(cell: Cell) -> dict[str, Any]:
     }
 
 
-def evaluate_rules(path: Path, pack: Pack, screen: Screen) -> tuple[dict[str, Any], list[str]]:
-    """Score the live rules of ``pack`` on a labelled file."""
+def evaluate_rules(path: Path, use: Finder) -> tuple[dict[str, Any], list[str]]:
+    """Score the live rules of ``use`` on a labelled file."""
     texts = read_labelled(path)
-    return report(texts, score_rules(pack, screen, texts))
+    return report(texts, score_rules(use, texts))

@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from bastau.errors import ConfigError
-from bastau.read.rules.frames import Match, Reading
+from bastau.read.rules.documents import RuleFile
+from bastau.read.rules.finding import Finder
+from bastau.read.rules.frames import Reading
 from bastau.read.rules.loading import load, rule_files, rules_folder
+from bastau.read.rules.match import suggestion, suggestions, techniques
 from bastau.read.rules.pack import Pack, Rule
 
 Answer = tuple[dict[str, Any], list[str]]
 
 
-def files_of(extra: Sequence[Path] = ()) -> list[tuple[Path, str]]:
+def files_of(extra: Sequence[Path] = ()) -> tuple[RuleFile, ...]:
     """Return the rule files that come with bastau and those of ``extra`` files or folders.
 
     Raises:
@@ -86,10 +89,11 @@ def run_rule_texts(extra: Sequence[Path] = ()) -> Answer:
     return {"texts": len(rows), "failed": failed}, lines
 
 
-def explain(text: str, extra: Sequence[Path] = (), pack: Pack | None = None) -> Answer:
+def explain(text: str, extra: Sequence[Path] = (), use: Finder | None = None) -> Answer:
     """Say word by word what the rules see in a text, which frames are filled, and which gates hold them back."""
-    pack = pack or load(files_of(extra))
-    reading = Reading(pack, None, text)
+    use = use or Finder(load(files_of(extra)))
+    pack = use.pack
+    reading = use.read(None, text, use.form())
     document = reading.document
     lines = ["words:"]
     tokens = []
@@ -156,35 +160,22 @@ def _missing(reading: Reading, pack: Pack) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def suggestion(match: Match) -> dict[str, Any]:
-    """Return a match as the `check` format gives it."""
-    return {
-        "act": match.rule.act,
-        "rule": match.rule.id,
-        "version": match.rule.version,
-        "spans": [{"field": s.field, "start": s.start, "end": s.end, "slot": s.slot} for s in match.spans],
-        "gate": ",".join(match.gates) or None,
-        "score": round(match.score, 4),
-    }
-
-
-def check_rows(rows: Iterable[Mapping[str, Any]], pack: Pack) -> list[dict[str, Any]]:
+def check_rows(rows: Iterable[Mapping[str, Any]], use: Finder) -> list[dict[str, Any]]:
     """Return {id, flagged, suggestions, techniques} for each row of {id, text, title?}.
 
     Live rules only. ``flagged``: a suggestion that no gate holds back.
     """
-    live = [rule for rule in pack.rules if rule.is_live]
+    live = [rule for rule in use.pack.rules if rule.is_live]
     out = []
     for row in rows:
-        matches = Reading(pack, row.get("title"), row.get("text")).matches(live)
-        suggestions = [suggestion(match) for match in matches if match.rule.technique is None]
-        techniques = {match.rule.technique for match in matches if match.rule.technique and not match.gates}
+        matches = use.read(row.get("title"), row.get("text"), use.form(row.get("language"))).matches(live)
+        found = suggestions(matches)
         out.append(
             {
                 "id": row.get("id"),
-                "flagged": any(one["gate"] is None for one in suggestions),
-                "suggestions": suggestions,
-                "techniques": sorted(t for t in techniques if t),
+                "flagged": any(one["gate"] is None for one in found),
+                "suggestions": found,
+                "techniques": techniques(matches),
             }
         )
     return out

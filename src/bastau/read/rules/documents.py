@@ -1,8 +1,7 @@
 """YAML read safely: with line numbers, without anchors, tags or repeated keys, and bounded in size and depth."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -42,14 +41,12 @@ class Node:
     key_lines: dict[str, int] | None = None
 
 
-def read_document(path: Path, shown: str, problems: list[Problem]) -> Node | None:
-    """Return the file as nodes; on trouble add to ``problems`` and return None."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        problems.append(Problem(shown, 1, f"cannot be read: {error.strerror}"))
-        return None
-    return parse_document(raw, shown, problems)
+class RuleFile(NamedTuple):
+    """A rule file by its contents, so that it can travel to another machine."""
+
+    name: str
+    """As shown in errors."""
+    raw: bytes
 
 
 def parse_document(raw: bytes, shown: str, problems: list[Problem]) -> Node | None:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from bastau.read.fold import fold_with_offsets
 from bastau.read.rules.lexicon import Tag
 from bastau.read.rules.pack import Cue, Frame, Gate, Mood, Pack, Rule, Slot
-from bastau.read.rules.tokens import read_text
+from bastau.read.rules.tokens import Form, read_text
 
 _LISTS = frozenset((",", "/", "&", ",&", "|"))
 _OPEN_WORDS = 2
@@ -36,10 +37,10 @@ class Match:
 class Reading:
     """One post, tagged: what rules look at."""
 
-    def __init__(self, pack: Pack, title: str | None, text: str | None) -> None:
+    def __init__(self, pack: Pack, title: str | None, text: str | None, form: Form = fold_with_offsets) -> None:
         """Read title and text with the words of ``pack``."""
         self.pack = pack
-        self.document = document = read_text(title, text)
+        self.document = document = read_text(title, text, form)
         tags = pack.lexicon.tag(document)
         if any(tag.mask & pack.ambiguous_bit for tag in tags):
             tags = self._settle_names(tags)

@@ -1,13 +1,13 @@
 """Rule files in, a compiled pack out; every error of every file is collected before any is raised."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import bastau
-from bastau.read.rules.documents import Node, Problem, RulesError, read_document
+from bastau.read.rules.documents import MAX_BYTES, Node, Problem, RuleFile, RulesError, parse_document
 from bastau.read.rules.format import FEATURES, FILE, LANGUAGES
 from bastau.read.rules.forms import Reader
 from bastau.read.rules.inflect import endings_table, fused_endings
@@ -31,13 +31,25 @@ def rules_folder() -> Path:
     raise RulesError([Problem(str(package / "rules"), 1, "the rules that come with bastau are missing; install again")])
 
 
-def rule_files(folders: Iterable[Path]) -> list[tuple[Path, str]]:
-    """Return (path, name to show) of the rule files in the folders, in a stable order."""
-    files = []
+def rule_files(folders: Iterable[Path]) -> tuple[RuleFile, ...]:
+    """Return the rule files among and inside of ``folders``, in a stable order.
+
+    Raises:
+        RulesError: a file cannot be read.
+    """
+    files: list[RuleFile] = []
+    problems = []
     for folder in folders:
-        paths = [folder] if folder.is_file() else sorted(p for e in ("*.yaml", "*.yml") for p in folder.rglob(e))
-        files += [(path, _shown(path, folder)) for path in paths]
-    return files
+        paths = sorted(p for e in ("*.yaml", "*.yml") for p in folder.rglob(e)) if folder.is_dir() else [folder]
+        for path in paths:
+            try:
+                with path.open("rb") as file:
+                    files.append(RuleFile(_shown(path, folder), file.read(MAX_BYTES + 1)))
+            except OSError as error:
+                problems.append(Problem(str(path), 1, f"cannot be read: {error.strerror}"))
+    if problems:
+        raise RulesError(problems)
+    return tuple(files)
 
 
 def _shown(path: Path, folder: Path) -> str:
@@ -57,7 +69,7 @@ class _Found:
     rules: list[tuple[dict[str, Any], str]] = field(default_factory=list)
 
 
-def load(files: Sequence[tuple[Path, str]]) -> Pack:
+def load(files: Iterable[RuleFile]) -> Pack:
     """Return the pack that the files make together.
 
     Raises:
@@ -66,11 +78,11 @@ def load(files: Sequence[tuple[Path, str]]) -> Pack:
     problems: list[Problem] = []
     found = _Found()
     digest = hashlib.blake2b(digest_size=16)
-    for path, shown in files:
-        node = read_document(path, shown, problems)
+    for name, raw in files:
+        digest.update(f"{name}\0{len(raw)}\0".encode() + raw)
+        node = parse_document(raw, name, problems)
         if node is not None:
-            digest.update(path.read_bytes())
-            _read_file(node, Reader(shown, problems), found)
+            _read_file(node, Reader(name, problems), found)
     pack = _compile(found, problems, digest.hexdigest())
     if problems:
         raise RulesError(problems)
@@ -200,6 +212,7 @@ def _compile(found: _Found, problems: list[Problem], digest: str) -> Pack:
         context_bit=make.own.get(CONTEXT, 0),
         ambiguous_bit=make.own[AMBIGUOUS],
         organisation_mask=make.closed[ORGANISATION],
+        known=frozenset(unit.spelled for unit in lexicon.units if unit.kind == "exact" and len(unit.spelled) > 2),
     )
 
 

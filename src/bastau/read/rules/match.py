@@ -1,58 +1,45 @@
 """The stage that adds suggestions: a fast look over every post, a slow one at the few that may hold a match."""
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from bastau.read.rules.commands import files_of, suggestion
-from bastau.read.rules.frames import Reading
-from bastau.read.rules.loading import load
-from bastau.read.rules.pack import Pack
-from bastau.read.rules.screen import Screen
-from bastau.schemas import FOLDED, POSTS
+from bastau.read.rules.documents import RuleFile
+from bastau.read.rules.finding import finder
+from bastau.read.rules.frames import Match
+from bastau.schemas import FOLDED, LANGUAGE, POSTS, SUGGESTIONS, TECHNIQUES
 from bastau.tables import append_columns
 
-SPAN = pa.struct([("field", pa.string()), ("start", pa.int32()), ("end", pa.int32()), ("slot", pa.string())])
-SUGGESTION = pa.struct(
-    [
-        ("act", pa.string()),
-        ("rule", pa.string()),
-        ("version", pa.int32()),
-        ("spans", pa.list_(SPAN)),
-        ("gate", pa.string()),
-        ("score", pa.float32()),
-    ]
-)
-SUGGESTIONS = pa.schema(
-    [
-        pa.field(
-            "suggestions",
-            pa.list_(SUGGESTION),
-            nullable=False,
-            metadata={
-                "doc": "what a rule proposes for review: act, rule and version, highlighted spans (characters of title or "
-                "text), the gates that hold it back (null: flagged), a score that only ranks"
-            },
-        ),
-        pa.field(
-            "techniques",
-            pa.list_(pa.string()),
-            nullable=False,
-            metadata={"doc": "DISARM ids of manipulation techniques that the text shows; weaker than suggestions"},
-        ),
-    ]
-)
+ENGINE_VERSION = 1
+"""Raised when the same rules and text may give other suggestions."""
 
 
-@cache
-def compiled(paths: tuple[str, ...]) -> tuple[Pack, Screen]:
-    """Return the pack of the shipped rules and those of ``paths``, compiled once a process."""
-    pack = load(files_of([Path(path) for path in paths]))
-    return pack, Screen(pack)
+def suggestion(match: Match) -> dict[str, Any]:
+    """Return a match as tables and the `check` format hold it."""
+    return {
+        "act": match.rule.act,
+        "rule": match.rule.id,
+        "version": match.rule.version,
+        "spans": [{"field": s.field, "start": s.start, "end": s.end, "slot": s.slot} for s in match.spans],
+        "gate": ",".join(match.gates) or None,
+        "score": round(match.score, 4),
+    }
+
+
+def suggestions(matches: list[Match]) -> list[dict[str, Any]]:
+    """Return the suggestions among the matches of one post: open ones first, then by score."""
+    acts = [match for match in matches if match.rule.technique is None]
+    return [suggestion(match) for match in sorted(acts, key=lambda m: (bool(m.gates), -m.score, m.rule.id))]
+
+
+def techniques(matches: list[Match]) -> list[str]:
+    """Return the DISARM ids among the matches of one post."""
+    return sorted({match.rule.technique for match in matches if match.rule.technique and not match.gates})
 
 
 @dataclass(frozen=True)
@@ -60,43 +47,55 @@ class MatchRules:
     """Suggest posts for review: frames of words in a stance that no gate excuses.
 
     Args:
-        paths: files and folders of the operator's own rules, beside those that come with bastau.
+        own: the operator's rule files, beside the rules that come with bastau.
         shadow: also apply rules in shadow status; they are suggestions nobody should act on.
     """
 
-    paths: tuple[str, ...] = ()
+    own: tuple[RuleFile, ...] = ()
     shadow: bool = False
 
-    needs: ClassVar[pa.Schema] = pa.schema([POSTS.field("title"), POSTS.field("text"), FOLDED.field("folded")])
-    adds: ClassVar[pa.Schema] = SUGGESTIONS
+    needs: ClassVar[pa.Schema] = pa.schema(
+        [POSTS.field("title"), POSTS.field("text"), FOLDED.field("folded"), *LANGUAGE]
+    )
+    adds: ClassVar[pa.Schema] = pa.schema([*SUGGESTIONS, *TECHNIQUES])
+
+    @property
+    def fingerprint(self) -> str:
+        """Return a hash of all that decides what is suggested: every rule file, and the engine."""
+        state = f"{finder(self.own).pack.fingerprint} {ENGINE_VERSION} {self.shadow}"
+        return hashlib.blake2b(state.encode(), digest_size=16).hexdigest()
 
     def run(self, posts: pa.Table) -> pa.Table:
-        """Return ``posts`` (n rows, any order) with the columns of SUGGESTIONS."""
-        pack, screen = compiled(self.paths)
-        rules = [rule for rule in pack.rules if rule.is_live or self.shadow]
-        rows = np.flatnonzero(screen.run(posts.column("folded")))
-        chosen = posts.select(["title", "text"]).take(pa.array(rows))
-        found: dict[int, tuple[list[dict[str, Any]], list[str]]] = {}
-        for row, title, text in zip(
-            rows.tolist(), chosen.column("title").to_pylist(), chosen.column("text").to_pylist(), strict=True
-        ):
-            matches = Reading(pack, title, text).matches(rules)
-            if matches:
-                found[row] = (
-                    [suggestion(match) for match in matches if match.rule.technique is None],
-                    sorted({match.rule.technique for match in matches if match.rule.technique and not match.gates}),
-                )
+        """Return ``posts`` (n rows, any order) with the columns of SUGGESTIONS and TECHNIQUES."""
+        use = finder(self.own)
+        rules = [rule for rule in use.pack.rules if rule.is_live or self.shadow]
+        found = use.find(
+            posts.column("title"), posts.column("text"), posts.column("folded"), rules, _foreign_kazakh(posts)
+        )
         columns = {
-            "suggestions": _spread({row: one for row, (one, _) in found.items()}, posts.num_rows, SUGGESTION),
-            "techniques": _spread({row: many for row, (_, many) in found.items()}, posts.num_rows, pa.string()),
+            "suggestions": _spread(found, suggestions, posts.num_rows, SUGGESTIONS.field(0).type),
+            "techniques": _spread(found, techniques, posts.num_rows, TECHNIQUES.field(0).type),
         }
         return append_columns(posts, columns, self.adds)
 
 
-def _spread(found: dict[int, list[Any]], n_rows: int, type_: pa.DataType) -> pa.Array:
-    """Return a list column of ``n_rows`` with the given rows filled and the others empty."""
+def _foreign_kazakh(posts: pa.Table) -> np.ndarray:
+    """Return bool (n,): Kazakh in Latin or Arabic letters."""
+    is_kazakh = pc.match_substring_regex(posts.column("detected_language"), r"(^|\|)kk($|[|-])")
+    elsewhere = pc.is_in(posts.column("script"), pa.array(["Latn", "Arab"]))
+    return np.asarray(pc.fill_null(pc.and_(is_kazakh, elsewhere), False))
+
+
+def _spread(
+    found: dict[int, list[Match]], values_of: Callable[[list[Match]], list[Any]], n_rows: int, type_: pa.DataType
+) -> pa.Array:
+    """Return a list column of ``n_rows`` with the found rows filled and the others null."""
+    filled = {row: values for row, matches in sorted(found.items()) if (values := values_of(matches))}
     lengths = np.zeros(n_rows + 1, np.int32)
-    for row, values in found.items():
+    empty = np.ones(n_rows, np.bool_)
+    for row, values in filled.items():
         lengths[row + 1] = len(values)
-    values = pa.array([value for row in sorted(found) for value in found[row]], type_)
-    return pa.ListArray.from_arrays(pa.array(np.cumsum(lengths, dtype=np.int32)), values)
+        empty[row] = False
+    flat = pa.array([value for values in filled.values() for value in values], type_.value_type)
+    offsets = pa.array(np.cumsum(lengths, dtype=np.int32))
+    return pa.ListArray.from_arrays(offsets, flat, type=type_, mask=pa.array(empty))

@@ -1,6 +1,6 @@
 """Concepts, words, moods, gates and rules as they are used; made by :mod:`bastau.read.rules.loading`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bastau.read.rules.lexicon import Lexicon
 
@@ -127,4 +127,5 @@ class Pack:
     context_bit: int = 0
     ambiguous_bit: int = 0
     organisation_mask: int = 0
-    notes: list[str] = field(default_factory=list)
+    known: frozenset[str] = frozenset()
+    """Words that a disguise may hide."""

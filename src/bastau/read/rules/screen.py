@@ -49,16 +49,19 @@ def _find(key, keys, shift):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _near(term, span, here, last, term_starts, term_bits):  # type: ignore[no-untyped-def]
-    """Tell whether every class of the term was seen in the last ``span`` words."""
-    for k in range(term_starts[term], term_starts[term + 1]):  # noqa: SIM110
+def _near(term, span, here, last, term_starts, term_bits, slack):  # type: ignore[no-untyped-def]
+    """Tell whether all classes of the term but ``slack`` were seen in the last ``span`` words."""
+    missing = 0
+    for k in range(term_starts[term], term_starts[term + 1]):
         if here - last[term_bits[k]] > span:
-            return False
+            missing += 1
+            if missing > slack:
+                return False
     return True
 
 
 @nb.njit(nogil=True, cache=True)
-def _screen_rows(offsets, data, table, classes, terms, out):  # type: ignore[no-untyped-def]
+def _screen_rows(offsets, data, table, classes, terms, slack, out):  # type: ignore[no-untyped-def]
     keys, values, bloom, shift, bloom_shift = table
     class_starts, class_bits, room_of = classes
     n_bits, term_starts, term_bits, spans, by_bit_starts, by_bit = terms
@@ -107,7 +110,7 @@ def _screen_rows(offsets, data, table, classes, terms, out):  # type: ignore[no-
                         continue
                     last[bit] = word
                     for t in range(by_bit_starts[bit], by_bit_starts[bit + 1]):
-                        if _near(by_bit[t], spans[by_bit[t]], word, last, term_starts, term_bits):
+                        if _near(by_bit[t], spans[by_bit[t]], word, last, term_starts, term_bits, slack):
                             passes = True
                             break
                     if passes:
@@ -159,12 +162,12 @@ class Screen:
         self._terms = _pack_terms([[bit_of[need] for need in term] for term in terms], spans, len(ordered))
         self._classes, self._table, self.n_keys = _compile_words(pack.lexicon, ordered)
 
-    def run(self, folded: pa.Array | pa.ChunkedArray) -> np.ndarray:
-        """Return bool (n,): whether each folded text may hold a match."""
+    def run(self, folded: pa.Array | pa.ChunkedArray, slack: int = 0) -> np.ndarray:
+        """Return bool (n,): whether each folded text may hold a match, were ``slack`` classes of words disguised."""
         offsets, data = utf8_buffers(folded)
         out = np.zeros(len(offsets) - 1, np.bool_)
         if self.n_terms:
-            _screen_rows(offsets, data, self._table, self._classes, self._terms, out)
+            _screen_rows(offsets, data, self._table, self._classes, self._terms, slack, out)
         return out
 
 

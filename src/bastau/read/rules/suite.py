@@ -6,16 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-
 import bastau
 from bastau.errors import ConfigError
-from bastau.read.fold import fold_strings
 from bastau.read.rules.documents import Problem, RulesError
-from bastau.read.rules.frames import Match, Reading
-from bastau.read.rules.pack import Pack, Rule
-from bastau.read.rules.screen import Screen
+from bastau.read.rules.finding import Finder
+from bastau.read.rules.frames import Match
+from bastau.read.rules.pack import Rule
 
 COLUMNS = ("id", "text", "language", "category", "label")
 
@@ -84,19 +80,10 @@ def fingerprint(texts: Sequence[SuiteText]) -> str:
     return digest.hexdigest()
 
 
-def first_matches(pack: Pack, screen: Screen, texts: Sequence[str], rules: list[Rule]) -> list[list[Match]]:
-    """Return the matches of ``rules`` in each text."""
-    found: list[list[Match]] = [[] for _ in texts]
-    folded = fold_strings(pa.array(texts, pa.string()))[0]
-    for i in np.flatnonzero(screen.run(folded)).tolist():
-        found[i] = Reading(pack, None, texts[i]).matches(rules)
-    return found
-
-
-def breaches(pack: Pack, screen: Screen, texts: Sequence[SuiteText]) -> list[Breach]:
+def breaches(use: Finder, texts: Sequence[SuiteText]) -> list[Breach]:
     """Return every flag that a rule, live or shadow, sets on a protected text."""
     protected = [text for text in texts if text.label == "protected"]
-    matches = first_matches(pack, screen, [text.text for text in protected], pack.rules)
+    matches = use.find_in([text.text for text in protected], use.pack.rules)
     return [
         Breach(match.rule, text, match)
         for text, found in zip(protected, matches, strict=True)
@@ -105,12 +92,12 @@ def breaches(pack: Pack, screen: Screen, texts: Sequence[SuiteText]) -> list[Bre
     ]
 
 
-def refuse_breaches(pack: Pack, screen: Screen, texts: Sequence[SuiteText]) -> None:
+def refuse_breaches(use: Finder, texts: Sequence[SuiteText]) -> None:
     """Let the pack pass only if no rule flags a protected text.
 
     Raises:
         RulesError: naming each rule, text id and span.
     """
-    found = breaches(pack, screen, texts)
+    found = breaches(use, texts)
     if found:
         raise RulesError([Problem(one.rule.path, one.rule.line, str(one)) for one in found])

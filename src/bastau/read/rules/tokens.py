@@ -1,7 +1,10 @@
 """A text as words with their place: sentence, clause, quotation. Words are folded, places are of the original."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from bastau.read.fold import fold_with_offsets
 
@@ -39,17 +42,21 @@ class Document:
     """Words that are the second number of chapter:verse."""
 
 
-def read_text(title: str | None, text: str | None) -> Document:
+Form = Callable[[str], tuple[str, np.ndarray]]
+"""Text in; the form in which it is matched, and the index in the text of each of its characters, out."""
+
+
+def read_text(title: str | None, text: str | None, form: Form = fold_with_offsets) -> Document:
     """Return title and text as one document."""
     document = Document()
     for number, part in enumerate((title, text)):
         if part:
-            _read_field(document, part, number)
+            _read_field(document, part, number, form)
     return document
 
 
-def _read_field(document: Document, text: str, number: int) -> None:
-    folded, origins = fold_with_offsets(text)
+def _read_field(document: Document, text: str, number: int, form: Form) -> None:
+    folded, origins = form(text)
     if not folded:
         return
     origin = origins.tolist()

@@ -3,7 +3,7 @@
 import pytest
 
 from bastau.read.rules import RulesError, load
-from bastau.read.rules.documents import MAX_BYTES, parse_document
+from bastau.read.rules.documents import MAX_BYTES, RuleFile, parse_document
 
 CONCEPTS = """
 concepts:
@@ -48,19 +48,9 @@ rules:
 FILES = {"concepts": CONCEPTS, "words": WORDS, "moods": MOODS, "gates": GATES, "rule": RULE}
 
 
-class FakePath:
-    """A file that is nowhere on disk."""
-
-    def __init__(self, text: str | bytes) -> None:
-        self.raw = text.encode() if isinstance(text, str) else text
-
-    def read_bytes(self) -> bytes:
-        return self.raw
-
-
 def pack_of(**changed: str):
     files = FILES | changed
-    return load([(FakePath(text), f"{name}.yaml") for name, text in files.items()])
+    return load([RuleFile(f"{name}.yaml", text.encode()) for name, text in files.items()])
 
 
 def problems_of(**changed: str) -> list[str]:

@@ -1,0 +1,82 @@
+"""Posts in, matches out: the fast look, the disguised texts written out, the slow look at what is left."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+
+import numpy as np
+import pyarrow as pa
+
+from bastau.read.fold import fold_strings
+from bastau.read.rules.documents import RuleFile
+from bastau.read.rules.frames import Match, Reading
+from bastau.read.rules.loading import load, rule_files, rules_folder
+from bastau.read.rules.pack import Pack, Rule
+from bastau.read.rules.screen import Screen
+from bastau.read.rules.tokens import Form
+from bastau.read.unmask import match_form
+from bastau.read.unmask_scan import needs_unmasking
+
+
+@dataclass
+class Finder:
+    """A pack with its fast look."""
+
+    pack: Pack
+    screen: Screen = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.screen = Screen(self.pack)
+
+    def find(
+        self,
+        titles: pa.Array | pa.ChunkedArray,
+        texts: pa.Array | pa.ChunkedArray,
+        folded: pa.Array | pa.ChunkedArray,
+        rules: list[Rule],
+        foreign: np.ndarray | None = None,
+    ) -> dict[int, list[Match]]:
+        """Return the matches of ``rules`` by row, of the rows that have any.
+
+        Args:
+            foreign: bool (n,): rows whose Kazakh is written in Latin or Arabic letters.
+        """
+        plain = self.screen.run(folded)
+        masked = needs_unmasking(texts) | needs_unmasking(titles)
+        # A disguised word is looked for where all but one of the words of a frame are in plain sight.
+        masked &= self.screen.run(folded, slack=1)
+        if foreign is not None:
+            masked |= foreign
+        rows = np.flatnonzero(plain | masked)
+        chosen = pa.table({"title": titles, "text": texts}).take(pa.array(rows)).to_pylist()
+        found = {}
+        for row, post in zip(rows.tolist(), chosen, strict=True):
+            form = self.form("kk" if foreign is not None and foreign[row] else None) if masked[row] else None
+            matches = self.read(post["title"], post["text"], form).matches(rules)
+            if matches:
+                found[row] = matches
+        return found
+
+    def form(self, language: str | None = None) -> Form:
+        """Return the form in which disguised words are matched."""
+        return partial(match_form, language=language, known=self.pack.known)
+
+    def read(self, title: str | None, text: str | None, form: Form | None = None) -> Reading:
+        """Return one post, tagged."""
+        return Reading(self.pack, title, text, form) if form else Reading(self.pack, title, text)
+
+    def find_in(self, texts: Sequence[str], rules: list[Rule]) -> list[list[Match]]:
+        """Return the matches of ``rules`` in each of some texts without titles."""
+        column = pa.array(texts, pa.string())
+        found = self.find(pa.nulls(len(texts), pa.string()), column, fold_strings(column)[0], rules)
+        return [found.get(i, []) for i in range(len(texts))]
+
+
+@lru_cache(maxsize=4)
+def finder(own: tuple[RuleFile, ...] = ()) -> Finder:
+    """Return the shipped rules with an operator's ``own`` files, compiled once a process.
+
+    Raises:
+        RulesError: with every problem found.
+    """
+    return Finder(load((*rule_files([rules_folder()]), *own)))
