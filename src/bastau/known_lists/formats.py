@@ -224,6 +224,13 @@ def _pick(row: Mapping[str, str], names: Iterable[str]) -> str:
 def _rows(file: IO[bytes], rejects: Rejects) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line, row by normal column name) of a table with a header, whatever its delimiter."""
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
+    try:
+        yield from _csv_rows(text, rejects)
+    finally:
+        text.detach()  # whoever opened the file closes it
+
+
+def _csv_rows(text: IO[str], rejects: Rejects) -> Iterator[tuple[int, dict[str, str]]]:
     header = text.readline(1 << 16)
     delimiter = max(",;\t", key=header.count)
     columns = [_column(cell) for cell in next(csv.reader([header], delimiter=delimiter), [])]

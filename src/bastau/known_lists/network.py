@@ -178,16 +178,15 @@ class Client:
         connection = self._connection(url)
         parts = urlsplit(url)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        given = {"User-Agent": "bastau", "Accept-Encoding": "identity", **dict(headers)}
         try:
-            connection.request(
-                method, path, body, {"User-Agent": "bastau", "Accept-Encoding": "identity", **dict(headers)}
-            )
-            response = connection.getresponse()
-            if response.status in _REDIRECTS:
-                return response.status, response.getheader("Location"), b""
-            if response.status not in (200, 201):
-                raise _refusal(url, response.status)
-            return response.status, None, self._body(url, response, sink, end)
+            connection.request(method, path, body, given)
+            with connection.getresponse() as response:
+                if response.status in _REDIRECTS:
+                    return response.status, response.getheader("Location"), b""
+                if response.status not in (200, 201):
+                    raise _refusal(url, response.status)
+                return response.status, None, self._body(url, response, sink, end)
         except (OSError, http.client.HTTPException) as error:
             kind = "did not answer in time" if isinstance(error, TimeoutError) else type(error).__name__
             raise SourceUnavailable(f"{shown(url)}: {kind}") from error
