@@ -1,6 +1,7 @@
 """``bastau train``: a linear model of the user's own from a labelled file, with its card."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def train_model(
     now: datetime,
     columns: Columns | None = None,
     positive: str | None = None,
-    protected: Path | None = None,
+    protected: Sequence[Path] = (),
     threshold: float | None = None,
     seed: int = 0,
 ) -> tuple[dict[str, Any], list[str]]:
@@ -50,7 +51,7 @@ def train_model(
         now: date of the card.
         columns: names of the columns.
         positive: the label that a high score means.
-        protected: file of the protected-speech suite (text, language, category, label); without it the model may
+        protected: files of the protected-speech suite (text, language, category, label); without them the model may
             only rank.
         threshold: from which a text counts as labelled; None: best out-of-fold F1.
         seed: of the split.
@@ -65,14 +66,13 @@ def train_model(
     if not model_path.parent.is_dir():
         raise ConfigError(f"{model_path.parent}: no such folder")
     labelled = read_labelled(path, columns or Columns())
-    suite = None if protected is None else read_labelled(protected, PROTECTED_COLUMNS)
+    suite = _suite(protected) if protected else None
     if not any(labelled.languages):
         labelled.languages = _languages(labelled)
     trained = train(labelled, fold, positive=positive, protected=suite, threshold=threshold, seed=seed)
     model_id = save_model(trained.model, model_path)
-    data = {"file": path.name, "sha256": _sha256(path)}
-    if protected is not None:
-        data["protected_sha256"] = _sha256(protected)
+    data: dict[str, Any] = {"file": path.name, "sha256": _sha256(path)}
+    data["protected"] = {file.name: _sha256(file) for file in protected}
     card = make_card(
         trained.report,
         model_id=model_id,
@@ -84,6 +84,15 @@ def train_model(
     )
     pages = write_card(card, model_path)
     return card | {"model": str(model_path), "pages": [str(page) for page in pages]}, _lines(card, model_path, pages[1])
+
+
+def _suite(paths: Sequence[Path]) -> Labelled:
+    """Return the texts of all files of the protected-speech suite together."""
+    whole = Labelled()
+    for part in (read_labelled(path, PROTECTED_COLUMNS) for path in paths):
+        for name in ("texts", "labels", "languages", "groups", "ids"):
+            getattr(whole, name).extend(getattr(part, name))
+    return whole
 
 
 def _languages(labelled: Labelled) -> list[str]:
