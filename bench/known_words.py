@@ -55,8 +55,8 @@ def russian_words(dic: str, aff: str) -> set[str]:
     forms = set()
     for line in Path(dic).read_text(encoding="utf-8").splitlines()[1:]:
         word, _, flags = line.strip().partition("/")
-        if len(word) > 1 and word.isupper():
-            continue  # abbreviations
+        if len(word) < 3 and word.isupper():
+            continue
         forms.add(word)
         for flag in flags:
             for strip, add, condition in rules[flag]:

@@ -15,6 +15,7 @@ from itertools import product
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bastau.read.characters import fold_character
 from bastau.read.fold import fold_with_offsets
@@ -24,7 +25,7 @@ from bastau.read.known_words import is_known_english, is_known_russian
 from bastau.read.masks import look_alikes
 from bastau.read.unmask_scan import needs_unmasking
 
-__all__ = ["match_form", "needs_unmasking"]
+__all__ = ["match_form", "match_forms", "needs_unmasking"]
 
 _MAX_READINGS = 400
 """Readings of one word that are looked up at most."""
@@ -34,9 +35,14 @@ _ADDRESS = re.compile(
     r"\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:kz|ru|com|org|net|info|me|io|ly|gl|co|ua|tv|uk|be|de)\b\S*",
     re.IGNORECASE,
 )
+_CYRILLIC, _LATIN = re.compile("[\u0400-\u052f]"), re.compile("[A-Za-z]")
+_FOREIGN = re.compile("[^\\W\\d_\u0400-\u052f]")
 _CHUNK = re.compile(r"\S+")
 _WEAK_SIGNS = frozenset(".,:;!?-–—/'\"()[]{}<>&%«»“”„")
 """Signs that ordinary writing puts between words; the others inside a word are a trick more often."""
+_PLAIN = re.compile(r"(?!\S*?(\w)\1\1)[^\w$€£@]*(?:[A-Za-z]{2,}|[\u0400-\u052f]{2,}|\d+)[^\w$€£@]*")
+_PLAIN_LATIN = re.compile(r"(?!\S*?(\w)\1\1)[^\w$€£@]*(?:[A-Za-z]{2,}|\d+)[^\w$€£@]*")
+"""Words with nothing to undo."""
 _ONE_LETTER = frozenset("авикосуяaiu")
 _OVERRIDE = re.compile("[\u202e\u202d]([^\u202c\n]*)\u202c?")
 
@@ -99,7 +105,7 @@ def _is_letter(char: str) -> bool:
 
 
 def _script(char: str) -> str:
-    if "a" <= char <= "z":
+    if "a" <= char <= "z" or "\u00df" <= char <= "\u024f":
         return "latn"
     return "cyrl" if "\u0400" <= char <= "\u052f" else ""
 
@@ -246,7 +252,9 @@ def _accept(text: str, pieces: list[str], made: str, context: _Context) -> bool:
         all_single = len(pieces) >= 3 and all(len(p) == 1 for p in pieces)
         if all_single:
             return len(made) > 3
-        if set(signs) & set("-–—/&"):
+        if made in context.known:
+            return True
+        if set(signs) & _WEAK_SIGNS and (set(signs) - set(".,") or min(map(len, pieces)) < 2):
             return False
         return len(made) >= 4 and not all(_is_known(p, context.known) for p in pieces if not p.isdigit())
     return len(made) > 2 or not changed
@@ -279,16 +287,16 @@ def _doubles_only(word: _Letters, letters: list[str], script: str) -> tuple[str,
 
 
 def _whole_double(text: str, context: _Context) -> str | None:
-    """Return a word written wholly in look-alikes of the other script in the script of the text."""
-    script = {_script(c) for c in text}
-    if len(script) != 1 or context.main in script or len(text) < 3:
+    """Return the Latin word that a Cyrillic one looks like in a Latin text: cop for сор.
+
+    The reverse is not done: Latin names of such letters are many in Cyrillic texts (Kokoc).
+    """
+    if context.main != "latn" or len(text) < 3 or {_script(c) for c in text} != {"cyrl"}:
         return None
-    if _is_known(text, context.known) and not (context.main == "latn" and context.is_one_word_foreign):
-        return None  # "Top" in Russian is English; but one Cyrillic word of such letters in English is none
-    strict = look_alikes().strict_cyrillic if context.main == "cyrl" else look_alikes().strict_latin
-    if not all(c in strict for c in text):
+    if _is_known(text, context.known) and not context.is_one_word_foreign:
         return None
-    made = "".join(strict[c] for c in text)
+    strict = look_alikes().strict_latin
+    made = "".join(strict.get(c, " ") for c in text)
     return made if _is_known(made, context.known) else None
 
 
@@ -304,15 +312,17 @@ def _turned(text: str, context: _Context) -> tuple[str, tuple[int, ...]] | None:
 
 
 def _spaced_runs(chunks: list[_Letters]) -> Iterator[tuple[int, int]]:
-    """Yield (first, after the last) of runs of three or more chunks of one letter each."""
-    first = 0
-    for k in range(len(chunks) + 1):
-        single = k < len(chunks) and len([c for c in chunks[k].text if c.isalnum()]) == 1
-        single = single and any(_is_letter(c) or c in look_alikes().leet_latin for c in chunks[k].text)
-        if not single:
-            if k - first >= 3 and 2 * sum(any(map(_is_letter, c.text)) for c in chunks[first:k]) > k - first:
-                yield first, k
-            first = k + 1
+    """Yield (first, after the last) of runs of three or more chunks of one letter each, digits a minority."""
+    marks = "".join(
+        "d" if c.text.isdigit() and len(c.text) == 1 else "l" if _is_single(c.text) else " " for c in chunks
+    )
+    for m in re.finditer("[ld]{3,}", marks):
+        if 2 * m[0].count("l") > len(m[0]):
+            yield m.span()
+
+
+def _is_single(text: str) -> bool:
+    return 0 < len(text) < 4 and sum(map(str.isalnum, text)) == 1 and any(map(str.isalpha, text))
 
 
 def _join_spaced(chunks: list[_Letters], context: _Context) -> list[tuple[int, int, str, tuple[int, ...]]]:
@@ -352,8 +362,7 @@ def _one_word(text: str, context: _Context) -> str:
 
 
 def _context(text: str, known: frozenset[str]) -> _Context:
-    cyrillic = sum("\u0400" <= c <= "\u052f" for c in text)
-    latin = sum("a" <= c.lower() <= "z" for c in text)
+    cyrillic, latin = len(_CYRILLIC.findall(text)), len(_LATIN.findall(text))
     main = "cyrl" if cyrillic >= latin else "latn"
     other = "[\u0400-\u052f]+" if main == "latn" else "[A-Za-z]+"
     return _Context(main, len(re.findall(other, text)) == 1, known)
@@ -363,8 +372,13 @@ def _rewrites(text: str, context: _Context) -> list[tuple[int, int, str, tuple[i
     """Return (start, end, word, origins) of what stands disguised in ``text``, in order."""
     addresses = [m.span() for m in _ADDRESS.finditer(text)]
     spans = [m.span() for m in _CHUNK.finditer(text)]
-    spans = [(a, b) for a, b in spans if not any(a < y and x < b for x, y in addresses)]
-    chunks = [_trimmed(_normalise(text[a:b], a)) for a, b in spans]
+    if addresses:
+        spans = [(a, b) for a, b in spans if not any(a < y and x < b for x, y in addresses)]
+    nothing = _Letters("", ())
+    plain = _PLAIN if context.main == "cyrl" else _PLAIN_LATIN  # in Latin, a Cyrillic word may be a double
+    chunks = [
+        nothing if b - a > 1 and plain.fullmatch(text, a, b) else _trimmed(_normalise(text[a:b], a)) for a, b in spans
+    ]
     found: list[tuple[int, int, str, tuple[int, ...]]] = []
     taken: set[int] = set()
     for first, last in _spaced_runs(chunks):
@@ -387,7 +401,8 @@ def _unmarked(raw: str, chunk: _Letters) -> tuple[str, tuple[int, ...]] | None:
     """Return a word of boxed letters, or one whose letters carry marks that no writing gives them."""
     if not _STRANGE.search(raw):
         return None
-    return (chunk.text, tuple(range(len(chunk.text)))) if chunk.text.isalpha() else None
+    is_word = chunk.text.isalpha() and len(chunk.text) > 2
+    return (chunk.text, tuple(range(len(chunk.text)))) if is_word else None
 
 
 def _apply(text: str, rewrites: list[tuple[int, int, str, tuple[int, ...]]]) -> tuple[str, np.ndarray]:
@@ -418,9 +433,7 @@ def _reversed_back(text: str) -> tuple[str, np.ndarray]:
 
 def _transliterated(text: str, language: str | None) -> tuple[str, np.ndarray] | None:
     """Return Kazakh in Latin or Arabic letters, and Russian in Latin ones, in Cyrillic; or None."""
-    letters = [c for c in text if c.isalpha()]
-    foreign = sum(not "\u0400" <= c <= "\u052f" for c in letters)
-    if not letters or 2 * foreign < len(letters):
+    if len(_CYRILLIC.findall(text)) >= len(_FOREIGN.findall(text)):
         return None
     if language == "kk":
         return to_cyrillic_with_offsets(text)
@@ -466,3 +479,48 @@ def match_form(text: str, language: str | None = None, known: frozenset[str] = f
     form, folded_from = fold_with_offsets(rewritten)
     path = origins[came[folded_from]] if len(form) else np.empty(0, np.int32)
     return form, np.maximum.accumulate(path).astype(np.int32) if len(path) else path
+
+
+def match_forms(
+    folded: pa.Array | pa.ChunkedArray,
+    texts: pa.Array | pa.ChunkedArray,
+    titles: pa.Array | pa.ChunkedArray | None = None,
+    languages: pa.Array | pa.ChunkedArray | None = None,
+    known: frozenset[str] = frozenset(),
+) -> tuple[pa.ChunkedArray, np.ndarray]:
+    """Return the match form of many posts, most of which keep their folded form.
+
+    Args:
+        folded: of title and text together, as :func:`bastau.read.fold.fold_strings` gives it.
+        languages: detected languages; without them no Latin or Arabic text is read as Kazakh.
+        known: as in :func:`match_form`.
+
+    Returns:
+        forms (string, rows), and int64: the rows whose form is not ``folded``. The form of a row with a title is
+        that of ``f"{title}\\n{text}"``; so are the offsets that :func:`match_form` gives for it.
+    """
+    is_suspect = needs_unmasking(texts)
+    if titles is not None:
+        is_suspect |= needs_unmasking(titles)
+    if languages is not None:
+        is_suspect |= _is_transliterated(folded, languages)
+    forms: dict[int, str] = {}
+    for row in np.nonzero(is_suspect)[0].tolist():
+        title = titles[row].as_py() if titles is not None else None
+        text = texts[row].as_py() or ""
+        language = languages[row].as_py() if languages is not None else "und"
+        form, _ = match_form(f"{title}\n{text}" if title else text, language, known)
+        if form != folded[row].as_py():
+            forms[row] = form
+    rows = np.array(list(forms), np.int64)
+    mask = np.zeros(len(folded), np.bool_)
+    mask[rows] = True
+    made = pc.replace_with_mask(folded, pa.array(mask), pa.array(list(forms.values()), pa.string()))
+    return (made if isinstance(made, pa.ChunkedArray) else pa.chunked_array([made])), rows
+
+
+def _is_transliterated(folded: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Say which texts in Kazakh or Russian have no Cyrillic letter among their first few."""
+    candidates = pc.is_in(languages, pa.array(["kk", "ru"]))
+    cyrillic = pc.match_substring_regex(folded, "^.{0,60}[\\x{0400}-\\x{052f}]")
+    return np.asarray(pc.fill_null(pc.and_(candidates, pc.invert(cyrillic)), False), np.bool_)

@@ -62,10 +62,17 @@ def _classes() -> tuple[np.ndarray, np.ndarray]:
 
 
 @nb.njit(nogil=True, cache=True)
+def lower_at(data, i, end, lower):  # type: ignore[no-untyped-def]
+    """Say whether the character at ``data[i]`` is in lower case, or has none."""
+    cp, _ = char_at(data, i, end)
+    return cp >= len(lower) or lower[cp] == cp
+
+
+@nb.njit(nogil=True, cache=True)
 def _scan_row(data, start, end, classes, lower):  # type: ignore[no-untyped-def]
-    """Say whether ``data[start:end]`` may hide a word."""
+    """Return why ``data[start:end]`` may hide a word (any number but 0), or 0."""
     n_latin = n_cyrillic = 0
-    latin_alike = cyrillic_alike = False  # a whole word of letters that look like the other script's
+    cyrillic_alike = False  # a whole word of letters that look Latin
     # the run of letters, digits and signs just read
     run_latin = run_cyrillic = run_foreign = run_plain = 0  # plain: letters like none of the other script
     run_letters = digits_before = digits_now = 0
@@ -73,13 +80,13 @@ def _scan_row(data, start, end, classes, lower):  # type: ignore[no-untyped-def]
     singles = 0  # one-letter words in a row
     gap = 3  # characters since the last letter
     last, repeats = np.int64(0), 0
-    marks = np.int64(0)
+    marks = 0
     sign_before = 0  # class of the single sign or dot that followed a letter
-    sign_lower = False
+    in_tag = False  # behind a #
+    seen_dot = False  # behind a dot in a Latin word: t.me/
     i = start
     while i <= end:
         cp, kind = np.int64(32), SPACE
-        at = i
         if i < end:
             b = data[i]
             if b < 0x80:
@@ -87,7 +94,7 @@ def _scan_row(data, start, end, classes, lower):  # type: ignore[no-untyped-def]
                 i += 1
             else:
                 cp, i = char_at(data, i, end)
-            kind = np.int64(classes[cp]) if cp < 0x20000 else OTHER
+            kind = int(classes[cp]) if cp < 0x20000 else OTHER
         else:
             i += 1
         if kind == INVISIBLE:
@@ -95,27 +102,29 @@ def _scan_row(data, start, end, classes, lower):  # type: ignore[no-untyped-def]
         if kind == MARK:
             marks += 1
             if piece > 0 and (marks > 1 or cp not in (0x301, 0x306, 0x308)):
-                return True
+                return 11
             continue
         marks = 0
         if kind == ALWAYS:
-            return True
+            return 12
         is_letter = kind & 15 == LATIN or kind & 15 == CYRILLIC or kind == FOREIGN
         if is_letter:
             small = np.int64(lower[cp])
             if small == last:
                 repeats += 1
                 if repeats >= 3 and cp != 119:  # www
-                    return True
+                    return 13
             else:
                 last, repeats = small, 1
-            if sign_before:
-                if sign_before == SIGN or not (sign_lower and small != cp):
-                    return True
+            if sign_before == SIGN:
+                return 3
+            if sign_before == DOT and piece == 1:  # the second letter behind a dot within a Cyrillic word
+                if kind & 15 == CYRILLIC:
+                    return 4
                 sign_before = 0
             if digits_now:
                 if run_letters and digits_now <= 2:
-                    return True
+                    return 14
                 if not run_letters:
                     digits_before = digits_now
                 digits_now = 0
@@ -132,9 +141,9 @@ def _scan_row(data, start, end, classes, lower):  # type: ignore[no-untyped-def]
             run_letters += 1
             piece += 1
             if run_foreign and (run_latin or run_cyrillic):
-                return True
+                return 15
             if run_latin and run_cyrillic:
-                return True
+                return 16
             gap = 0
             continue
         last, repeats = np.int64(0), 0
@@ -149,36 +158,46 @@ def _scan_row(data, start, end, classes, lower):  # type: ignore[no-untyped-def]
         # any gap ends a piece
         if piece == 1:
             singles += 1
-            if singles >= 3:
-                return True
+            if singles >= 4:
+                return 17
         elif piece > 1:
             singles = 0
         gap += 1
         if gap > 3:
             singles = 0
-        had_piece = piece > 0
+        had_piece, long_piece = piece > 0, piece > 1
         piece = 0
+        if cp == 35 or kind == SPACE:
+            in_tag = cp == 35
         if kind == SIGN and cp == 64 and run_letters == 0 and digits_now == 0:  # a handle
             while i < end and (classes[data[i]] & 15 == LATIN or classes[data[i]] == DIGIT or data[i] == 95):
                 i += 1
             continue
-        if kind == OTHER and cp == 58 and i + 1 < end and data[i] == 47 and data[i + 1] == 47:  # an address
+        if cp == 46 and had_piece and not run_cyrillic:
+            seen_dot = True
+        elif kind == SPACE:
+            seen_dot = False
+        is_address = cp == 58 and i + 1 < end and data[i] == 47 and data[i + 1] == 47
+        if is_address or (cp == 47 and seen_dot and had_piece):
             while i < end and data[i] > 32:
                 i += 1
             run_latin = run_cyrillic = run_foreign = run_letters = run_plain = digits_now = digits_before = 0
             singles, sign_before = 0, 0
             continue
         if kind in (SIGN, DOT):
-            if had_piece and not sign_before:
-                sign_before = kind
-                before = data[at - 1]
-                sign_lower = not 65 <= before <= 90
+            if had_piece and not sign_before and kind == DOT:
+                # a dot inside a Cyrillic word: уб.ей, but neither т.е. nor дома.Потом
+                if long_piece and run_cyrillic and i < end and data[i] >= 0xD0 and lower_at(data, i, end, lower):
+                    sign_before = DOT
+            elif had_piece and not sign_before:
+                is_name = cp == 95 and (in_tag or not run_cyrillic)  # foo_bar, #слово_слово
+                sign_before = 0 if is_name else SIGN
                 if cp == 36:  # "$" may also end a word as a letter
-                    return True
+                    return 18
             else:
                 sign_before = 0
                 if kind == SIGN and cp == 36 and i < end and classes[data[i]] & 15 == LATIN:
-                    return True
+                    return 19
             if digits_now and kind == SIGN:
                 digits_now = 0
             if kind == SIGN:
@@ -186,17 +205,16 @@ def _scan_row(data, start, end, classes, lower):  # type: ignore[no-untyped-def]
         else:
             sign_before = 0
         if run_letters >= 3 and (digits_before == 1 or 1 <= digits_now <= 2):
-            return True
+            return 20
         if run_letters >= 3 and run_plain == 0:
-            latin_alike |= run_latin == run_letters
             cyrillic_alike |= run_cyrillic == run_letters
         run_latin = run_cyrillic = run_foreign = run_letters = run_plain = digits_now = digits_before = 0
-    return (latin_alike and n_cyrillic > n_latin) or (cyrillic_alike and n_latin > n_cyrillic)
+    return 21 if cyrillic_alike and n_latin > n_cyrillic else 0
 
 
 @nb.njit(nogil=True, cache=True)
 def _scan_rows(offsets, data, classes, lower):  # type: ignore[no-untyped-def]
-    flags = np.zeros(len(offsets) - 1, np.bool_)
+    flags = np.zeros(len(offsets) - 1, np.uint8)
     for row in range(len(flags)):
         flags[row] = _scan_row(data, offsets[row], offsets[row + 1], classes, lower)
     return flags
@@ -204,4 +222,4 @@ def _scan_rows(offsets, data, classes, lower):  # type: ignore[no-untyped-def]
 
 def needs_unmasking(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
     """Say for each text (as posted, not folded) whether it may hide a word; bool (rows,)."""
-    return _scan_rows(*utf8_buffers(texts), *_classes())
+    return _scan_rows(*utf8_buffers(texts), *_classes()) > 0
