@@ -42,6 +42,7 @@ _cue = Keys(
     {"any": _concepts},
     {
         "within": Whole(1, 40, "words between at most (default 4)"),
+        "same": Choice(("clause", "sentence"), "where it may stand (default clause)"),
         "start": Yes("the cue itself begins its clause (after words of opener)"),
     },
 )

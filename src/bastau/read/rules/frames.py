@@ -105,13 +105,19 @@ class Reading:
         if rule.start is not None and not (self._begins(tag.start, low, rule.start) and self._heads(rule, tag, low)):
             return False
         return (
-            all(self._near(cue, max(low, tag.start - cue.within), tag.start) for cue in rule.before)
-            and all(self._near(cue, tag.end, min(high, tag.end + cue.within)) for cue in rule.after)
-            and not any(self._near(cue, max(low, tag.start - cue.within), tag.start) for cue in rule.not_before)
-            and not any(self._near(cue, tag.end, min(high, tag.end + cue.within)) for cue in rule.not_after)
+            all(self._stands(cue, tag, low, tag.start) for cue in rule.before)
+            and all(self._stands(cue, tag, tag.end, high) for cue in rule.after)
+            and not any(self._stands(cue, tag, low, tag.start) for cue in rule.not_before)
+            and not any(self._stands(cue, tag, tag.end, high) for cue in rule.not_after)
         )
 
-    def _near(self, cue: Cue, low: int, high: int) -> bool:
+    def _stands(self, cue: Cue, tag: Tag, low: int, high: int) -> bool:
+        """Tell whether the cue stands in [low, high), on that side of the predicate and near it."""
+        is_before = high == tag.start
+        if cue.in_sentence:
+            first, last = self.sentence(tag.start)
+            low, high = (first, high) if is_before else (low, last)
+        low, high = (max(low, high - cue.within), high) if is_before else (low, min(high, low + cue.within))
         masks = self.masks
         return any(
             masks[i] & cue.mask and (cue.starts is None or self._begins(i, self.clause(i)[0], cue.starts | cue.mask))
@@ -259,20 +265,23 @@ class Reading:
 
     def _is_closed(self, gate: Gate, anchor: Tag, filled: list[tuple[Slot, Tag]], quoted: bool) -> bool:
         document = self.document
-        if gate.feature is not None:
-            return gate.feature in anchor.features and gate.language in (None, anchor.language)
         if gate.mark == "quotation":
-            return quoted
-        if gate.mark == "question":
-            return document.sentences[anchor.start] in document.questions
+            hit = quoted
+        elif gate.mark == "question":
+            hit = document.sentences[anchor.start] in document.questions
+        elif gate.feature is not None:
+            hit = gate.feature in anchor.features and gate.language in (None, anchor.language)
+        else:
+            hit = False
+        if not gate.cue and not gate.unless and gate.mark != "verse":
+            return hit
         low, high = self.place(gate.within, anchor)
         before = max(low, anchor.start - gate.before)
         after = min(high, anchor.end + gate.after)
         if gate.mark == "verse":
-            return any(before <= i < after for i in document.verses)
+            hit = any(before <= i < after for i in document.verses)
         taken = {i for _, tag in filled for i in range(tag.start, tag.end)}
         own_quote = document.quotes[anchor.start] if quoted else 0
-        hit = False
         for tag in self.tags:
             if tag.start < before or tag.end > after or gate.language not in (None, tag.language):
                 continue

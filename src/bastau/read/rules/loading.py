@@ -177,6 +177,7 @@ class _Compiler:
                 self.mask(row["any"], path),
                 row.get("within", 4),
                 self.own.get("opener", 0) if row.get("start") else None,
+                row.get("same") == "sentence",
             )
             for row in rows or []
         )

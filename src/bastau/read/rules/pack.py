@@ -13,6 +13,8 @@ class Cue:
     within: int
     starts: int | None = None
     """The cue begins its clause, after nothing but words of these concepts (bits)."""
+    in_sentence: bool = False
+    """It may stand in another clause of the sentence."""
 
 
 @dataclass(frozen=True)
