@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bastau.errors import ConfigError
+from bastau.judging import JudgeSettings, judge_texts
 from bastau.models.cache import Cache
 from bastau.models.calls import Budget, Calls
 from bastau.models.embeddings import Embeddings
@@ -526,3 +528,60 @@ def test_vectors_of_another_form_are_none(answer: Answer, reason: str) -> None:
     assert embedded.counts == {reason: 2}
     assert embedded.vectors.shape == (2, 3)
     assert np.isnan(embedded.vectors).all()
+
+
+# ---- behind the command --------------------------------------------------------------------------------------
+
+
+def test_the_command_says_where_texts_went_and_what_came_back(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("sk-file-7\n")
+    key.chmod(0o600)
+    texts = [TEXT, "", TEXT + " 2"]
+    with serving(saying(GOOD)) as server:
+        settings = JudgeSettings(address(server), "test-model", reach="loopback", api_key_file=str(key), parallel=1)
+        answer, lines = judge_texts(texts, settings, folder=tmp_path, environ={})
+        assert server.headers[0]["Authorization"] == "Bearer sk-file-7"
+    assert [judgement["act"] for judgement in answer["judgements"]] == ["incite", None, "incite"]
+    assert answer["judgements"][0]["rank"] == 0.8
+    assert answer["n_requests"] == 2
+    assert f"127.0.0.1:{server.server_port} (texts may go to: loopback): 2 opinions" in lines[0]
+    assert "flags nothing" in lines[1]
+    assert "no opinion on 1: empty" in lines
+    assert json.loads(json.dumps(answer)) == answer
+    assert "sk-file-7" not in json.dumps(answer) + "".join(lines)
+
+
+def test_a_dead_judge_leaves_the_command_alive(tmp_path: Path) -> None:
+    with serving(lambda h, _: h.give(503, b"")) as server:
+        settings = JudgeSettings(address(server), "m", reach="loopback", cache_mb=0)
+        answer, lines = judge_texts([TEXT], settings, folder=tmp_path, environ={})
+    assert answer["judgements"][0]["reason"] == "server_error"
+    assert "no opinion on 1: server error" in lines
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broken_cache_is_said_and_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "model-answers.sqlite").write_bytes(b"junk" * 5000)
+    with serving(saying(GOOD)) as server:
+        settings = JudgeSettings(address(server), "m", reach="loopback")
+        answer, lines = judge_texts([TEXT], settings, folder=tmp_path, environ={})
+    assert answer["judgements"][0]["act"] == "incite"
+    assert "answers are not kept" in lines[-1]
+
+
+def test_settings_that_cannot_be_are_the_operators_to_change(tmp_path: Path) -> None:
+    open_key = tmp_path / "key"
+    open_key.write_text("sk-1")
+    open_key.chmod(0o644)
+    address_ = "http://127.0.0.1:1/v1"
+    for settings, message in (
+        (JudgeSettings(), "no judge is set"),
+        (JudgeSettings(address_, "m"), "say where texts may go"),
+        (JudgeSettings(address_, "", reach="loopback"), "which model"),
+        (JudgeSettings(address_, "m", reach="loopback", policy=str(tmp_path / "none.md")), "policy cannot be read"),
+        (JudgeSettings(address_, "m", reach="loopback", api_key_file=str(open_key)), "others can read"),
+        (JudgeSettings(address_, "m", reach="loopback", api_key_variable="NO_KEY"), "not set"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            judge_texts([TEXT], settings, folder=tmp_path, environ={})
