@@ -23,6 +23,7 @@ _SCHEME = re.compile(rb"[a-zA-Z][a-zA-Z0-9+.\-]*://")
 _IP_PART = re.compile(rb"0[xX][0-9a-fA-F]*|0[0-7]*|[1-9][0-9]*")
 _DOTS = re.compile(rb"\.{2,}")
 _SLASHES = re.compile(rb"/{2,}")
+_OTHER_SCHEME = re.compile(r"\s*(?!https?:|hxxps?:)[a-z][a-z0-9+.\-]*:(?!\d)", re.I)
 _PLAIN_IP = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}")
 _SECOND_LEVEL = re.compile(r"(?:ac|co|com|edu|gob|gov|mil|net|or|org)\.[a-z]{2}")
 
@@ -178,7 +179,7 @@ def listed_expressions(url: str) -> tuple[list[str], str | None]:
     pages and hosts under it, an account on a shared host with all its posts.
     """
     canonical = canonical_url(url)
-    if canonical is None:
+    if canonical is None and not _OTHER_SCHEME.match(url):
         safe = safe_canonical(url)
         canonical = canonical_url(safe) if safe else None
     if canonical is None:
@@ -189,7 +190,7 @@ def listed_expressions(url: str) -> tuple[list[str], str | None]:
         return ([], "too_broad") if too_broad else ([host + "/"], None)
     if query:
         return [host + path + query], None
-    if host in _shared_hosts() and f"*/{path.strip('/').lower()}" in _shared_hosts():
+    if f"{host}/{path.strip('/').lower()}" in _shared_hosts():
         return [], "too_broad"
     if re.search(r"[^/]/+\s*$", url.partition("#")[0].partition("?")[0]):
         return [host + path.rstrip("/") + "/"], None
