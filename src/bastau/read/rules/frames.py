@@ -50,7 +50,7 @@ class Reading:
         self.present = 0
         for tag in tags:
             self.present |= tag.mask
-            for i in range(tag.start, tag.end):
+            for i in tag.words or range(tag.start, tag.end):
                 masks[i] |= tag.mask
         self._clause_range: dict[int, tuple[int, int]] | None = None
         self._moods: dict[Tag, frozenset[str]] = {}
@@ -208,7 +208,7 @@ class Reading:
                 if not tag.mask & slot.mask or tag.start < low or tag.end > high:
                     continue
                 distance = tag.start - anchor.end + 1 if tag.start >= anchor.end else anchor.start - tag.end + 1
-                if distance >= best_distance or any(tag.start < t.end and t.start < tag.end for _, t in filled):
+                if distance >= best_distance or any(tag.meets(other) for _, other in filled):
                     continue
                 if frame.order and not self._in_order(frame, slot, tag, filled):
                     continue
@@ -280,7 +280,7 @@ class Reading:
         after = min(high, anchor.end + gate.after)
         if gate.mark == "verse":
             hit = any(before <= i < after for i in document.verses)
-        taken = {i for _, tag in filled for i in range(tag.start, tag.end)}
+        taken = {i for _, tag in filled for i in tag.words or range(tag.start, tag.end)}
         own_quote = document.quotes[anchor.start] if quoted else 0
         for tag in self.tags:
             if tag.start < before or tag.end > after or gate.language not in (None, tag.language):

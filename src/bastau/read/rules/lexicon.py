@@ -34,6 +34,19 @@ class Tag(NamedTuple):
     end: int
     """Index after its last word."""
     concept: str
+    words: tuple[int, ...] = ()
+    """Its words, where it is a phrase with a gap; empty: all from start to end."""
+
+    def covers(self, i: int) -> bool:
+        """Tell whether word ``i`` is one of its words."""
+        return i in self.words if self.words else self.start <= i < self.end
+
+    def meets(self, other: "Tag") -> bool:
+        """Tell whether the two share a word."""
+        if self.start >= other.end or other.start >= self.end:
+            return False
+        shared = range(max(self.start, other.start), min(self.end, other.end))
+        return any(self.covers(i) and other.covers(i) for i in shared)
 
 
 @dataclass(frozen=True)
@@ -217,30 +230,35 @@ class Lexicon:
                             )
                         )
                     else:
-                        end, more = self._follow(sequence, found, document.sentences, i, features)
-                        if end:
-                            tags.append(Tag(sequence.mask, more, sequence.language, i, end, sequence.concept))
+                        words, more = self._follow(sequence, found, document.sentences, i, features)
+                        if words:
+                            gapped = words if any(sequence.gaps) else ()
+                            tags.append(
+                                Tag(sequence.mask, more, sequence.language, i, words[-1] + 1, sequence.concept, gapped)
+                            )
         return tags
 
     @staticmethod
     def _follow(
         sequence: _Sequence, found: list[list[tuple[int, Features]]], sentences: list[int], i: int, features: Features
-    ) -> tuple[int, Features]:
-        """Return (end, features) of a phrase that begins at word ``i``; end 0 when it does not go on."""
+    ) -> tuple[tuple[int, ...], Features]:
+        """Return (its words, features) of a phrase that begins at word ``i``; no words when it does not go on."""
         features = features | sequence.features
         at = i
+        words = [i]
         for unit, gap in zip(sequence.units[1:], sequence.gaps[1:], strict=True):
             for step in range(1, MAX_GAP + 2 if gap else 2):
                 j = at + step
                 if j >= len(found) or sentences[j] != sentences[i]:
-                    return 0, features
+                    return (), features
                 here = next((more for number, more in found[j] if number == unit), None)
                 if here is not None:
                     features, at = features | here, j
+                    words.append(j)
                     break
             else:
-                return 0, features
-        return at + 1, features
+                return (), features
+        return tuple(words), features
 
 
 def _array(texts: list[str]):  # type: ignore[no-untyped-def]

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from bastau.read.rules.inflect import Features
-from bastau.read.rules.lexicon import MAX_GAP, Lexicon
+from bastau.read.rules.lexicon import MAX_GAP
 from bastau.read.rules.pack import Frame, Mood, Pack, Slot
 from bastau.tables import utf8_buffers
 
@@ -160,7 +160,7 @@ class Screen:
         spans = list(terms.values())
         self.n_classes, self.n_terms = len(ordered), len(terms)
         self._terms = _pack_terms([[bit_of[need] for need in term] for term in terms], spans, len(ordered))
-        self._classes, self._table, self.n_keys = _compile_words(pack.lexicon, ordered)
+        self._classes, self._table, self.n_keys = _compile_words(pack, ordered)
 
     def run(self, folded: pa.Array | pa.ChunkedArray, slack: int = 0) -> np.ndarray:
         """Return bool (n,): whether each folded text may hold a match, were ``slack`` classes of words disguised."""
@@ -221,8 +221,9 @@ def _pack_terms(terms: list[list[int]], spans: list[int], n_bits: int):  # type:
     return n_bits, starts, bits, np.array(spans, np.int64), by_bit_starts, flat
 
 
-def _compile_words(lexicon: Lexicon, needs: list[_Need]):  # type: ignore[no-untyped-def]
+def _compile_words(pack: Pack, needs: list[_Need]):  # type: ignore[no-untyped-def]
     """Return (classes, hash table, number of keys) of every word that fills some class."""
+    lexicon = pack.lexicon
     rows: dict[tuple[str, bool], set[tuple[int, int]]] = {}  # (spelling, is a beginning) -> (class, room)
     ways: dict[tuple[int, str], list[tuple[int, Features]]] = {}
 
@@ -237,7 +238,9 @@ def _compile_words(lexicon: Lexicon, needs: list[_Need]):  # type: ignore[no-unt
 
     forms: dict[tuple[str, Features], list[str]] = {}
     for sequence in lexicon.sequences:
-        classes = classes_of(sequence.mask, sequence.language)
+        # an ambiguous name may turn out to be one
+        named = pack.organisation_mask if sequence.mask & pack.ambiguous_bit else 0
+        classes = classes_of(sequence.mask | named, sequence.language)
         if not classes:
             continue
         # A phrase is looked for by its longest word that takes no endings, if it has one.
@@ -245,7 +248,7 @@ def _compile_words(lexicon: Lexicon, needs: list[_Need]):  # type: ignore[no-unt
         fixed = [unit for unit in units if unit.kind == "exact" or unit.kind.startswith("start")]
         unit = max(fixed or units, key=lambda u: (u.kind == "exact", len(u.spelled)))
         alone = len(units) == 1
-        inflected = any(u.kind in ("verb", "noun") for u in units)
+        inflected = any(u.kind != "exact" for u in units)  # then the ending may give the feature
         for number, wanted in classes:
             if wanted and not inflected and not wanted & sequence.features:
                 continue
