@@ -55,7 +55,13 @@ class MatchRules:
     shadow: bool = False
 
     needs: ClassVar[pa.Schema] = pa.schema(
-        [POSTS.field("title"), POSTS.field("text"), FOLDED.field("folded"), *LANGUAGE]
+        [
+            POSTS.field("title"),
+            POSTS.field("text"),
+            FOLDED.field("folded"),
+            LANGUAGE.field("detected_language"),
+            LANGUAGE.field("script"),
+        ]
     )
     adds: ClassVar[pa.Schema] = pa.schema([*SUGGESTIONS, *TECHNIQUES])
 
