@@ -4,13 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from bastau.errors import ConfigError
 from bastau.read.rules.documents import RuleFile
 from bastau.read.rules.finding import Finder
 from bastau.read.rules.frames import Reading
 from bastau.read.rules.loading import load, rule_files, rules_folder
-from bastau.read.rules.match import suggestion, suggestions, techniques
+from bastau.read.rules.match import find_in_posts, suggestion, suggestions, techniques
 from bastau.read.rules.pack import Pack, Rule
+from bastau.read.rules.suite import SuiteText, breaches
 
 Answer = tuple[dict[str, Any], list[str]]
 
@@ -73,20 +76,64 @@ def try_texts(pack: Pack, rules: Iterable[Rule]) -> list[dict[str, Any]]:
     return rows
 
 
-def run_rule_texts(extra: Sequence[Path] = ()) -> Answer:
-    """Run every rule over the texts that it must and must not hit."""
-    pack = load(files_of(extra))
-    rows = try_texts(pack, pack.rules)
+def run_rule_texts(extra: Sequence[Path] = (), suite: Sequence[SuiteText] = ()) -> Answer:
+    """Run every rule over the texts that it must and must not hit, and over the protected-speech suite.
+
+    ``answer["failed"]`` and ``answer["breaches"]`` are empty when all is well.
+    """
+    use = Finder(load(files_of(extra)))
+    rows = try_texts(use.pack, use.pack.rules)
     failed = [row for row in rows if not row["passes"]]
+    broken = breaches(use, suite)
     lines = []
-    for rule in pack.rules:
+    for rule in use.pack.rules:
         mine = [row for row in rows if row["rule"] == rule.id]
-        lines.append(f"{rule.id} v{rule.version}: {sum(r['passes'] for r in mine)} of {len(mine)} texts")
+        n_broken = sum(one.rule is rule for one in broken)
+        flags = f"; flags {n_broken} protected texts" if n_broken else ""
+        lines.append(f"{rule.id} v{rule.version}: {sum(r['passes'] for r in mine)} of {len(mine)} texts{flags}")
     for row in failed:
         what = "should be hit and is not" if row["must_hit"] else "should be left alone and is hit"
         held = f" (held back by {', '.join(row['gates'])})" if row["gates"] else ""
         lines.append(f"{row['path']}:{row['line']}: {row['rule']} {row['language']}: {what}{held}")
-    return {"texts": len(rows), "failed": failed}, lines
+    lines += [f"{one.rule.path}:{one.rule.line}: {one}" for one in broken]
+    answer = {
+        "texts": len(rows),
+        "failed": failed,
+        "suite_texts": len(suite),
+        "breaches": [
+            {
+                "rule": one.rule.id,
+                "text": one.text.id,
+                "language": one.text.language,
+                "category": one.text.category,
+                "spans": suggestion(one.match)["spans"],
+            }
+            for one in broken
+        ],
+    }
+    return answer, lines
+
+
+def count_shadow(batches: Iterable[pa.Table], use: Finder) -> Answer:
+    """Count what each shadow rule would flag and what gates would hold back.
+
+    Args:
+        batches: posts with title, text, folded, detected_language and script.
+    """
+    rules = [rule for rule in use.pack.rules if not rule.is_live]
+    counts = {rule.id: {"version": rule.version, "flagged": 0, "held_back": 0} for rule in rules}
+    n_posts = 0
+    for posts in batches:
+        n_posts += posts.num_rows
+        for matches in find_in_posts(posts, use, rules).values():
+            for match in matches:
+                counts[match.rule.id]["held_back" if match.gates else "flagged"] += 1
+    lines = [
+        f"{name} v{count['version']}: would flag {count['flagged']} of {n_posts} posts, "
+        f"gates hold back {count['held_back']}"
+        for name, count in counts.items()
+    ] or ["no rule has the status shadow"]
+    return {"posts": n_posts, "rules": counts}, lines
 
 
 def explain(text: str, extra: Sequence[Path] = (), use: Finder | None = None) -> Answer:

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bastau.read.rules.documents import RuleFile
-from bastau.read.rules.finding import finder
+from bastau.read.rules.finding import Finder, finder
 from bastau.read.rules.frames import Match
+from bastau.read.rules.pack import Rule
 from bastau.schemas import FOLDED, LANGUAGE, POSTS, SUGGESTIONS, TECHNIQUES
 from bastau.tables import append_columns
 
@@ -75,14 +76,17 @@ class MatchRules:
         """Return ``posts`` (n rows, any order) with the columns of SUGGESTIONS and TECHNIQUES."""
         use = finder(self.own)
         rules = [rule for rule in use.pack.rules if rule.is_live or self.shadow]
-        found = use.find(
-            posts.column("title"), posts.column("text"), posts.column("folded"), rules, _foreign_kazakh(posts)
-        )
+        found = find_in_posts(posts, use, rules)
         columns = {
             "suggestions": _spread(found, suggestions, posts.num_rows, SUGGESTIONS.field(0).type),
             "techniques": _spread(found, techniques, posts.num_rows, TECHNIQUES.field(0).type),
         }
         return append_columns(posts, columns, self.adds)
+
+
+def find_in_posts(posts: pa.Table, use: Finder, rules: list[Rule]) -> dict[int, list[Match]]:
+    """Return the matches of ``rules`` by row, of the rows that have any; ``posts`` has what MatchRules needs."""
+    return use.find(posts.column("title"), posts.column("text"), posts.column("folded"), rules, _foreign_kazakh(posts))
 
 
 def _foreign_kazakh(posts: pa.Table) -> np.ndarray:
