@@ -186,11 +186,13 @@ class _Compiler:
 def _compile(found: _Found, problems: list[Problem], digest: str) -> Pack:
     make = _Compiler(found, problems)
     entries = []
+    unknown: set[tuple[str, str]] = set()
     for entry in found.entries:
-        if entry.concept not in make.closed:
-            make.mask([(entry.concept, entry.line)], entry.path)
-        else:
+        if entry.concept in make.closed:
             entries.append(entry)
+        elif (entry.concept, entry.path) not in unknown:  # once a file, not once a word
+            unknown.add((entry.concept, entry.path))
+            make.mask([(entry.concept, entry.line)], entry.path)
     _check_repeats(entries, make)
     organisations = _organisations(found, make, entries)
     moods = _moods(found, make)
