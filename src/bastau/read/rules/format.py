@@ -12,10 +12,10 @@ STATED = ("verbs", "nouns", "words")
 """Keys under which words are inflected by the engine; under any other key stand the very forms."""
 FEATURES = (
     "imperative", "hortative", "optative", "base", "infinitive", "first_future", "other_future", "present", "past",
-    "participle", "gerund", "conditional", "nominative", "accusative", "dative", "negative", "passive", "first", "second", "third", "plural",
+    "participle", "gerund", "conditional", "nominative", "accusative", "genitive", "dative", "negative", "passive", "first", "second", "third", "plural",
 )  # fmt: skip
 FORM_KEYS = ("imperative", "hortative", "optative", "base", "infinitive", "first_future", "other_future", "present",
-             "past", "participle", "gerund", "conditional", "nominative", "accusative", "dative")  # fmt: skip
+             "past", "participle", "gerund", "conditional", "nominative", "accusative", "genitive", "dative")  # fmt: skip
 VOICES = ("direct", "quoted", "plain")
 PLACES = ("clause", "lead", "sentence", "neighbours", "quote", "text")
 MARKS = ("question", "verse", "quotation")
