@@ -128,9 +128,9 @@ def recognise(path: Path) -> str:
     if re.fullmatch(r"\d+,\d+,[0-9a-f]{64},[\d.]+", first.strip()):
         return "vpdq"
     columns = {_column(cell) for cell in re.split(r"[,;\t]", first)}
-    if columns & _URL and columns & (_VERIFIED | _GROUP | _PLATFORM):
+    if columns.intersection(_URL) and columns.intersection((*_VERIFIED, *_GROUP, *_PLATFORM)):
         return "tcap"
-    if columns & (_URL | _VALUE | _HASH | _TEXT) and (len(columns) > 1 or name.endswith((".csv", ".tsv"))):
+    if columns.intersection((*_URL, *_VALUE, *_HASH, *_TEXT)) and (len(columns) > 1 or name.endswith((".csv", ".tsv"))):
         return "csv"
     if lines and sum(signal_name(line.partition(" ")[0]) is not None for line in lines) > len(lines) / 2:
         return "pytx"
@@ -200,17 +200,17 @@ def _read_vpdq(file: IO[bytes], path: Path, rejects: Rejects) -> Iterator[Listed
 
 # ---- tables --------------------------------------------------------------------------------------------
 
-_URL = frozenset({"url", "link", "uri", "address", "content_url"})
-_VALUE = frozenset({"value", "signal_value", "indicator", "hash_digest", "hash_value", "signal"})
-_HASH = frozenset({"sha256", "md5", "pdq"})
-_TEXT = frozenset({"text", "raw_text"})
-_KIND = frozenset({"signal_type", "type", "algorithm", "hash_type", "kind"})
-_ID = frozenset({"id", "entry_id", "entry", "content_id"})
-_NOTE = frozenset({"note", "description", "label", "tags", "comment"})
-_VERIFIED = frozenset({"verified", "is_verified", "verification", "verified_state", "verification_status"})
-_GROUP = frozenset({"terrorist_group", "group", "terrorist_entity", "organisation", "organization", "entity"})
-_PLATFORM = frozenset({"platform", "tech_platform", "tech_company", "service"})
-_REMOVED = frozenset({"deleted", "is_deleted", "retracted", "deleted_at"})
+_URL = ("url", "link", "uri", "address", "content_url")
+_VALUE = ("value", "signal_value", "indicator", "hash_digest", "hash_value", "signal")
+_HASH = ("sha256", "md5", "pdq")
+_TEXT = ("text", "raw_text")
+_KIND = ("signal_type", "type", "algorithm", "hash_type", "kind")
+_ID = ("id", "entry_id", "entry", "content_id")
+_NOTE = ("note", "description", "label", "tags", "comment")
+_VERIFIED = ("verified", "is_verified", "verification", "verified_state", "verification_status")
+_GROUP = ("terrorist_group", "group", "terrorist_entity", "organisation", "organization", "entity")
+_PLATFORM = ("platform", "tech_platform", "tech_company", "service")
+_REMOVED = ("deleted", "is_deleted", "retracted", "deleted_at")
 
 
 def _column(name: str) -> str:
