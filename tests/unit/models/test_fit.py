@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -18,6 +20,17 @@ def texts_and_classes(n: int, seed: int = 3) -> tuple[list[str], np.ndarray]:
 
 def grams_of(texts: list[str]) -> Grams:
     return Grams(*ngrams_of(BITS).features(pa.array(texts)), 1 << BITS)
+
+
+def test_rows_have_length_one_on_average() -> None:
+    texts, _ = texts_and_classes(50)
+    grams, rows = grams_of(texts), np.arange(50)
+    scales = grams.scales(rows)
+    squares = []
+    for first, end in pairwise(grams.indptr):
+        counts = grams.counts[first:end]
+        squares.append(((scales[grams.columns[first:end]] * counts) ** 2).sum() / counts.sum())
+    assert np.mean(squares) == pytest.approx(1)
 
 
 def test_what_tells_the_classes_apart_gets_the_largest_weight() -> None:
@@ -43,10 +56,10 @@ def test_the_weights_are_those_of_scikit_learn() -> None:
     sparse = pytest.importorskip("scipy.sparse")
     texts, is_positive = texts_and_classes(300)
     grams, rows = grams_of(texts), np.arange(300)
-    idf = grams.idf(rows)
+    scales = grams.scales(rows)
     values = sparse.csr_matrix((grams.counts, grams.columns, grams.indptr), (300, 1 << BITS))
     n_grams = np.asarray(values.sum(axis=1)).ravel()
-    scaled = sparse.diags(1 / np.sqrt(n_grams)) @ values @ sparse.diags(idf)
+    scaled = sparse.diags(1 / np.sqrt(n_grams)) @ values @ sparse.diags(scales)
     theirs = linear_model.LogisticRegression(C=4, class_weight="balanced", tol=1e-8, max_iter=5000)
     theirs.fit(scaled, is_positive)
     weights, bias = fit_logistic(grams, rows, is_positive)
