@@ -11,9 +11,8 @@ from mini import mini_files, mini_finder
 from bastau.read.fold import Fold, fold_strings
 from bastau.read.rules.commands import check_rows, explain
 from bastau.read.rules.documents import RulesError
-from bastau.read.rules.finding import finder
 from bastau.read.rules.match import MatchRules
-from bastau.read.rules.suite import SuiteText, breaches, refuse_breaches
+from bastau.read.rules.suite import SuiteText, breaches, finder, refuse_breaches
 from bastau.schemas import LANGUAGE
 from bastau.tables import append_columns
 
@@ -182,9 +181,10 @@ def test_the_stage_travels_with_the_operators_own_files():
 
 
 def test_compiled_rules_are_kept_by_contents(monkeypatch):
-    from bastau.read.rules import finding
+    from bastau.read.rules import suite
 
-    monkeypatch.setattr(finding, "rule_files", lambda folders: ())
+    monkeypatch.setattr(suite, "rule_files", lambda folders: ())
+    monkeypatch.setattr(suite, "suite_folder", lambda: None)
     finder.cache_clear()
     try:
         assert finder(mini_files()) is finder(mini_files())
@@ -214,6 +214,7 @@ def test_a_rule_that_flags_a_protected_text_does_not_load():
         "own.yaml:2: rule 'own-bad' flags the protected text p-2 (en, news): b 4-10, a 11-15"
     )
     assert "guards" not in str(problem)
+    refuse_breaches(bad, SUITE, frozenset({("own-bad", "p-2")}))
 
 
 def test_check_answers_for_each_row():
