@@ -16,8 +16,8 @@ import polars as pl
 import pyarrow as pa
 
 from bastau.read.fold import Fold
+from bastau.read.rules.finding import finder
 from bastau.read.rules.match import MatchRules
-from bastau.read.rules.suite import finder
 from bastau.read.unmask_scan import needs_unmasking
 
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import pyarrow as pa
 
 from bastau.read.fold import fold_strings
+from bastau.read.rules.documents import RuleFile
 from bastau.read.rules.frames import Match, Reading
+from bastau.read.rules.loading import load, rule_files, rules_folder
 from bastau.read.rules.pack import Pack, Rule
 from bastau.read.rules.screen import Screen
 from bastau.read.rules.tokens import Form
@@ -68,3 +70,15 @@ class Finder:
         column = pa.array(texts, pa.string())
         found = self.find(pa.nulls(len(texts), pa.string()), column, fold_strings(column)[0], rules)
         return [found.get(i, []) for i in range(len(texts))]
+
+
+@lru_cache(maxsize=4)
+def finder(own: tuple[RuleFile, ...] = ()) -> Finder:
+    """Return the shipped rules with an operator's ``own`` files, compiled once a process.
+
+    Whoever takes rules from outside locks them first: :func:`bastau.read.rules.suite.refuse_breaches`.
+
+    Raises:
+        RulesError: with every problem found.
+    """
+    return Finder(load((*rule_files([rules_folder()]), *own)))

@@ -10,10 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bastau.read.rules.documents import RuleFile
-from bastau.read.rules.finding import Finder
+from bastau.read.rules.finding import Finder, finder
 from bastau.read.rules.frames import Match
 from bastau.read.rules.pack import Rule
-from bastau.read.rules.suite import finder
 from bastau.schemas import FOLDED, LANGUAGE, POSTS, SUGGESTIONS, TECHNIQUES
 from bastau.tables import append_columns
 

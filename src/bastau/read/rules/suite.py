@@ -4,15 +4,13 @@ import csv
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import bastau
 from bastau.errors import ConfigError
-from bastau.read.rules.documents import Problem, RuleFile, RulesError
+from bastau.read.rules.documents import Problem, RulesError
 from bastau.read.rules.finding import Finder
 from bastau.read.rules.frames import Match
-from bastau.read.rules.loading import load, rule_files, rules_folder
 from bastau.read.rules.pack import Rule
 
 COLUMNS = ("id", "text", "language", "category", "label")
@@ -115,16 +113,3 @@ def refuse_breaches(use: Finder, texts: Sequence[SuiteText], known: frozenset[tu
     found = [one for one in breaches(use, texts) if (one.rule.id, one.text.id) not in known]
     if found:
         raise RulesError([Problem(one.rule.path, one.rule.line, str(one)) for one in found])
-
-
-@lru_cache(maxsize=4)
-def finder(own: tuple[RuleFile, ...] = ()) -> Finder:
-    """Return the shipped rules with an operator's ``own`` files, once a process, behind the lock of the suite.
-
-    Raises:
-        RulesError: with every problem found; a rule that flags a protected text does not load.
-    """
-    use = Finder(load((*rule_files([rules_folder()]), *own)))
-    folder = suite_folder()
-    refuse_breaches(use, read_suite(folder), excused(folder))
-    return use

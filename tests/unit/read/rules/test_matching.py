@@ -11,8 +11,9 @@ from mini import mini_files, mini_finder
 from bastau.read.fold import Fold, fold_strings
 from bastau.read.rules.commands import check_rows, explain
 from bastau.read.rules.documents import RulesError
+from bastau.read.rules.finding import finder
 from bastau.read.rules.match import MatchRules
-from bastau.read.rules.suite import SuiteText, breaches, finder, refuse_breaches
+from bastau.read.rules.suite import SuiteText, breaches, refuse_breaches
 from bastau.schemas import LANGUAGE
 from bastau.tables import append_columns
 
@@ -181,10 +182,9 @@ def test_the_stage_travels_with_the_operators_own_files():
 
 
 def test_compiled_rules_are_kept_by_contents(monkeypatch):
-    from bastau.read.rules import suite
+    from bastau.read.rules import finding
 
-    monkeypatch.setattr(suite, "rule_files", lambda folders: ())
-    monkeypatch.setattr(suite, "suite_folder", lambda: None)
+    monkeypatch.setattr(finding, "rule_files", lambda folders: ())
     finder.cache_clear()
     try:
         assert finder(mini_files()) is finder(mini_files())
