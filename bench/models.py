@@ -22,7 +22,7 @@ from bastau.models.labelled import Labelled, read_labelled
 from bastau.models.linear import LinearModel
 from bastau.models.metrics import brier, calibration_error, figures
 from bastau.models.training import train
-from bastau.training import PROTECTED_COLUMNS, fold
+from bastau.training import PROTECTED_COLUMNS, detect, fold
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("BASTAU_SHARED_DATA", ROOT / ".." / "shared" / "data"))
@@ -50,6 +50,11 @@ def read(file: str, text: str, is_positive: Callable[[str], bool]) -> tuple[list
 
 def is_held_out(folded: str) -> bool:
     return hashlib.blake2b(folded.encode()).digest()[0] % 4 == 0
+
+
+def score(model: LinearModel, texts: list[str]) -> np.ndarray:
+    folded = fold(pa.array(texts))
+    return model.scores(folded, detect(folded))
 
 
 def best_of(times: int, run: Callable[[], Any]) -> float:
@@ -99,10 +104,10 @@ def suite() -> Labelled:
 def speed(model: LinearModel, theirs: Any, texts: list[str]) -> list[str]:
     """Return posts per second of one thread, ours and scikit-learn's, on the same folded texts."""
     many = texts * max(1, 100_000 // len(texts))
-    column = pa.array(many)
-    model.scores(column)
-    ours_s = best_of(5, lambda: model.scores(column)) / len(many)
-    with_fold_s = best_of(3, lambda: model.scores(fold(column))) / len(many)
+    column, languages = pa.array(many), pa.array(["en"] * len(many))
+    model.scores(column, languages)
+    ours_s = best_of(5, lambda: model.scores(column, languages)) / len(many)
+    with_fold_s = best_of(3, lambda: model.scores(fold(column), languages)) / len(many)
     some = texts[:4000]
     theirs_s = best_of(3, lambda: theirs.predict_proba(some)) / len(some)
     size = sum(len(text.encode()) for text in texts) / len(texts)
@@ -114,16 +119,16 @@ def speed(model: LinearModel, theirs: Any, texts: list[str]) -> list[str]:
 def verses(model: LinearModel) -> str:
     with gzip.open(SHARED / "benign-religious-quran/ayat.csv.gz", "rt", encoding="utf-8") as lines:
         texts = [r["text"] for r in csv.DictReader(lines) if r["lang"].startswith("en")]
-    flagged = int((model.scores(fold(pa.array(texts))) >= model.threshold).sum())
+    flagged = int((score(model, texts) >= model.threshold).sum())
     return f"{flagged:,} of {len(texts):,}"
 
 
 def protected_lines(model: LinearModel, whole: Labelled) -> list[str]:
-    scores = model.scores(fold(pa.array(whole.texts)))
+    scores = score(model, whole.texts)
     languages, labels = np.array(whole.languages), np.array(whole.labels)
     lines = []
     for language in sorted(set(whole.languages)):
-        cells = []
+        cells = [f"{(~np.isnan(scores[languages == language])).mean():.3f}"]
         for label in ("flag", "protected"):
             picked = scores[(languages == language) & (labels == label)]
             cells.append(f"{(picked >= model.threshold).mean():.3f} of {len(picked)}")
@@ -142,7 +147,7 @@ def main() -> None:
         seen = [words for words, out in zip(texts, held, strict=True) if not out]
         unseen = [words for words, out in zip(texts, held, strict=True) if out]
         start = time.process_time()
-        trained = train(labelled(seen, truth[~held]), fold, positive="1", protected=whole, seed=SEED)
+        trained = train(labelled(seen, truth[~held]), fold, detect, positive="1", protected=whole, seed=SEED)
         train_s = time.process_time() - start
         start = time.process_time()
         theirs = scikit(seen, truth[~held])
@@ -151,7 +156,12 @@ def main() -> None:
         print(name, f"{train_s:.0f} s, scikit-learn {scikit_s:.0f} s", file=sys.stderr)
         quality += [
             f"| **{name}**, {len(seen):,} / {len(unseen):,} ({truth[held].sum():,}) | | | | | | |",
-            row("ours, calibrated", model.scores(pa.array(unseen)), truth[held], model.threshold),
+            row(
+                "ours, calibrated",
+                model.scores(pa.array(unseen), pa.array(["en"] * len(unseen))),
+                truth[held],
+                model.threshold,
+            ),
             row("scikit-learn, from .5", theirs.predict_proba(unseen)[:, 1], truth[held], 0.5),
         ]
         fast += [f"| {name} {line}" for line in speed(model, theirs, unseen)]
@@ -159,8 +169,8 @@ def main() -> None:
         notes += [
             f"**{name}** (threshold {model.threshold:.3f}): {role}. English verses of the Quran flagged: {verses(model)}.",
             "",
-            "| suite | calls flagged | protected texts flagged |",
-            "|---|---|---|",
+            "| suite | scored | calls flagged | protected texts flagged |",
+            "|---|---|---|---|",
             *protected_lines(model, whole),
             "",
         ]

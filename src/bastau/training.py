@@ -12,6 +12,7 @@ from bastau import __version__
 from bastau.errors import ConfigError
 from bastau.models.card import make_card, write_card
 from bastau.models.labelled import Columns, Labelled, read_labelled
+from bastau.models.linear import LinearModel
 from bastau.models.model_file import load_model, save_model
 from bastau.models.training import train
 from bastau.read.fold import fold_strings
@@ -25,7 +26,12 @@ def fold(texts: pa.Array) -> pa.Array:
     return fold_strings(texts)[0]
 
 
-def load_linear(path: Path) -> Any:
+def detect(folded: pa.Array) -> pa.Array:
+    """Return the detected language of each folded text, as the pipeline detects it."""
+    return DetectLanguage().run(pa.table({"folded": folded})).column("detected_language").combine_chunks()
+
+
+def load_linear(path: Path) -> LinearModel:
     """Read a model for the stage ``ScoreModel``; see ``models.model_file.load_model`` for what it refuses."""
     return load_model(path, fold)
 
@@ -67,9 +73,7 @@ def train_model(
         raise ConfigError(f"{model_path.parent}: no such folder")
     labelled = read_labelled(path, columns or Columns())
     suite = _suite(protected) if protected else None
-    if not any(labelled.languages):
-        labelled.languages = _languages(labelled)
-    trained = train(labelled, fold, positive=positive, protected=suite, threshold=threshold, seed=seed)
+    trained = train(labelled, fold, detect, positive=positive, protected=suite, threshold=threshold, seed=seed)
     model_id = save_model(trained.model, model_path)
     data: dict[str, Any] = {"file": path.name, "sha256": _sha256(path)}
     data["protected"] = {file.name: _sha256(file) for file in protected}
@@ -93,13 +97,6 @@ def _suite(paths: Sequence[Path]) -> Labelled:
         for name in ("texts", "labels", "languages", "groups", "ids"):
             getattr(whole, name).extend(getattr(part, name))
     return whole
-
-
-def _languages(labelled: Labelled) -> list[str]:
-    """Return the detected language of each text, for the report only."""
-    folded = fold(pa.array(labelled.texts, pa.large_string()))
-    detected = DetectLanguage().run(pa.table({"folded": folded}))
-    return [language or "und" for language in detected.column("detected_language").to_pylist()]
 
 
 def _sha256(path: Path) -> str:

@@ -69,6 +69,7 @@ def card_markdown(card: dict[str, Any]) -> str:
         f"{texts['n']:,} different texts, {texts['n_positive']:,} of them labelled; {texts['n_repeated']:,} repeats, "
         f"{texts['n_with_both_labels']:,} with both labels, {texts['n_in_protected_suite']:,} that the protected suite holds and "
         f"{texts['n_without_words']:,} without words left out.",
+        f"It scores texts in: {_plain(', '.join(card['known_languages']))}. Texts in other languages get no score.",
         "",
         "## Quality",
         "",
@@ -91,7 +92,11 @@ def card_markdown(card: dict[str, Any]) -> str:
             for c in protected["cells"]
         ]
         if protected["flagged_calls"] is not None:
-            lines += ["", f"Of the calls to violence in the suite it flags {protected['flagged_calls']:.3f}."]
+            lines += [
+                "",
+                f"Of the calls to violence in the suite it flags {protected['flagged_calls']:.3f}; "
+                f"{protected['n_unscored']:,} texts of the suite are in languages that it does not score.",
+            ]
         lines.append("")
     lines += ["## Limits", "", *(f"- {line}" for line in card["limits"]), ""]
     return "\n".join(lines)

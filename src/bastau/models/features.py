@@ -13,6 +13,8 @@ from bastau.ngrams import Ngrams
 
 Folder = Callable[[pa.Array], pa.Array]
 """Texts (string) to their folded forms; passed in, because a model is no stage's own."""
+Detector = Callable[[pa.Array], pa.Array]
+"""Folded texts to their detected languages (string), as ``LANGUAGE`` has them; passed in for the same reason."""
 
 BITS = 18
 """2**18 columns: with 2**20 held-out AUC changed by under .001 on two public sets, and 1 MB stays in a core's cache."""

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bastau.models.features import ngrams_of
-from bastau.schemas import FOLDED
+from bastau.schemas import FOLDED, LANGUAGE
 from bastau.tables import append_columns
 
 MODEL_SCORE = pa.schema(
@@ -18,7 +18,7 @@ MODEL_SCORE = pa.schema(
             pa.float32(),
             metadata={
                 "doc": "how likely the text carries the label of the operator's own model, calibrated, in [0, 1]; "
-                "orders suggestions and decides nothing; null: no text, or no model is set"
+                "orders suggestions and decides nothing; null: no text, a language the model was not trained on, or no model"
             },
         )
     ]
@@ -37,6 +37,8 @@ class LinearModel:
         shift: of the calibration.
         threshold: score from which the model's report counts a text as labelled.
         label: the class that a high score means.
+        languages: detected languages that it was trained on; texts in others have no score, for it would be that of a text
+            without any evidence.
         may_suggest: it passed the protected-speech suite; otherwise it may only rank.
         fingerprint: of the folding and n-grams it was trained with.
     """
@@ -47,6 +49,7 @@ class LinearModel:
     shift: float
     threshold: float
     label: str
+    languages: tuple[str, ...]
     may_suggest: bool
     fingerprint: str
 
@@ -63,9 +66,23 @@ class LinearModel:
         margins[is_empty.to_numpy(zero_copy_only=False)] = np.nan
         return margins
 
-    def scores(self, folded: pa.Array | pa.ChunkedArray) -> np.ndarray:
-        """Return the calibrated score of each folded text, float32 (n,) in [0, 1]; NaN where there is no text."""
-        return sigmoid(self.slope * self.margins(folded) + self.shift).astype(np.float32)
+    def scores(self, folded: pa.Array | pa.ChunkedArray, detected: pa.Array | pa.ChunkedArray) -> np.ndarray:
+        """Return the calibrated score of each folded text, float32 (n,) in [0, 1].
+
+        NaN where there is no text, or its ``detected`` language is none that the model was trained on.
+        """
+        scores = sigmoid(self.slope * self.margins(folded) + self.shift).astype(np.float32)
+        scores[~self.knows(detected)] = np.nan
+        return scores
+
+    def knows(self, detected: pa.Array | pa.ChunkedArray) -> np.ndarray:
+        """Say of each detected language whether the model was trained on it (``kk|ky``: on either), bool (n,)."""
+        codes = detected.combine_chunks() if isinstance(detected, pa.ChunkedArray) else detected
+        if not len(codes):
+            return np.zeros(0, bool)
+        coded = codes.dictionary_encode()
+        known = [bool(set((name or "").split("|")) & set(self.languages)) for name in coded.dictionary.to_pylist()]
+        return np.append(known, False)[pc.fill_null(coded.indices, len(known)).to_numpy()]
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -83,7 +100,7 @@ class ScoreModel:
 
     model: LinearModel | None = None
 
-    needs: ClassVar[pa.Schema] = pa.schema([FOLDED.field("folded")])
+    needs: ClassVar[pa.Schema] = pa.schema([FOLDED.field("folded"), LANGUAGE.field("detected_language")])
     adds: ClassVar[pa.Schema] = MODEL_SCORE
 
     def run(self, posts: pa.Table) -> pa.Table:
@@ -91,6 +108,6 @@ class ScoreModel:
         if self.model is None:
             scores = pa.nulls(posts.num_rows, pa.float32())
         else:
-            values = self.model.scores(posts.column("folded"))
+            values = self.model.scores(posts.column("folded"), posts.column("detected_language"))
             scores = pa.array(values, pa.float32(), mask=np.isnan(values))
         return append_columns(posts, {"model_score": scores}, self.adds)

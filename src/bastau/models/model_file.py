@@ -37,6 +37,7 @@ def save_model(model: LinearModel, path: Path) -> str:
         "shift": model.shift,
         "threshold": model.threshold,
         "label": model.label,
+        "languages": list(model.languages),
         "may_suggest": model.may_suggest,
         "fingerprint": model.fingerprint,
     }
@@ -146,13 +147,16 @@ def _model(path: Path, model_json: str, weights: np.ndarray) -> LinearModel:
         values = json.loads(model_json)
         bias, slope, shift, threshold = (float(values[k]) for k in ("bias", "slope", "shift", "threshold"))
         label, may_suggest, fingerprint = (values[k] for k in ("label", "may_suggest", "fingerprint"))
+        languages = tuple(values["languages"])
     except (ValueError, TypeError, KeyError, RecursionError):
         raise _broken(path, "its numbers are missing or none") from None
     if not all(math.isfinite(x) and abs(x) <= _MAX_NUMBER for x in (bias, slope, shift, threshold)) or slope <= 0:
         raise _broken(path, "its calibration holds numbers that no training gives")
     if not (isinstance(label, str) and isinstance(may_suggest, bool) and isinstance(fingerprint, str)):
         raise _broken(path, "its label is missing")
-    return LinearModel(weights, bias, slope, shift, threshold, label, may_suggest, fingerprint[:32])
+    if not all(isinstance(language, str) for language in languages):
+        raise _broken(path, "its languages are no names")
+    return LinearModel(weights, bias, slope, shift, threshold, label, languages, may_suggest, fingerprint[:32])
 
 
 def _digest(model_json: str, weights: np.ndarray) -> str:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from bastau.errors import ConfigError
 from bastau.hashing import hash_strings
-from bastau.models.features import BITS, Folder, ngrams_of, reading_fingerprint
+from bastau.models.features import BITS, Detector, Folder, ngrams_of, reading_fingerprint
 from bastau.models.fit import Grams, fit_calibration, fit_logistic
 from bastau.models.labelled import Labelled, is_about_people
 from bastau.models.linear import LinearModel, sigmoid
@@ -45,6 +45,7 @@ class _Data:
     is_positive: np.ndarray
     languages: np.ndarray
     groups: np.ndarray
+    known_languages: tuple[str, ...]
 
 
 def choose_positive(labels: Sequence[str], positive: str | None) -> str:
@@ -72,6 +73,7 @@ def choose_positive(labels: Sequence[str], positive: str | None) -> str:
 def train(
     labelled: Labelled,
     fold: Folder,
+    detect: Detector,
     *,
     positive: str | None = None,
     protected: Labelled | None = None,
@@ -85,6 +87,7 @@ def train(
         labelled: the user's texts. Texts that fold to the same form count once; those with both labels are left out,
             and so is what the protected suite holds, which must stay unseen.
         fold: texts to folded texts, the same as at scoring.
+        detect: folded texts to languages, the same as at scoring; the model will know those with ``MIN_TEXTS`` texts.
         positive: the label that a high score means; others are its opposite.
         protected: the protected-speech suite (labels ``flag`` and ``protected``, groups are categories).
         threshold: from which a text counts as labelled; None takes the one with the best out-of-fold F1.
@@ -96,7 +99,7 @@ def train(
     """
     positive = choose_positive(labelled.labels, positive)
     suite = None if protected is None else fold(pa.array(protected.texts, pa.large_string()))
-    data, counts = _prepare(labelled, fold, positive, suite, bits)
+    data, counts = _prepare(labelled, fold, detect, positive, suite, bits)
     margins, fold_of = _out_of_fold(data, seed)
     calibrated = _cross_calibrated(margins, fold_of, data.is_positive)
     if threshold is None:
@@ -106,9 +109,12 @@ def train(
     weights = np.zeros(1 << bits, np.float32)
     weights[data.used] = used_weights
     slope, shift = fit_calibration(margins, data.is_positive)
-    model = LinearModel(weights, bias, slope, shift, threshold, positive, False, reading_fingerprint(fold))
+    model = LinearModel(
+        weights, bias, slope, shift, threshold, positive, data.known_languages, False, reading_fingerprint(fold)
+    )
     report: dict[str, Any] = {
         "label": positive,
+        "known_languages": list(data.known_languages),
         "texts": counts,
         "threshold": round(threshold, 4),
         "out_of_fold": figures(calibrated, data.is_positive, threshold, seed=seed),
@@ -121,12 +127,12 @@ def train(
         "languages": _by(data.languages, calibrated, data.is_positive, threshold, seed),
         "left_out_groups": _leave_groups_out(data, threshold, seed),
     }
-    model, report["protected"] = _examine(model, protected, suite)
+    model, report["protected"] = _examine(model, protected, suite, detect)
     return Trained(model, report)
 
 
 def _prepare(
-    labelled: Labelled, fold: Folder, positive: str, suite: pa.Array | None, bits: int
+    labelled: Labelled, fold: Folder, detect: Detector, positive: str, suite: pa.Array | None, bits: int
 ) -> tuple[_Data, dict[str, Any]]:
     folded = fold(pa.array(labelled.texts, pa.large_string()))
     keys = hash_strings(folded)
@@ -141,6 +147,11 @@ def _prepare(
     texts = folded.take(pa.array(kept))
     if pc.sum(pc.binary_length(texts)).as_py() > MAX_BYTES:
         raise ConfigError(f"{len(kept)} texts of this length need too much memory; train on a sample of them")
+    detected = detect(texts).to_pylist()
+    known_languages = tuple(sorted(name for name, n in Counter(detected).items() if n >= MIN_TEXTS and name != "und"))
+    languages = [
+        said or found for said, found in zip(np.array(labelled.languages, object)[kept], detected, strict=True)
+    ]
     indptr, columns, times = ngrams_of(bits).features(texts)
     occurs = np.zeros(1 << bits, bool)
     occurs[columns] = True
@@ -151,8 +162,9 @@ def _prepare(
         used,
         keys[kept],
         is_positive[kept],
-        np.array(labelled.languages, object)[kept],
+        np.array(languages, object),
         np.array(labelled.groups, object)[kept],
+        known_languages,
     )
     n_positive = int(data.is_positive.sum())
     counts = {
@@ -225,13 +237,13 @@ def _leave_groups_out(data: _Data, threshold: float, seed: int) -> dict[str, dic
 
 
 def _examine(
-    model: LinearModel, protected: Labelled | None, folded: pa.Array | None
+    model: LinearModel, protected: Labelled | None, folded: pa.Array | None, detect: Detector
 ) -> tuple[LinearModel, dict[str, Any]]:
     """Run the protected suite over the model and settle what it may do."""
     if protected is None or folded is None:
         failures = ["it was not run over the protected-speech suite"]
-        return model, {"role": ROLE_RANKS, "failures": failures, "cells": [], "flagged_calls": None}
-    scores = model.scores(folded)
+        return model, {"role": ROLE_RANKS, "failures": failures, "cells": [], "flagged_calls": None, "n_unscored": 0}
+    scores = model.scores(folded, detect(folded))
     guarded = np.array([label == "protected" for label in protected.labels])
     if not guarded.any():
         raise ConfigError("the protected-speech suite holds no text with the label 'protected'")
@@ -246,4 +258,10 @@ def _examine(
     calls = scores[~guarded]
     found = None if not len(calls) else round(float((calls >= model.threshold).mean()), 4)
     passed = LinearModel(**{**vars(model), "may_suggest": not failures})
-    return passed, {"role": role, "failures": failures, "cells": cells, "flagged_calls": found}
+    return passed, {
+        "role": role,
+        "failures": failures,
+        "cells": cells,
+        "flagged_calls": found,
+        "n_unscored": int(np.isnan(scores).sum()),
+    }

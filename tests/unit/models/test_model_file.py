@@ -26,7 +26,7 @@ def a_model(**changes: object) -> LinearModel:
     weights = np.random.default_rng(2).normal(size=1 << 16).astype(np.float32)
     values: dict[str, object] = {
         "weights": weights, "bias": 0.1, "slope": 1.5, "shift": -0.2, "threshold": 0.4, "label": "flag",
-        "may_suggest": False, "fingerprint": reading_fingerprint(fold),
+        "languages": ("kk", "ru"), "may_suggest": False, "fingerprint": reading_fingerprint(fold),
     }  # fmt: skip
     return LinearModel(**(values | changes))  # type: ignore[arg-type]
 
