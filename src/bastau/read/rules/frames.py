@@ -1,5 +1,6 @@
 """Frames over tagged words, and the gates that leave a frame alone."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from bastau.read.fold import fold_with_offsets
@@ -7,6 +8,11 @@ from bastau.read.rules.lexicon import Tag
 from bastau.read.rules.pack import Cue, Frame, Gate, Mood, Pack, Rule, Slot
 from bastau.read.rules.tokens import Form, read_text
 
+_MAX_PHRASE = 40
+"""Words that a phrase with its gaps may take."""
+_MAX_OPENERS = 30
+_MAX_FOUND = 300
+"""Times that one frame is judged in one post; bounds the work on a post made of nothing else."""
 _LISTS = frozenset((",", "/", "&", ",&", "|"))
 _OPEN_WORDS = 2
 """Words outside a quotation that make it one: a post that is nothing but a quotation speaks for itself."""
@@ -52,9 +58,9 @@ class Reading:
             self.present |= tag.mask
             for i in tag.words or range(tag.start, tag.end):
                 masks[i] |= tag.mask
-        self._clause_range: dict[int, tuple[int, int]] | None = None
+        self._starts = [tag.start for tag in tags]
+        self._ranges: dict[int, list[tuple[int, int]]] = {}
         self._moods: dict[Tag, frozenset[str]] = {}
-        self._languages: dict[str, list[int]] = {}
         self.outside = sum(1 for quote in document.quotes if quote == 0)
 
     def _settle_names(self, tags: list[Tag]) -> list[Tag]:
@@ -75,15 +81,21 @@ class Reading:
         """Return the range of words of the sentence that word ``i`` is in."""
         return self._range(self.document.sentences, i)
 
-    @staticmethod
-    def _range(numbers: list[int], i: int) -> tuple[int, int]:
-        number = numbers[i]
-        low = high = i
-        while low and numbers[low - 1] == number:
-            low -= 1
-        while high + 1 < len(numbers) and numbers[high + 1] == number:
-            high += 1
-        return low, high + 1
+    def _range(self, numbers: list[int], i: int) -> tuple[int, int]:
+        """Return the range of the run of equal ``numbers`` around ``i``; every run is found once a post."""
+        ranges = self._ranges.get(id(numbers))
+        if ranges is None:
+            ranges = self._ranges[id(numbers)] = []
+            low = 0
+            for high in range(1, len(numbers) + 1):
+                if high == len(numbers) or numbers[high] != numbers[low]:
+                    ranges += [(low, high)] * (high - low)
+                    low = high
+        return ranges[i]
+
+    def _tags_between(self, low: int, high: int) -> list[Tag]:
+        """Return the tags that begin in words [low, high)."""
+        return self.tags[bisect_left(self._starts, low) : bisect_left(self._starts, high)]
 
     # ---- moods ----
 
@@ -127,6 +139,7 @@ class Reading:
     def _begins(self, i: int, low: int, skipped: int) -> bool:
         """Tell whether nothing but words of ``skipped`` stands between the beginning of the clause and word ``i``."""
         masks = self.masks
+        low = max(low, i - _MAX_OPENERS)
         while i > low and masks[i - 1] & skipped:
             i -= 1
         return i == low
@@ -142,7 +155,7 @@ class Reading:
             return True
         return all(
             rule.mood in self.moods(other)
-            for other in self.tags
+            for other in self._tags_between(low - _MAX_PHRASE, low)
             if other.end == low and other.features & rule.features and other.language == tag.language
         )
 
@@ -177,7 +190,10 @@ class Reading:
     def _of_frame(self, rule: Rule, frame: Frame):  # type: ignore[no-untyped-def]
         document = self.document
         anchor_slot = frame.slots[0]
+        n_found = 0
         for anchor in self.tags:
+            if n_found == _MAX_FOUND:
+                return
             if not anchor.mask & anchor_slot.mask or anchor.language not in frame.languages:
                 continue
             if not self._fits(anchor_slot, anchor):
@@ -196,6 +212,7 @@ class Reading:
             filled = self._fill(frame, anchor, low, high)
             if filled is None:
                 continue
+            n_found += 1
             yield self._judge(rule, frame, anchor, filled)
 
     def _fill(self, frame: Frame, anchor: Tag, low: int, high: int) -> list[tuple[Slot, Tag]] | None:
@@ -204,8 +221,9 @@ class Reading:
         for slot in frame.slots[1:]:
             best: Tag | None = None
             best_distance = frame.within + 1
-            for tag in self.tags:
-                if not tag.mask & slot.mask or tag.start < low or tag.end > high:
+            first = max(low, anchor.start - frame.within - _MAX_PHRASE)
+            for tag in self._tags_between(first, min(high, anchor.end + frame.within)):
+                if not tag.mask & slot.mask or tag.end > high:
                     continue
                 distance = tag.start - anchor.end + 1 if tag.start >= anchor.end else anchor.start - tag.end + 1
                 if distance >= best_distance or any(tag.meets(other) for _, other in filled):
@@ -282,8 +300,8 @@ class Reading:
             hit = any(before <= i < after for i in document.verses)
         taken = {i for _, tag in filled for i in tag.words or range(tag.start, tag.end)}
         own_quote = document.quotes[anchor.start] if quoted else 0
-        for tag in self.tags:
-            if tag.start < before or tag.end > after or gate.language not in (None, tag.language):
+        for tag in self._tags_between(before, after):
+            if tag.end > after or gate.language not in (None, tag.language):
                 continue
             if tag.mask & gate.unless:
                 return False

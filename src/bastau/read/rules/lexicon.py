@@ -72,6 +72,8 @@ def make_entry(concept: str, language: str, key: str, stated: str, path: str, li
     """
     if len(stated) > 120:
         raise ValueError("longer than 120 characters")
+    if len(stated.split()) > 16 or stated.count("...") > 3:
+        raise ValueError("a phrase has at most 16 words and three gaps")
     bare = stated.replace("...", " ").replace("*", "")
     if not any(c.isalnum() for c in bare):
         raise ValueError(f"{stated!r} holds no letter")

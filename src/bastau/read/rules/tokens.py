@@ -9,6 +9,11 @@ import numpy as np
 from bastau.read.fold import fold_with_offsets
 
 _PAIRS = {"«": "»", "“": "”", "„": "“", "‹": "›", "‘": "’", "‟": "”", "「": "」"}
+MAX_CHARS = 100_000
+"""Characters of a field that are read: a post longer than a book chapter says what it has to say before."""
+MAX_QUOTATION = 5_000
+"""Characters within which a quotation is closed; bounds the search on text that is all quotation marks."""
+MAX_SINGLE = 500
 _SENTENCE = re.compile(r"[!?…\n\r]|\.(?=\s|$|[\"»”)])|[؟。]")
 _CLAUSE = frozenset(',;:—–()[]{}«»“”„"‹›|/•')
 _DASH_CLAUSE = re.compile(r"\s-+\s")
@@ -51,7 +56,7 @@ def read_text(title: str | None, text: str | None, form: Form = fold_with_offset
     document = Document()
     for number, part in enumerate((title, text)):
         if part:
-            _read_field(document, part, number, form)
+            _read_field(document, part[:MAX_CHARS], number, form)
     return document
 
 
@@ -125,7 +130,8 @@ def _quotations(text: str) -> list[tuple[int, int]]:
                 spans.append((i, closing))
         else:
             closers = '"' if c == '"' else _PAIRS[c] + ("”" if c == "„" else "")
-            end = min((e for e in (text.find(x, i + 1) for x in closers) if e >= 0), default=-1)
+            ends = (text.find(x, i + 1, i + MAX_QUOTATION) for x in closers)
+            end = min((e for e in ends if e >= 0), default=-1)
             if end < 0:  # never closed: it reaches to the end of its paragraph
                 end = text.find("\n", i)
                 end = n if end < 0 else end
@@ -133,7 +139,8 @@ def _quotations(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-_OPENERS = re.compile(r"(?m)[«“„‹‘‟「\"]|(?<![^\W_])['’](?=\w)|^\s*>|^[ \t]*[—–](?=\s)")
+_OPENERS = re.compile(r"(?m)[«“„‹‘‟「\"]|(?<![^\W_])['’](?=\w)|^[ \t]{0,8}>|^[ \t]{0,8}[—–](?=\s)")
+_SINGLE_CLOSE = re.compile(r"['’](?!\w)")
 
 
 def _candidates(text: str) -> list[int]:
@@ -142,5 +149,5 @@ def _candidates(text: str) -> list[int]:
 
 def _single_close(text: str, start: int) -> int:
     """Return the index after the apostrophe that closes a single-quoted passage, or -1."""
-    match = re.compile(r"['’](?!\w)").search(text, start)
+    match = _SINGLE_CLOSE.search(text, start, start + MAX_SINGLE)
     return match.end() if match else -1

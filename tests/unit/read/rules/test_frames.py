@@ -1,5 +1,7 @@
 """What the engine finds and leaves alone, on words of its own: minimal pairs, each about one cue or one place."""
 
+import time
+
 import pytest
 
 from bastau.read.rules.finding import Finder
@@ -167,3 +169,21 @@ def test_a_target_may_stand_in_the_gap_of_a_phrase(use):
         "call": "wipe the guards off the map",
         "target": "guards",
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kill them " * 20_000,
+        "'a " * 30_000,
+        "«\n" * 30_000,
+        "\n" * 90_000,
+        "he said: kill them. " * 4_000,
+        "> " * 40_000,
+    ],
+    ids=["anchors", "apostrophes", "quotations", "lines", "gates", "blocks"],
+)
+def test_a_post_made_to_be_slow_is_not(use, text):
+    start = time.process_time()
+    use.read(None, text).matches(use.pack.rules)
+    assert time.process_time() - start < 3
