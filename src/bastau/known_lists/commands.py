@@ -437,5 +437,5 @@ def _known_file(index: KnownIndex, hashes: FileHashes) -> list[dict[str, Any]]:
 
 def _exact(index: KnownIndex, signal: str, seed: int, value: str) -> list[int]:
     key = np.array([hash_string(value, seed)], np.int64).view(np.uint64)
-    owners = index.keys.find(key)[1].tolist()
+    owners = index.files.find(key)[1].tolist()
     return [o for o in owners if index.owner(o)[0].signal(index.owner(o)[1]) == signal]

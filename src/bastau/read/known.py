@@ -95,25 +95,28 @@ class MatchKnown:
 
     def _hits(self, posts: pa.Table) -> Iterator[_Hit]:
         media = _Media.of(posts)
-        if self.lists.has("keys"):
+        has = self.lists.has
+        if has("url_keys") or has("url_hash_keys"):
             yield from self._addresses(posts, media)
+        if has("file_keys"):
             yield from self._files(media)
-            yield from self._whole_texts(posts)
-        if self.lists.has("pdq"):
+        if has("pdq"):
             yield from self._pictures(media)
-        if self.lists.has("prints"):
-            yield from self._texts(posts)
+        if has("text_keys"):
+            yield from self._whole_texts(posts)
+        if has("prints"):
+            yield from self._passages(posts)
 
     def _addresses(self, posts: pa.Table, media: "_Media") -> Iterator[_Hit]:
         rows, addresses = _flat(posts.column("urls"))
         own = posts.column("url").combine_chunks()
         n_links, n_own = len(addresses), posts.num_rows
         given = pa.concat_arrays([addresses, canonical_urls(own), canonical_urls(media.urls)])
-        table = self.lists.keys
+        table = self.lists.urls
         at, keys = probe_addresses(given, table.words, table.shift)
         which, owners = table.find(keys)
         at = at[which]
-        if self.lists.has_url_hashes:
+        if self.lists.has("url_hash_keys"):
             hashed_at, hashed_owners = self._hashed_addresses(given)
             at, owners = np.concatenate([at, hashed_at]), np.concatenate([owners, hashed_owners])
         for i, owner in zip(at.tolist(), owners.tolist(), strict=True):
@@ -137,7 +140,7 @@ class MatchKnown:
                 at.append(i)
                 digests.append(hashlib.sha256(expression.encode()).hexdigest())
         keys = hash_strings(pa.array(digests, pa.string()), URL_SHA256_SEED).view(np.uint64)
-        which, owners = self.lists.keys.find(keys)
+        which, owners = self.lists.url_hashes.find(keys)
         return np.array(at, np.int64)[which], owners
 
     def _is_listed(self, address: str, owner: int) -> bool:
@@ -151,7 +154,7 @@ class MatchKnown:
 
     def _files(self, media: "_Media") -> Iterator[_Hit]:
         lowered = pa.array(media.sha256, pa.string())
-        which, owners = self.lists.keys.find(hash_strings(lowered, SHA256_SEED).view(np.uint64))
+        which, owners = self.lists.files.find(hash_strings(lowered, SHA256_SEED).view(np.uint64))
         for i, owner in zip(which.tolist(), owners.tolist(), strict=True):
             held, row = self.lists.owner(owner)
             if held.signal(row) == "sha256" and held.value(row) == lowered[i].as_py():
@@ -159,7 +162,7 @@ class MatchKnown:
 
     def _whole_texts(self, posts: pa.Table) -> Iterator[_Hit]:
         folded = posts.column("folded")
-        which, owners = self.lists.keys.find(hash_strings(folded).view(np.uint64))
+        which, owners = self.lists.texts.find(hash_strings(folded).view(np.uint64))
         for i, owner in zip(which.tolist(), owners.tolist(), strict=True):
             held, row = self.lists.owner(owner)
             if held.signal(row) == "text":
@@ -175,8 +178,8 @@ class MatchKnown:
                 number = int(at[query])
                 yield _Hit(int(media.rows[number]), owner, ("media", number), distance=float(distance))
 
-    def _texts(self, posts: pa.Table) -> Iterator[_Hit]:
-        texts, owners = self.lists.text
+    def _passages(self, posts: pa.Table) -> Iterator[_Hit]:
+        texts, owners = self.lists.prints
         found = text_candidates(posts.column("folded"), texts)
         for row, text, n, covered, start, end in found[found[:, 2] >= 2].tolist():
             owner = int(owners[text])

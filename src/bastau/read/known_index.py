@@ -34,8 +34,14 @@ ENTRIES = pa.schema(
 """Entries of one list; one that was deleted stays, with the time, and matches no more."""
 
 _EMPTY: dict[str, np.ndarray] = {
-    "keys": np.empty(0, np.uint64),
-    "key_rows": np.empty(0, np.int32),
+    "file_keys": np.empty(0, np.uint64),
+    "file_key_rows": np.empty(0, np.int32),
+    "url_keys": np.empty(0, np.uint64),
+    "url_key_rows": np.empty(0, np.int32),
+    "url_hash_keys": np.empty(0, np.uint64),
+    "url_hash_key_rows": np.empty(0, np.int32),
+    "text_keys": np.empty(0, np.uint64),
+    "text_key_rows": np.empty(0, np.int32),
     "pdq": np.empty((0, 32), np.uint8),
     "pdq_rows": np.empty(0, np.int32),
     "frames": np.empty((0, 32), np.uint8),
@@ -48,7 +54,11 @@ _EMPTY: dict[str, np.ndarray] = {
 }
 ARRAYS = tuple(_EMPTY)
 """Look-up arrays of a list. ``*_rows`` are rows of its entries; ``print_texts`` are indices into ``text_rows``."""
-_SEEDS = {"sha256": SHA256_SEED, "md5": MD5_SEED, "url_sha256": URL_SHA256_SEED}
+_HASHES = {
+    "sha256": ("file", SHA256_SEED),
+    "md5": ("file", MD5_SEED),
+    "url_sha256": ("url_hash", URL_SHA256_SEED),
+}
 
 
 def empty_arrays() -> dict[str, np.ndarray]:
@@ -68,19 +78,18 @@ def look_up_arrays(entries: pa.Table, first_row: int = 0, first_text: int = 0) -
     signals = np.asarray(entries.column("signal").to_pylist(), object)
     active = entries.column("deleted_at").is_null().to_numpy()
     values = entries.column("value").combine_chunks()
-    keys: list[np.ndarray] = []
-    key_rows: list[np.ndarray] = []
+    keys: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for signal in set(signals[active].tolist()):
         rows = np.flatnonzero(active & (signals == signal)).astype(np.int32)
         chosen = values.take(pa.array(rows))
-        if signal in _SEEDS:
-            keys.append(hash_strings(chosen, _SEEDS[signal]).view(np.uint64))
-            key_rows.append(rows)
+        if signal in _HASHES:
+            group, seed = _HASHES[signal]
+            keys.setdefault(group, []).append((hash_strings(chosen, seed), rows))
         elif signal == "url":
             expressions = [listed_expressions(value)[0] for value in chosen.to_pylist()]
             flat = pa.array([e for found in expressions for e in found], pa.string())
-            keys.append(hash_strings(flat, URL_SEED).view(np.uint64))
-            key_rows.append(np.repeat(rows, [len(found) for found in expressions]))
+            repeated = np.repeat(rows, [len(found) for found in expressions])
+            keys["url"] = [(hash_strings(flat, URL_SEED), repeated)]
         elif signal == "pdq":
             arrays["pdq"], _ = parse_pdq(chosen)
             arrays["pdq_rows"] = rows + np.int32(first_row)
@@ -90,14 +99,13 @@ def look_up_arrays(entries: pa.Table, first_row: int = 0, first_text: int = 0) -
             arrays["frame_rows"] = np.repeat(rows + np.int32(first_row), [len(video.hashes) for video in videos])
         elif signal == "text":
             folded = fold_strings(chosen)[0]
-            keys.append(hash_strings(folded, TEXT_SEED).view(np.uint64))
-            key_rows.append(rows)
+            keys["text"] = [(hash_strings(folded, TEXT_SEED), rows)]
             arrays["prints"], texts, arrays["print_places"], arrays["text_chars"] = fingerprints(folded)
             arrays["print_texts"] = texts + np.int32(first_text)
             arrays["text_rows"] = rows + np.int32(first_row)
-    if keys:
-        arrays["keys"] = np.concatenate(keys)
-        arrays["key_rows"] = np.concatenate(key_rows).astype(np.int32) + np.int32(first_row)
+    for group, parts in keys.items():
+        arrays[f"{group}_keys"] = np.concatenate([hashes for hashes, _ in parts]).view(np.uint64)
+        arrays[f"{group}_key_rows"] = np.concatenate([held for _, held in parts]) + np.int32(first_row)
     return arrays
 
 
@@ -158,9 +166,24 @@ class KnownIndex:
     lists: tuple[KnownList, ...] = ()
 
     @cached_property
-    def keys(self) -> KeyTable:
-        """Exact keys of all lists; values are owners."""
-        return KeyTable.build(self._joined("keys"), self._owners("key_rows"))
+    def files(self) -> KeyTable:
+        """Keys of files by SHA-256 and MD5; values are owners, here and in the next three."""
+        return self._table("file")
+
+    @cached_property
+    def urls(self) -> KeyTable:
+        """Keys of address expressions."""
+        return self._table("url")
+
+    @cached_property
+    def url_hashes(self) -> KeyTable:
+        """Keys of hashed Safe Browsing expressions."""
+        return self._table("url_hash")
+
+    @cached_property
+    def texts(self) -> KeyTable:
+        """Keys of whole folded texts."""
+        return self._table("text")
 
     @cached_property
     def pdq(self) -> tuple[PdqIndex, np.ndarray]:
@@ -173,7 +196,7 @@ class KnownIndex:
         return PdqIndex.build(self._joined("frames")), self._owners("frame_rows")
 
     @cached_property
-    def text(self) -> tuple[TextIndex, np.ndarray]:
+    def prints(self) -> tuple[TextIndex, np.ndarray]:
         """Fingerprints of all texts, and the owner of each text."""
         before = np.cumsum([0, *(len(held.arrays["text_rows"]) for held in self.lists)])
         texts = [
@@ -187,20 +210,21 @@ class KnownIndex:
         )
         return index, self._owners("text_rows")
 
-    def has(self, *signals: str) -> bool:
-        """Say whether any list has arrays of that name with something in it."""
-        return any(len(held.arrays[name]) for held in self.lists for name in signals)
+    def load(self) -> "KnownIndex":
+        """Make every table now rather than when it is first needed."""
+        _ = (self.files, self.urls, self.url_hashes, self.texts, self.pdq, self.frames, self.prints)
+        return self
 
-    @cached_property
-    def has_url_hashes(self) -> bool:
-        """Whether a list holds hashed addresses, which take longer to look up."""
-        import pyarrow.compute as pc
-
-        return any(pc.any(pc.equal(held.entries.column("signal"), "url_sha256")).as_py() for held in self.lists)
+    def has(self, name: str) -> bool:
+        """Say whether any list has something in the array of that name."""
+        return any(len(held.arrays[name]) for held in self.lists)
 
     def owner(self, value: int) -> tuple[KnownList, int]:
         """Return (list, row) of an owner."""
         return self.lists[value >> 32], value & 0xFFFFFFFF
+
+    def _table(self, group: str) -> KeyTable:
+        return KeyTable.build(self._joined(f"{group}_keys"), self._owners(f"{group}_key_rows"))
 
     def _joined(self, name: str) -> np.ndarray:
         return np.concatenate([*(held.arrays[name] for held in self.lists), _EMPTY[name]])

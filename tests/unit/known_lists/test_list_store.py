@@ -40,7 +40,7 @@ def active(store, name="l"):
 def matching(store):
     """Return the values whose keys are still looked up."""
     index = store.index()
-    return {index.owner(owner)[0].value(index.owner(owner)[1]) for owner in index.keys.values.tolist()}
+    return {index.owner(owner)[0].value(index.owner(owner)[1]) for owner in index.files.values.tolist()}
 
 
 def test_what_is_no_longer_in_a_whole_list_stays_as_a_tombstone_with_its_time(store):
@@ -100,7 +100,7 @@ def test_leftovers_of_a_crash_are_in_nobodys_way(store):
 
 def test_damage_is_said_with_what_to_do(store):
     update(store, md5s(A))
-    (store.folder / "l" / "v000001" / "keys.npy").write_bytes(b"torn")
+    (store.folder / "l" / "v000001" / "file_keys.npy").write_bytes(b"torn")
     with pytest.raises(LakeDamaged, match="add it again"):
         store.index()
     (store.folder / "l" / "list.json").write_text("{")
@@ -138,9 +138,9 @@ def test_a_large_list_in_many_batches_is_kept_whole(store):
     update(store, md5s(*values[1000:]), 1)
     held = store.open("l")
     assert held.entries.num_rows == 150_000
-    assert len(held.arrays["keys"]) == 149_000
+    assert len(held.arrays["file_keys"]) == 149_000
     index = store.index()
-    rows = [index.owner(owner)[1] for owner in index.keys.values[:50].tolist()]
+    rows = [index.owner(owner)[1] for owner in index.files.values[:50].tolist()]
     assert all(held.entries.column("deleted_at")[row].as_py() is None for row in rows)
 
 
