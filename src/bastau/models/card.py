@@ -5,6 +5,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from bastau.errors import ConfigError
+
 INTENDED_USE = (
     "Orders texts that rules or known content already suggested for review. A person decides every one of them.",
     "Scores texts. It never saw who wrote them, and its scores must not be added up over the posts of a person.",
@@ -44,8 +46,11 @@ def make_card(
 def write_card(card: dict[str, Any], model_path: Path) -> list[Path]:
     """Write the card beside the model, as ``MODEL.json`` and ``MODEL.md``; return both paths."""
     paths = [model_path.with_name(model_path.name + ending) for ending in (".json", ".md")]
-    paths[0].write_text(json.dumps(card, ensure_ascii=False, indent=2) + "\n", "utf-8")
-    paths[1].write_text(card_markdown(card), "utf-8")
+    try:
+        paths[0].write_text(json.dumps(card, ensure_ascii=False, indent=2) + "\n", "utf-8")
+        paths[1].write_text(card_markdown(card), "utf-8")
+    except OSError as error:
+        raise ConfigError(f"{error.filename}: the model card cannot be written: {error.strerror}") from None
     return paths
 
 

@@ -125,7 +125,7 @@ def _vectors(answer: dict[str, Any], n: int) -> np.ndarray:
 
 
 def rank_by_examples(
-    vectors: np.ndarray, examples: np.ndarray, is_positive: np.ndarray, k: int = 10
+    vectors: np.ndarray, examples: np.ndarray, is_positive: Sequence[bool] | np.ndarray, k: int = 10
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rank texts by their nearest labelled examples.
 
@@ -139,6 +139,7 @@ def rank_by_examples(
         scores float32 (n,) in [0, 1], the share of positives among the ``k`` nearest, each weighted by its similarity
         (NaN without a vector), for ordering only; and int64 (n,), the nearest example, to show beside the text (-1 without).
     """
+    positive = np.asarray(is_positive, bool)
     scores = np.full(len(vectors), np.nan, np.float32)
     nearest = np.full(len(vectors), -1, np.int64)
     k = min(k, len(examples))
@@ -150,6 +151,6 @@ def rank_by_examples(
         similarity = vectors[rows] @ examples.T
         picked = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
         weights = np.clip(np.take_along_axis(similarity, picked, axis=1), 1e-6, None)
-        scores[rows] = (weights * is_positive[picked]).sum(axis=1) / weights.sum(axis=1)
+        scores[rows] = (weights * positive[picked]).sum(axis=1) / weights.sum(axis=1)
         nearest[rows] = similarity.argmax(axis=1)
     return scores, nearest

@@ -14,7 +14,7 @@ import orjson
 
 from bastau.errors import ConfigError, InputError
 
-MAX_FILE_BYTES = 1 << 30
+MAX_FILE_BYTES = 256 << 20
 """Of the unpacked file: a bomb stops here."""
 MAX_TEXT_CHARS = 100_000
 MAX_GROUPS = 50

@@ -21,12 +21,14 @@ def check_protected(
     """Return the share left alone of each category (``language`` "all") and cell, worst first, and what fails.
 
     Args:
-        scores: float (n,) of the protected texts; a text without a score (NaN) cannot be flagged and passes.
+        scores: float (n,) of the protected texts that have one.
         threshold: flagged from here on.
         categories: of each text.
         languages: of each text.
     """
-    passes = ~(scores >= threshold)
+    if not len(scores):
+        return [], ["no text of the protected-speech suite is in a language that it scores"]
+    passes = scores < threshold
     groups: dict[tuple[str, str], list[int]] = {}
     for i, (category, language) in enumerate(zip(categories, languages, strict=True)):
         groups.setdefault((category, "all"), []).append(i)

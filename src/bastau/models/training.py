@@ -125,7 +125,7 @@ def train(
             "brier_uncalibrated": round(brier(sigmoid(margins), data.is_positive), 4),
         },
         "languages": _by(data.languages, calibrated, data.is_positive, threshold, seed),
-        "left_out_groups": _leave_groups_out(data, threshold, seed),
+        "left_out_groups": _leave_groups_out(data, (slope, shift), threshold, seed),
     }
     model, report["protected"] = _examine(model, protected, suite, detect)
     return Trained(model, report)
@@ -221,7 +221,9 @@ def _by(
     }
 
 
-def _leave_groups_out(data: _Data, threshold: float, seed: int) -> dict[str, dict[str, Any]]:
+def _leave_groups_out(
+    data: _Data, calibration: tuple[float, float], threshold: float, seed: int
+) -> dict[str, dict[str, Any]]:
     """Return figures on each group under a model that saw no text of it: what to expect of a new kind of text."""
     answer = {}
     for name, n in Counter(data.groups).most_common():
@@ -230,8 +232,7 @@ def _leave_groups_out(data: _Data, threshold: float, seed: int) -> dict[str, dic
         if not name or n < _MIN_REPORTED or min(n_positive, len(seen) - n_positive) < MIN_TEXTS:
             continue
         weights, bias = fit_logistic(data.grams, seen, data.is_positive[seen])
-        slope, shift = fit_calibration(data.grams.margins(seen, weights, bias), data.is_positive[seen])
-        scores = sigmoid(slope * data.grams.margins(unseen, weights, bias) + shift)
+        scores = sigmoid(calibration[0] * data.grams.margins(unseen, weights, bias) + calibration[1])
         answer[str(name)] = figures(scores, data.is_positive[unseen], threshold, seed=seed)
     return answer
 
@@ -247,7 +248,7 @@ def _examine(
     guarded = np.array([label == "protected" for label in protected.labels])
     if not guarded.any():
         raise ConfigError("the protected-speech suite holds no text with the label 'protected'")
-    picked = np.flatnonzero(guarded)
+    picked = np.flatnonzero(guarded & ~np.isnan(scores))
     cells, failures = check_protected(
         scores[picked],
         model.threshold,

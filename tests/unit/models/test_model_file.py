@@ -17,7 +17,7 @@ from bastau.training import train_model
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from labelled_texts import fold, labelled_texts
+from labelled_texts import detect, fold, labelled_texts
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -149,6 +149,11 @@ def test_folders_pipes_and_missing_files_are_refused(tmp_path: Path) -> None:
     for name in (".", "pipe", "nowhere", "huge"):
         with pytest.raises(ConfigError):
             load_model(tmp_path / name, fold)
+
+
+@pytest.fixture(autouse=True)
+def _every_text_is_kazakh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bastau.training.detect", detect)
 
 
 def write_csv(path: Path) -> Path:

@@ -98,6 +98,16 @@ def test_too_few_protected_texts_prove_nothing() -> None:
     assert "too few" in trained.report["protected"]["failures"][0]
 
 
+def test_a_suite_in_languages_that_are_not_scored_proves_nothing() -> None:
+    def by_words(folded: pa.Array) -> pa.Array:
+        return pa.array(["en" if "намаз" in text else "kk" for text in folded.to_pylist()])
+
+    trained = train(labelled_texts(), fold, by_words, protected=suite("намаз құран дұға"))
+    assert not trained.model.may_suggest
+    assert trained.report["protected"]["n_unscored"] == 60
+    assert "language that it scores" in trained.report["protected"]["failures"][0]
+
+
 def test_the_suite_stays_unseen() -> None:
     labelled = labelled_texts()
     held = replace(labelled_texts(), labels=["protected"] * 300)
@@ -137,6 +147,11 @@ def test_a_model_knows_the_languages_it_saw_enough_of() -> None:
     known = model.knows(pa.chunked_array([["kk", None, "und"], ["kk|ky", "tt|ba", ""]]))
     assert known.tolist() == [True, False, False, True, False, False]
     assert model.knows(pa.array([], pa.string())).tolist() == []
+
+
+def test_texts_of_no_detected_language_are_refused() -> None:
+    with pytest.raises(ConfigError, match="no language was detected"):
+        train(labelled_texts(), fold, lambda folded: pa.array(["und"] * len(folded)))
 
 
 def test_too_few_texts_are_refused() -> None:
