@@ -6,6 +6,7 @@ stem is known.
 """
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,8 +27,11 @@ _STEM_WEIGHT = 1.6
 """What one point of an analysis' cost weighs in nats of letters."""
 _HAMZA = "ٴ"
 _APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼʻ`´ʹ′", "'"))
-_LATIN_WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|['’‘ʼʻ`´ʹ′](?=[^\W\d_]|\b|\s|$))*")
+_LATIN_WORD = re.compile(
+    "[A-Za-zÀ-ÖØ-öø-ɏḀ-ỿə](?:[A-Za-zÀ-ÖØ-öø-ɏḀ-ỿə]|['’‘ʼʻ`´ʹ′](?=[A-Za-zÀ-ÖØ-öø-ɏḀ-ỿə]|\\b|\\s|$))*"
+)
 _ARABIC_WORD = re.compile("[\u0621-\u06d5\u0674-\u0678\u06f0-\u06ff]+")
+_MARKS = re.compile("[\u0300-\u036f]")
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|[@#]?\S+@\S+|@\w+|\b[\w-]+\.(?:kz|ru|com|org|net|info|me|io)\b\S*", re.I)
 # Latin as typed in chats, on keyboards without signs: what each letter or pair can stand for, with its cost in nats.
 _CHAT = {
@@ -227,9 +231,7 @@ def _words(text: str) -> Iterator[tuple[int, int, bool]]:
     taken = [m.span() for m in _ADDRESS.finditer(text)]
     for pattern, is_arabic in ((_LATIN_WORD, False), (_ARABIC_WORD, True)):
         for m in pattern.finditer(text):
-            first = m[0][0]
-            is_latin = "a" <= first.lower() <= "z" or "\u00c0" <= first <= "\u024f"
-            if (is_arabic or is_latin) and not any(a <= m.start() < b for a, b in taken):
+            if not any(a <= m.start() < b for a, b in taken):
                 yield m.start(), m.end(), is_arabic
 
 
@@ -255,6 +257,19 @@ def read_russian(text: str) -> tuple[str, np.ndarray]:
         at = end
     out.append(text[at:])
     origins.extend(range(at, len(text)))
+    return "".join(out), np.array(origins, np.int32)
+
+
+def _compose_marks(text: str) -> tuple[str, np.ndarray]:
+    """Return ``text`` with each mark joined to its letter or left out, and where each character came from."""
+    out: list[str] = []
+    origins: list[int] = []
+    for i, char in enumerate(text):
+        if not _MARKS.match(char):
+            out.append(char)
+            origins.append(i)
+        elif out and len(joined := unicodedata.normalize("NFC", out[-1] + char)) == 1:
+            out[-1] = joined
     return "".join(out), np.array(origins, np.int32)
 
 
@@ -290,6 +305,10 @@ def to_cyrillic_with_offsets(text: str, alphabet: str | None = None) -> tuple[st
         The text, and int32: the index in ``text`` of the character each one came from. Addresses, handles and
         English words that make no Kazakh word stay.
     """
+    if _MARKS.search(text):
+        composed, came_from = _compose_marks(text)
+        made, at_composed = to_cyrillic_with_offsets(composed, alphabet)
+        return made, came_from[at_composed]
     alphabet = alphabet or guess_alphabet(text)
     out: list[str] = []
     origins: list[int] = []

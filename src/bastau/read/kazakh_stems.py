@@ -179,6 +179,13 @@ def _suffixes() -> dict[str, tuple[_Suffix, ...]]:
     return {end: tuple(found) for end, found in by_end.items()}
 
 
+@cache
+def suffix_texts() -> tuple[str, ...]:
+    """Return every spelling of every suffix, longest first."""
+    texts = {suffix.text for found in _suffixes().values() for suffix in found}
+    return tuple(sorted(texts, key=lambda s: (-len(s), s)))
+
+
 _ROOT_STATES = frozenset("NV")
 # A participle, verbal noun or converb is a whole word, and participle and verbal noun go on as nouns do.
 _AS_NOUN = {"T": "N", "U": "U"}

@@ -1,6 +1,6 @@
 """Which words of Kazakh, Russian and English are known, as small filters that hold no words.
 
-A filter says "never seen" surely and "seen" with one error in some hundreds: enough to accept a reading of a
+A filter says "never seen" surely and "seen" with one error in some five hundred: enough to accept a reading of a
 disguised word, too little to give a word list back. The filters are counted by ``bench/known_words.py`` from free
 spelling dictionaries, named with their licences in docs/decisions/0011-kazakh.md.
 """
@@ -13,7 +13,7 @@ from importlib.resources import as_file, files
 
 import numpy as np
 
-_HASHES = 7
+_HASHES = 9
 LETTERS = " абвгғдеёжзийкқлмнңоөпрстуұүфхһцчшщъыіьэюяә"
 """Letters of the trigram table; 0 is the space around words."""
 # Endings that a form may differ by from the listed one. Cut only to ask the filter, never for a lemma.

@@ -30,6 +30,8 @@ __all__ = ["match_form", "match_forms", "needs_unmasking"]
 _MAX_READINGS = 400
 """Readings of one word that are looked up at most."""
 _MAX_WORD = 40
+_MAX_LEET = 16
+"""Longer words with digits are mostly names of accounts and tags."""
 _ADDRESS = re.compile(
     r"(?:https?:|ftp:)?//\S+|www\.\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?<![^\W_])@\w+|t\.me/\S+|"
     r"\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:kz|ru|com|org|net|info|me|io|ly|gl|co|ua|tv|uk|be|de)\b\S*",
@@ -46,6 +48,9 @@ _PLAIN_LATIN = re.compile(r"(?!\S*?(\w)\1\1)[^\w$€£@]*(?:[A-Za-z]{2,}|\d+)[^\
 _ONE_LETTER = frozenset("авикосуяaiu")
 _OVERRIDE = re.compile("[\u202e\u202d]([^\u202c\n]*)\u202c?")
 
+_DROPPED_FIRST = "|!+¡"
+"""Signs that part letters more often than they stand for one."""
+_ALL = "".join(c for c in look_alikes().leet_latin if not c.isalnum())
 _BOXES = {char: letter for char, letter in look_alikes().small.items() if ord(char) >= 0x1F130}
 _STRANGE = re.compile("[\u0300-\u0305\u0307\u0309-\u036f\u0489\u20d0-\u20f0\U0001f130-\U0001f189]|[\u0306\u0308]{2}")
 """Boxed letters, and marks that no writing gives its letters."""
@@ -74,7 +79,9 @@ def _is_known(word: str, known: frozenset[str]) -> bool:
     if is_known_russian(word):
         return True
     reading = analyse(word)
-    return reading.is_known and (reading.lemma == word or (len(reading.lemma) > 2 and reading.cost < 2.6))
+    if not reading.is_known or reading.lemma == word or reading.cost == 0:
+        return reading.is_known
+    return reading.cost < (3.4 if len(reading.lemma) > 2 else 1.2)
 
 
 @lru_cache(1 << 14)
@@ -142,15 +149,18 @@ def _collapsed(word: _Letters) -> list[_Letters]:
     return found
 
 
-def _readings(word: _Letters, script: str, drop_signs: bool) -> Iterator[_Letters]:
-    """Yield what ``word`` can be in ``script``: look-alikes and leet read as letters, other signs dropped."""
+def _readings(word: _Letters, script: str, dropped: str) -> Iterator[_Letters]:
+    """Yield what ``word`` can be in ``script``: look-alikes and leet read as letters, other signs dropped.
+
+    ``dropped``: signs that are dropped even where they can be letters.
+    """
     choices: list[str] = []
     origins: list[int] = []
     for char, origin in zip(word.text, word.origins, strict=True):
         options = _options(char, script, loose=True)
         if options is None:
             return
-        if drop_signs and not char.isalnum():
+        if char in dropped:
             options = ""
         if options:
             choices.append(options)
@@ -175,7 +185,7 @@ def _trimmed(word: _Letters) -> _Letters:
     start, end = 0, len(word.text)
     while start < end and not word.text[start].isalnum() and word.text[start] not in "$€£@":
         start += 1
-    while end > start and not word.text[end - 1].isalnum() and word.text[end - 1] not in "$€£":
+    while end > start and not word.text[end - 1].isalnum() and word.text[end - 1] not in "$€£@":
         end -= 1
     return word.part(start, end)
 
@@ -206,20 +216,42 @@ def _unmask_word(text: str, context: _Context) -> tuple[str, tuple[int, ...]] | 
     scripts = {_script(c) for c in letters}
     mixed = len(scripts) > 1
     is_split = len(pieces) > 1
+    is_spelt = len(pieces) > 3 and all(len(p) == 1 for p in pieces)
     is_plain = not mixed and scripts != {""} and all(_is_known(p, context.known) or p.isdigit() for p in pieces)
-    if is_plain and not (is_split and _is_odd_split(text, pieces)):
+    if is_plain and not is_spelt and not _is_cut(text, pieces):
         return None
     order = ("cyrl", "latn") if _first_script(letters, context) == "cyrl" else ("latn", "cyrl")
+    drops = (_ALL,) if is_spelt else (_DROPPED_FIRST, "", _ALL)
     for script in order:
         if not mixed and script not in scripts and scripts != {""}:
             continue
-        for collapsed in _collapsed(word):
-            for drop_signs in (False, True):
-                for reading in _readings(collapsed, script, drop_signs):
-                    if reading.text != text and _accept(text, pieces, reading.text, context):
-                        return reading.text, reading.origins
-        if mixed and not is_split and (double := _doubles_only(word, letters, script)):
+        for collapsed, dropped in product(_collapsed(word), drops):
+            for reading in _readings(collapsed, script, dropped):
+                if reading.text != text and _accept(text, pieces, reading.text, context):
+                    return reading.text, reading.origins
+    for script in order if mixed and not is_split else ():
+        if double := _doubles_only(word, letters, script):
             return double
+    return _unknown_word(word, letters, is_spelt=is_spelt)
+
+
+def _unknown_word(word: _Letters, letters: list[str], *, is_spelt: bool) -> tuple[str, tuple[int, ...]] | None:
+    """Return a word that no list knows, where the disguise is plain to see."""
+    text = word.text
+    alike = look_alikes()
+    if is_spelt and len(letters) == len(_pieces(text)) > 4 and len(set(letters)) > 2:
+        signs = set(re.split(r"[^\W_]", text)[1:-1])
+        if len(signs) == 1 and not (signs == {"."} and len(letters) < 6):
+            at = [i for i, c in enumerate(text) if _is_letter(c)]
+            return "".join(letters), tuple(word.origins[i] for i in at)
+    if len(letters) == len(text):
+        small = sum(c in alike.small for c in text)
+        if small > 2 and all(c in alike.small or c.isascii() for c in text):
+            return "".join(alike.small.get(c, c) for c in text), word.origins
+        long = re.compile(r"([^\W\d_])\1{3,}")
+        if long.search(text) and len(set(text)) > 2:
+            keep = sorted({m.start() for m in re.finditer(r"([^\W\d_])\1{3,}|.", text)})
+            return "".join(text[k] for k in keep), tuple(word.origins[k] for k in keep)
     return None
 
 
@@ -228,11 +260,10 @@ def _first_script(letters: list[str], context: _Context) -> str:
     return context.main if cyrillic == latin else "cyrl" if cyrillic > latin else "latn"
 
 
-def _is_odd_split(text: str, pieces: list[str]) -> bool:
-    """Say whether signs part ``text`` into single letters, or stand inside it where no writing puts them."""
-    if len(pieces) >= 3 and all(len(p) == 1 for p in pieces):
-        return True
-    return any(not c.isalnum() and c not in _WEAK_SIGNS for c in text) and any(len(p) == 1 for p in pieces)
+def _is_cut(text: str, pieces: list[str]) -> bool:
+    """Say whether a sign that no writing puts into words cuts a short piece off ``text``."""
+    strong = any(not c.isalnum() and c not in _WEAK_SIGNS for c in text)
+    return strong and len(pieces) > 1 and min(map(len, pieces)) < 4
 
 
 def _accept(text: str, pieces: list[str], made: str, context: _Context) -> bool:
@@ -241,30 +272,29 @@ def _accept(text: str, pieces: list[str], made: str, context: _Context) -> bool:
         return False
     if made in context.known and len(made) > 3:
         return True
-    changed = [c for c in text if c.isdigit() or (not c.isalnum() and c in look_alikes().leet_latin)]
+    leet = look_alikes().leet_latin
+    changed = [c for c in text if c.isdigit() or (not c.isalnum() and c in leet)]
     n_kept = sum(_is_letter(c) for c in text)
-    if changed and (len(made) < 4 or n_kept < 2 or 2 * n_kept < len(made)):
+    if changed and (not 4 <= len(made) <= _MAX_LEET or n_kept < 2 or 2 * n_kept < len(made)):
         return False
     if any(c.isdigit() for c in text) and _is_quantity(text, context):
         return False
-    signs = [c for c in text if not c.isalnum() and c not in look_alikes().leet_latin]
-    if signs:
-        all_single = len(pieces) >= 3 and all(len(p) == 1 for p in pieces)
-        if all_single:
-            return len(made) > 3
-        if made in context.known:
-            return True
-        if set(signs) & _WEAK_SIGNS and (set(signs) - set(".,") or min(map(len, pieces)) < 2):
-            return False
-        return len(made) >= 4 and not all(_is_known(p, context.known) for p in pieces if not p.isdigit())
-    return len(made) > 2 or not changed
+    signs = {c for c in text if not c.isalnum() and c not in leet}
+    if not signs:
+        return len(made) > 2 or not changed
+    if len(made) < 4 or (len(pieces) > 2 and all(len(p) == 1 for p in pieces)):
+        return len(made) > 3
+    if signs & _WEAK_SIGNS:
+        is_dotted = signs <= set(".,") and len(pieces) == 2 and min(map(len, pieces)) > 1
+        return is_dotted and not all(_is_known(p, context.known) for p in pieces if not p.isdigit())
+    return _is_cut(text, pieces) or not all(_is_known(p, context.known) for p in pieces)
 
 
 def _is_quantity(text: str, context: _Context) -> bool:
     """Say whether ``text`` is a number with a unit or an ending (5лет, 2020ж, mp3, covid19), or a name like it."""
-    if re.fullmatch(r"\d{2,}\D+|\D+\d{2,}|\d+\D{1,2}|\D{1,2}\d+", text):
+    if re.fullmatch(r"\d{3,}\D+|\D+\d{2,}|\d+\D{1,2}|\D{1,2}\d+", text):
         return True
-    word = text.strip("0123456789")
+    word = text.strip("123456789")  # a zero stands at no end of a number with letters as often as for o
     return text != word and word.isalpha() and _is_known(word, context.known)
 
 
@@ -306,7 +336,7 @@ def _turned(text: str, context: _Context) -> tuple[str, tuple[int, ...]] | None:
     if not any(c in turned and not c.isascii() for c in text) or not all(c in turned for c in text):
         return None
     made = "".join(turned[c] for c in reversed(text))
-    if not _is_known(made, context.known):
+    if not _is_known(made, context.known) and sum(not c.isascii() for c in text) < 3:
         return None
     return made, tuple(range(len(text) - 1, -1, -1))
 
@@ -338,7 +368,9 @@ def _join_spaced(chunks: list[_Letters], context: _Context) -> list[tuple[int, i
             if end - start > 1:
                 made = _one_word(text[start:end], context)
                 if not made or (end - start < 4 and made not in context.known):
-                    continue
+                    if made or start or end < n or n < 5 or not text.isalpha():
+                        continue
+                    made, cost = text, cost + 1.3  # the whole run as one unknown word
                 cost += 0.2
             if cost < best[end][0]:
                 best[end] = (cost, start, made)
@@ -354,8 +386,9 @@ def _join_spaced(chunks: list[_Letters], context: _Context) -> list[tuple[int, i
 
 def _one_word(text: str, context: _Context) -> str:
     """Return ``text`` as a known word, look-alikes and leet read as letters; or nothing."""
-    for script in (context.main, "latn" if context.main == "cyrl" else "cyrl"):
-        for reading in _readings(_Letters(text, tuple(range(len(text)))), script, drop_signs=False):
+    own = {_script(c) for c in text if _is_letter(c)}
+    for script in sorted(own - {""}, key=lambda s: s != context.main):
+        for reading in _readings(_Letters(text, tuple(range(len(text)))), script, ""):
             if _is_known(reading.text, context.known) and len(reading.text) == len(text):
                 return reading.text
     return ""
@@ -371,9 +404,10 @@ def _context(text: str, known: frozenset[str]) -> _Context:
 def _rewrites(text: str, context: _Context) -> list[tuple[int, int, str, tuple[int, ...]]]:
     """Return (start, end, word, origins) of what stands disguised in ``text``, in order."""
     addresses = [m.span() for m in _ADDRESS.finditer(text)]
-    spans = [m.span() for m in _CHUNK.finditer(text)]
-    if addresses:
-        spans = [(a, b) for a, b in spans if not any(a < y and x < b for x, y in addresses)]
+    free = text
+    for start, end in addresses:
+        free = free[:start] + " " * (end - start) + free[end:]
+    spans = [m.span() for m in _CHUNK.finditer(free)]
     nothing = _Letters("", ())
     plain = _PLAIN if context.main == "cyrl" else _PLAIN_LATIN  # in Latin, a Cyrillic word may be a double
     chunks = [
@@ -469,16 +503,21 @@ def match_form(text: str, language: str | None = None, known: frozenset[str] = f
         show form[a:b] as ``text[origin[a] : origin[b - 1] + 1]``.
     """
     shown = _transliterated(text, language)
-    if shown is None and not needs_unmasking(pa.array([text]))[0]:
-        return fold_with_offsets(text)
     made, origins = shown if shown is not None else (text, np.arange(len(text), dtype=np.int32))
-    if _OVERRIDE.search(made):
-        made, order = _reversed_back(made)
-        origins = origins[order]
-    rewritten, came = _apply(made, _rewrites(made, _context(made, known)))
+    form, came = _pass(made, known)
+    path = origins[came]
+    return form, (np.maximum.accumulate(path) if len(path) else path).astype(np.int32)
+
+
+def _pass(text: str, known: frozenset[str]) -> tuple[str, np.ndarray]:
+    """Write out the disguised words of ``text`` and fold it."""
+    if not needs_unmasking(pa.array([text]))[0]:
+        return fold_with_offsets(text)
+    plain, origins = _reversed_back(text) if _OVERRIDE.search(text) else (text, None)
+    rewritten, came = _apply(plain, _rewrites(plain, _context(plain, known)))
     form, folded_from = fold_with_offsets(rewritten)
-    path = origins[came[folded_from]] if len(form) else np.empty(0, np.int32)
-    return form, np.maximum.accumulate(path).astype(np.int32) if len(path) else path
+    path = came[folded_from] if len(form) else np.empty(0, np.int32)
+    return form, path if origins is None else origins[path]
 
 
 def match_forms(

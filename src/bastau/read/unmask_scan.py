@@ -34,7 +34,8 @@ def _classes() -> tuple[np.ndarray, np.ndarray]:
         (0x30, 0x3A, DIGIT), (0x41, 0x5B, LATIN), (0x61, 0x7B, LATIN), (0xC0, 0x250, LATIN), (0x250, 0x2B0, FOREIGN),
         (0x300, 0x370, MARK), (0x370, 0x400, FOREIGN), (0x400, 0x530, CYRILLIC), (0x531, 0x588, FOREIGN),
         (0x13A0, 0x1400, FOREIGN), (0x1D00, 0x1D80, FOREIGN), (0x1E00, 0x1F00, LATIN), (0x1F130, 0x1F18A, ALWAYS),
-        (0x20D0, 0x20F1, MARK), (0x1AB0, 0x1ACF, MARK), (0xFE00, 0xFE10, INVISIBLE),
+        (0xFF10, 0xFF1A, DIGIT), (0xFF21, 0xFF3B, LATIN), (0xFF41, 0xFF5B, LATIN), (0x1D400, 0x1D6A4, LATIN),
+        (0x1D7CE, 0x1D800, DIGIT), (0x24B6, 0x24EA, LATIN), (0x20D0, 0x20F1, MARK), (0x1AB0, 0x1ACF, MARK), (0xFE00, 0xFE10, INVISIBLE),
     ):  # fmt: skip
         classes[first:end] = of
     for sign in "×÷":
@@ -112,7 +113,7 @@ def _scan_row(data, start, end, classes, lower):  # type: ignore[no-untyped-def]
             small = np.int64(lower[cp])
             if small == last:
                 repeats += 1
-                if repeats >= 3 and cp != 119:  # www
+                if repeats >= 3 + (cp == 119):  # www
                     return 13
             else:
                 last, repeats = small, 1
