@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bastau.errors import ConfigError
-from bastau.hashing import hash_strings
+from bastau.hashing import hash_string, hash_strings
 from bastau.models.features import BITS, Detector, Folder, ngrams_of, reading_fingerprint
 from bastau.models.fit import Grams, fit_calibration, fit_logistic
 from bastau.models.labelled import Labelled, is_about_people
@@ -137,51 +137,66 @@ def _prepare(
     folded = fold(pa.array(labelled.texts, pa.large_string()))
     keys = hash_strings(folded)
     is_positive = np.array([label == positive for label in labelled.labels])
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    n_of = np.bincount(inverse)
-    n_positive_of = np.bincount(inverse, weights=is_positive).astype(np.int64)
-    conflicting = (n_positive_of > 0) & (n_positive_of < n_of)
-    known = np.isin(keys[first], hash_strings(suite)) if suite is not None else np.zeros(len(first), bool)
-    is_empty = keys[first] == hash_strings(pa.array([""]))[0]
-    kept = np.sort(first[~conflicting & ~known & ~is_empty])
+    kept, counts = _choose_rows(keys, is_positive, suite)
+    if min(counts["n_positive"], counts["n"] - counts["n_positive"]) < MIN_TEXTS:
+        raise ConfigError(
+            f"{counts['n_positive']} different texts are {positive!r} and {counts['n'] - counts['n_positive']} are not; a "
+            f"model needs {MIN_TEXTS} of each at the very least, and hundreds to be of use"
+        )
     texts = folded.take(pa.array(kept))
     if pc.sum(pc.binary_length(texts)).as_py() > MAX_BYTES:
         raise ConfigError(f"{len(kept)} texts of this length need too much memory; train on a sample of them")
     detected = detect(texts).to_pylist()
-    known_languages = tuple(sorted(name for name, n in Counter(detected).items() if n >= MIN_TEXTS and name != "und"))
-    languages = [
-        said or found for said, found in zip(np.array(labelled.languages, object)[kept], detected, strict=True)
-    ]
-    indptr, columns, times = ngrams_of(bits).features(texts)
-    occurs = np.zeros(1 << bits, bool)
-    occurs[columns] = True
-    used = np.flatnonzero(occurs)  # what never occurs has weight 0, and need not be carried through the fit
-    place = np.cumsum(occurs, dtype=np.uint32) - np.uint32(1)
+    known = [name for name, n in Counter(detected).items() if n >= MIN_TEXTS and name != "und"]
+    if not known:
+        raise ConfigError(
+            f"no language was detected in {MIN_TEXTS} of the texts, and texts in unknown languages are not scored; are they "
+            "longer than a few words?"
+        )
+    said = np.array(labelled.languages, object)[kept]
     data = _Data(
-        Grams(indptr, place[columns], times, len(used)),
-        used,
+        *_grams(texts, bits),
         keys[kept],
         is_positive[kept],
-        np.array(languages, object),
+        np.array([name or found for name, found in zip(said, detected, strict=True)], object),
         np.array(labelled.groups, object)[kept],
-        known_languages,
+        tuple(sorted(known)),
     )
-    n_positive = int(data.is_positive.sum())
-    counts = {
+    return data, counts | {"skipped_rows": labelled.skipped}
+
+
+def _choose_rows(
+    keys: np.ndarray, is_positive: np.ndarray, suite: pa.Array | None
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return the rows to train on, ascending, and how many are left out for which reason."""
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    n_of = np.bincount(inverse)
+    n_positive_of = np.bincount(inverse, weights=is_positive).astype(np.int64)
+    conflicting = (n_positive_of > 0) & (n_positive_of < n_of)
+    guarded = np.isin(keys[first], hash_strings(suite)) if suite is not None else np.zeros(len(first), bool)
+    is_empty = keys[first] == hash_string("")
+    kept = np.sort(first[~conflicting & ~guarded & ~is_empty])
+    return kept, {
         "n": len(kept),
-        "n_positive": n_positive,
+        "n_positive": int(is_positive[kept].sum()),
         "n_repeated": len(keys) - len(first),
         "n_with_both_labels": int(conflicting.sum()),
-        "n_in_protected_suite": int((known & ~conflicting).sum()),
-        "n_without_words": int(is_empty.sum()),
-        "skipped_rows": labelled.skipped,
+        "n_in_protected_suite": int((guarded & ~conflicting).sum()),
+        "n_without_words": int((is_empty & ~conflicting & ~guarded).sum()),
     }
-    if min(n_positive, len(kept) - n_positive) < MIN_TEXTS:
-        raise ConfigError(
-            f"{n_positive} different texts are {positive!r} and {len(kept) - n_positive} are not; a model needs "
-            f"{MIN_TEXTS} of each at the very least, and hundreds to be of use"
-        )
-    return data, counts
+
+
+def _grams(texts: pa.Array, bits: int) -> tuple[Grams, np.ndarray]:
+    """Return the n-grams of ``texts`` in the columns that occur, and which of the model's columns those are.
+
+    What never occurs has weight 0, and need not be carried through the fit.
+    """
+    indptr, columns, counts = ngrams_of(bits).features(texts)
+    occurs = np.zeros(1 << bits, bool)
+    occurs[columns] = True
+    used = np.flatnonzero(occurs)
+    place = np.cumsum(occurs, dtype=np.uint32) - np.uint32(1)
+    return Grams(indptr, place[columns], counts, len(used)), used
 
 
 def _out_of_fold(data: _Data, seed: int) -> tuple[np.ndarray, np.ndarray]:
