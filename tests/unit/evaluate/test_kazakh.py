@@ -45,13 +45,13 @@ def test_a_file_without_lemmas_is_named(tmp_path):
 
 
 def test_lemma_figures_stand_beside_two_baselines():
-    figures = lemma_accuracy([("балалар", "бала"), ("мектеп", "мектеп")])
+    figures = lemma_accuracy([("мектептер", "мектеп"), ("мектеп", "мектеп")])
     assert figures == {"n_words": 2, "accuracy": 1.0, "as it is": 0.5, "longest suffix cut": 1.0}
 
 
 def test_the_baseline_leaves_three_letters():
     assert strip_longest("лар") == "лар"
-    assert strip_longest("үйлер") == "үйлер"[:2] or len(strip_longest("үйлер")) >= 3
+    assert strip_longest("мектептер") == "мектеп"
 
 
 def test_round_trips_count_words_and_distinct_words():

@@ -99,8 +99,15 @@ def test_mood_and_person_of_a_verb_are_told(word, mood, person):
         "бармаймын",
         "бармас",
         "бармаса",
-    ]
-    + ["бармаған", "бармай", "бармайтын", "бармау", "көнбе", "кетпе", "жазба", "айтпаңдар"],
+        "бармаған",
+        "бармай",
+        "бармайтын",
+        "бармау",
+        "көнбе",
+        "кетпе",
+        "жазба",
+        "айтпаңдар",
+    ],
 )
 def test_a_negated_verb_says_so(word):
     assert any(a.is_verb and a.is_negative for a in analyses(word))
