@@ -1,7 +1,11 @@
+import socket
+import threading
+import time
+
 import pytest
 
 from bastau.errors import ConfigError
-from bastau.models.endpoint import REACHES, Endpoint, Reach, is_within_reach, read_api_key
+from bastau.models.endpoint import REACHES, CallFailed, Endpoint, Reach, is_within_reach, read_api_key
 
 
 @pytest.mark.parametrize(
@@ -67,3 +71,41 @@ def test_a_key_comes_from_the_named_variable() -> None:
         read_api_key({}, variable="KEY")
     with pytest.raises(ConfigError, match="either"):
         read_api_key({}, variable="KEY", file="key")
+
+
+def ask(reach: Reach, url: str = "https://models.example/v1") -> str:
+    with pytest.raises(CallFailed) as caught:
+        Endpoint(url, reach, timeout_s=0.3).post("/x", {}, time.monotonic() + 5, time.monotonic)
+    return caught.value.reason
+
+
+def test_a_public_name_that_leads_home_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look_up(*_: object, **__: object) -> list[object]:
+        return [(2, 1, 6, "", (address, 443)) for address in ("127.0.0.1", "10.0.0.5", "169.254.169.254")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: pytest.fail("connected"))
+    assert ask("public") == "address_not_allowed"
+
+
+def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def connect(address: tuple[str, int], **_: object) -> None:
+        tried.append(address)
+        raise ConnectionRefusedError
+
+    answers = iter([["10.0.0.5", "127.0.0.1"], ["8.8.8.8"]])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", (a, 443)) for a in next(answers)])
+    monkeypatch.setattr(socket, "create_connection", connect)
+    assert ask("loopback") == "refused_connection"
+    assert tried == [("127.0.0.1", 443)]
+
+
+def test_a_name_server_that_hangs_costs_no_more_than_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [] if stop.wait(20) else [])
+    began = time.monotonic()
+    assert ask("public") == "unknown_host"
+    assert time.monotonic() - began < 2
+    stop.set()

@@ -9,7 +9,7 @@ from bastau.models.fit import Grams, fit_calibration, fit_logistic
 from bastau.models.linear import sigmoid
 
 WORDS = ["көл", "тау", "жол", "қала", "кітап", "мектеп", "су", "нан", "күн", "түн"]
-BITS = 16
+BITS = 12
 
 
 def texts_and_classes(n: int, seed: int = 3) -> tuple[list[str], np.ndarray]:
