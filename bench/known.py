@@ -140,7 +140,10 @@ def false_matches(texts: dict[str, list[str]], n_posts: int, seed: int) -> list[
                 which = int(match["entry"])
                 if planted.get(at) == which:
                     n_found += 1
-                elif shares_a_passage(posts.column("folded")[at].as_py(), folded[which]):
+                elif shares_a_passage(posts.column("folded")[at].as_py(), folded[which]) or (
+                    # An edited text of the list that overlaps with another one of it.
+                    at in planted and shares_a_passage(folded[planted[at]], folded[which])
+                ):
                     n_other += 1
                 else:
                     n_false += 1

@@ -163,8 +163,8 @@ class ListStore:
             raise LakeDamaged(f"{folder}: cannot be read; remove the list and add it again") from error
 
     def index(self) -> KnownIndex:
-        """Open all lists together."""
-        return index_of([self.open(name) for name in self.names()])
+        """Open all lists together, ready for several threads."""
+        return index_of([self.open(name) for name in self.names()]).load()
 
     def fingerprint(self) -> str:
         """Return a hash of everything that matching depends on, to tell when stored readings are out of date."""

@@ -14,41 +14,17 @@ import pyarrow as pa
 
 from bastau.hashing import hash_strings
 from bastau.read.known_index import KnownIndex, KnownList
-from bastau.read.known_keys import SHA256_SEED, URL_SEED, URL_SHA256_SEED
+from bastau.read.known_keys import SHA256_SEED, URL_SHA256_SEED
 from bastau.read.known_pdq import MAX_DISTANCE, parse_pdq
 from bastau.read.known_text import text_candidates
 from bastau.read.known_urls import probe_addresses
 from bastau.read.safe_urls import listed_expressions, page_expressions, safe_expressions
 from bastau.read.url_columns import canonical_urls
-from bastau.schemas import FOLDED, LINKS, POSTS
+from bastau.schemas import FOLDED, KNOWN, KNOWN_HIT, LINKS, POSTS
 from bastau.tables import append_columns
 
 NEGATIVE_BANK = "negative_bank"
 """Gate of a match that a list of legitimate uses holds back."""
-
-MATCH = pa.struct(
-    [
-        ("list", pa.string()),
-        ("entry", pa.string()),
-        ("signal", pa.string()),
-        ("distance", pa.float32()),
-        ("similarity", pa.float32()),
-        ("gate", pa.string()),
-    ]
-)
-KNOWN = pa.schema(
-    [
-        pa.field(
-            "known",
-            pa.list_(MATCH),
-            metadata={
-                "doc": "entries of lists of known content that the post holds: list, entry, signal (sha256, pdq, url, "
-                "url_sha256, text), distance (PDQ: bits of 256 that differ), similarity (text: share of its fingerprints "
-                "found), gate that holds the match back, if one does; null when nothing matches"
-            },
-        )
-    ]
-)
 
 
 class _Hit(NamedTuple):
@@ -271,8 +247,5 @@ def _column(matches: dict[int, list[dict[str, object]]], n_rows: int) -> pa.Arra
     counts = np.zeros(n_rows, np.int64)
     counts[list(kept)] = [len(found) for found in kept.values()]
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    values = pa.array([match for row in sorted(kept) for match in kept[row]], MATCH)
+    values = pa.array([match for row in sorted(kept) for match in kept[row]], KNOWN_HIT)
     return pa.ListArray.from_arrays(pa.array(offsets), values, mask=pa.array(counts == 0))
-
-
-__all__ = ["KNOWN", "MATCH", "NEGATIVE_BANK", "URL_SEED", "MatchKnown"]

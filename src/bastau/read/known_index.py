@@ -165,6 +165,10 @@ class KnownIndex:
 
     lists: tuple[KnownList, ...] = ()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the tables: another process makes them again."""
+        return {"lists": self.lists}
+
     @cached_property
     def files(self) -> KeyTable:
         """Keys of files by SHA-256 and MD5; values are owners, here and in the next three."""

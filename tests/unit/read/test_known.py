@@ -3,11 +3,11 @@ import hashlib
 import pyarrow as pa
 from known_samples import TEXT, a_list, entries, hits, known, pdq, picture, posts
 
-from bastau.read.known import KNOWN, MatchKnown
+from bastau.read.known import MatchKnown
 from bastau.read.known_index import KnownList, find_video, index_of
 from bastau.read.known_pdq import format_vpdq, parse_vpdq
 from bastau.read.known_text import TextThresholds
-from bastau.schemas import POSTS
+from bastau.schemas import KNOWN, POSTS
 
 OTHER = "Бүгін ауылда күн ашық болды, балалар далада ойнады, ал үлкендер шөп шауып, кешке үйлеріне қайтты"
 
