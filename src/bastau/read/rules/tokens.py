@@ -15,7 +15,7 @@ MAX_QUOTATION = 5_000
 """Characters within which a quotation is closed; bounds the search on text that is all quotation marks."""
 MAX_SINGLE = 500
 _SENTENCE = re.compile(r"[!?…\n\r]|\.(?=\s|$|[\"»”)])|[؟。]")
-_CLAUSE = frozenset(',;:—–()[]{}«»“”„"‹›|/•')
+_CLAUSE = frozenset(',;:—–(){}«»“”„"‹›|/•')
 _DASH_CLAUSE = re.compile(r"\s-+\s")
 _CLOSERS = frozenset("\"'”’»›“")
 _VERSE = re.compile(r"^\s*:\s*$")
