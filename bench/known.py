@@ -34,7 +34,7 @@ from bastau.read.fold import Fold, fold_strings  # noqa: E402
 from bastau.read.known import MatchKnown  # noqa: E402
 from bastau.read.known_index import ENTRIES, KnownList, index_of  # noqa: E402
 from bastau.read.known_pdq import PdqIndex  # noqa: E402
-from bastau.read.known_text import TextIndex, text_matches  # noqa: E402
+from bastau.read.known_text import TextIndex, fingerprints, text_matches  # noqa: E402
 from bastau.read.links import FindLinks  # noqa: E402
 from bastau.schemas import POSTS  # noqa: E402
 from bastau.simulate.scale import scale_posts  # noqa: E402
@@ -80,8 +80,10 @@ def piece(texts: list[str], n_words: int, dice: random.Random) -> str:
 
 def recall(texts: dict[str, list[str]], seed: int) -> list[str]:
     lines = [
-        "| language | words | characters | " + " | ".join(f"{share:.0%} edited" for share in SHARES) + " |",
-        "|---|---|---|" + "---|" * len(SHARES),
+        "| language | words | characters | "
+        + " | ".join(f"{share:.0%} edited" for share in SHARES)
+        + " | 20%, both sides thinned, window 25 |",
+        "|---|---|---|" + "---|" * len(SHARES) + "---|",
     ]
     for language, held in texts.items():
         pool = [word for text in held[:200] for word in text.split()]
@@ -95,8 +97,24 @@ def recall(texts: dict[str, list[str]], seed: int) -> list[str]:
                 posts = [edited(text, share, f"{seed} {k}", pool) for k, text in enumerate(listed)]
                 found, _ = text_matches(fold_strings(pa.array(posts))[0], index)
                 cells.append(f"{len(set(found[found[:, 0] == found[:, 1], 0].tolist())) / len(listed):.3f}")
+            posts = [edited(text, 0.2, f"{seed} {k}", pool) for k, text in enumerate(listed)]
+            cells.append(f"{both_thinned(listed, posts):.3f}")
             lines.append(f"| {language} | {n_words} | {index.lengths.mean():.0f} | {' | '.join(cells)} |")
     return lines
+
+
+def both_thinned(listed: list[str], posts: list[str]) -> float:
+    """Return the recall of winnowing as published for k 16, t 40: window 25, 4 fingerprints, a fifth of the text's."""
+
+    def prints(texts: list[str]) -> list[set[int]]:
+        hashes, rows, _, _ = fingerprints(fold_strings(pa.array(texts))[0], window=25)
+        found: list[set[int]] = [set() for _ in texts]
+        for value, row in zip(hashes.tolist(), rows.tolist(), strict=True):
+            found[row].add(value)
+        return found
+
+    pairs = zip(prints(listed), prints(posts), strict=True)
+    return sum(len(a & b) >= 4 and len(a & b) >= 0.2 * len(a) for a, b in pairs) / len(listed)
 
 
 def shares_a_passage(post: str, listed: str) -> bool:

@@ -3,7 +3,7 @@
 A listed text is thinned by winnowing: of each ``WINDOW`` neighbouring character 16-grams of its folded form the
 one with the smallest hash is kept. A post is not thinned: each of its 16-grams is looked up. So a passage of
 ``GRAM_CHARS + WINDOW - 1`` characters that both share is always seen, and one edit loses no more than the grams it
-touches. Both sides thinned, as in the paper, lose one text in three at 20 % edited words (docs/figures/known.md).
+touches. With both sides thinned, and wider windows, short texts are lost (docs/figures/known.md).
 
 Reference: Schleimer, Wilkerson, Aiken 2003, "Winnowing: local algorithms for document fingerprinting", section 3.
 """
