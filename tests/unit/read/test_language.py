@@ -1,12 +1,10 @@
-from itertools import pairwise
-
-import numpy as np
 import pyarrow as pa
 import pytest
 
 from bastau.read.fold import Fold
 from bastau.read.language import MAX_CHARS, DetectLanguage
-from bastau.read.language_model import SCRIPTS, WIDTH, language_model
+
+TITLE_AND_TEXT = pa.schema([("title", pa.string()), ("text", pa.string())])
 
 
 def detect(*texts: str, **settings: float) -> list[tuple[str, float, str]]:
@@ -87,24 +85,45 @@ def test_only_the_beginning_of_a_long_post_is_read() -> None:
     assert detect(kazakh * (MAX_CHARS // 20) + russian * 500)[0][0] == "kk"
 
 
-def test_probabilities_of_what_may_follow_two_letters_sum_to_one() -> None:
-    model = language_model()
-    s = SCRIPTS.index("Cyrl")
-    size, pair_start, triple_start = model.sizes[s], model.pair_starts[s], model.triple_starts[s]
-    n = len(model.languages[s])
-    for a, b in [(0, 5), (3, 7), (12, 1)]:
-        row = pair_start + a * size + b
-        total = np.zeros(n)
-        for c in range(size):
-            at = model.triples[triple_start + (a * size + b) * size + c]
-            after = model.pairs[pair_start + b * size + c]
-            total += np.exp((model.seen[at] if at >= 0 else model.unseen[row] + after)[:n])
-        assert total == pytest.approx(np.ones(n), rel=1e-4)
+def spans(text: str) -> list[tuple[str, str]] | None:
+    posts = DetectLanguage().run(Fold().run(pa.table({"title": [None], "text": [text]}).cast(TITLE_AND_TEXT)))
+    row = posts.select(["folded", "language_spans"]).to_pylist()[0]
+    found = row["language_spans"]
+    return found and [(span["language"], row["folded"][span["start"] : span["end"]]) for span in found]
 
 
-def test_every_script_has_room_for_its_languages_and_the_background() -> None:
-    assert all(len(languages) < WIDTH for languages in language_model().languages)
+def test_a_post_in_two_languages_is_cut_where_they_meet() -> None:
+    kazakh = "Құрметті тұрғындар, ертең су болмайды, алдын ала дайындалып қойыңыздар"
+    russian = "уважаемые жители, завтра не будет воды, просим запастись заранее"
+    found = spans(f"{kazakh}. {russian}.")
+    assert found is not None
+    assert [language for language, _ in found] == ["kk", "ru"]
+    assert found[0][1].endswith("қойыңыздар")
+    assert found[1][1].startswith("уважаемые")
 
 
-def test_word_hashes_are_ascending_and_distinct() -> None:
-    assert all(a < b for a, b in pairwise(language_model().words.tolist()))
+def test_stretches_in_two_scripts_are_found_too() -> None:
+    found = spans("Завтра в нашем городе открывается новая школа, join us at the opening of the new school tomorrow")
+    assert found is not None
+    assert [language for language, _ in found] == ["ru", "en"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Бүгін қалада жаңа мектеп ашылды, балалар қуанып жатыр деп айтты директор",
+        "Бүгін Instagram желісінде жаңа video жарияланды, оны мыңдаған адам көрді",
+        "Сегодня в городе открыли школу Назарбаева, сообщили Қазақстан хабарлары в эфире",
+        "",
+    ],
+)
+def test_one_language_with_a_name_or_two_of_another_has_no_spans(text: str) -> None:
+    assert spans(text) is None
+
+
+def test_spans_are_told_apart_from_text_that_holds_none_in_one_table() -> None:
+    one = "Бүгін қалада жаңа мектеп ашылды"
+    two = f"{one}, оған көп адам келді, а завтра в городе откроют новую больницу и детский сад"
+    posts = pa.table({"title": pa.nulls(3, pa.string()), "text": [one, two, None]})
+    column = DetectLanguage().run(Fold().run(posts)).column("language_spans")
+    assert [value is None for value in column.to_pylist()] == [True, False, True]
