@@ -17,7 +17,7 @@ class LanguageFigures:
     Attributes:
         n_texts: texts compared.
         macro_f1: mean F1 over the known languages; `und` and pairs (`kk|ky`) count as wrong.
-        macro_f1_pairs_half: the same with a pair that holds the right language half right.
+        macro_f1_pairs_half: the same with a pair that holds the right language half right, others half a wrong claim to each.
         accuracy: share right, pairs wrong.
         und_share, pair_share: texts called `und`, or given a pair.
         pairs_right, pairs_wrong: pairs that hold the right language, and that do not.
@@ -73,10 +73,12 @@ def _f1(pairs: Counter[tuple[str, str]], language: str, pair_worth: float) -> di
     hits = claims = 0.0
     for (a, b), count in pairs.items():
         held = b.split("|")
-        worth = 1.0 if len(held) == 1 else pair_worth
-        if language in held:
-            claims += worth * count
-            hits += worth * count if a == language else 0.0
+        worth = count * (1.0 if len(held) == 1 else pair_worth)
+        if language in held and a == language:
+            hits += worth
+            claims += worth
+        elif language in held and a not in held:
+            claims += worth
     precision = hits / claims if claims else 0.0
     recall = hits / n if n else 0.0
     f1 = 2 * precision * recall / (precision + recall) if hits else 0.0
