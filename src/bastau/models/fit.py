@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from bastau.models.linear import sigmoid
 
 STRENGTH = 4.0
-"""Inverse regularisation (scikit-learn's C). Reference: METHODS recipe of the project, measured on public sets."""
+"""Inverse regularisation (scikit-learn's C). Chosen on public sets of short posts."""
 _MAX_STEPS = 300
 _TOLERANCE = 3e-5
 """Scores then lie within .05 of the exact ones (measured), in half the time that 1e-5 takes."""

@@ -271,7 +271,7 @@ def _examine(
         [protected.languages[i] for i in picked],
     )
     role = ROLE_RANKS if failures else ROLE_SUGGESTS
-    calls = scores[~guarded]
+    calls = scores[~guarded & ~np.isnan(scores)]
     found = None if not len(calls) else round(float((calls >= model.threshold).mean()), 4)
     passed = LinearModel(**{**vars(model), "may_suggest": not failures})
     return passed, {

@@ -82,8 +82,31 @@ def test_a_model_without_the_suite_may_only_rank() -> None:
 def test_a_model_that_flags_protected_texts_may_only_rank_and_says_which() -> None:
     trained = train(labelled_texts(), fold, detect, protected=suite("намаз зурбаган"))
     assert not trained.model.may_suggest
-    assert any("worship (kk)" in reason for reason in trained.report["protected"]["failures"])
+    assert ["worship (all)" in reason for reason in trained.report["protected"]["failures"]] == [True]
     assert trained.report["protected"]["cells"][0]["value"] < 0.97
+
+
+def test_each_language_that_is_flagged_is_said_worst_category_first() -> None:
+    protected = suite("намаз зурбаган")
+    protected.languages[:30] = ["ru"] * 30
+    protected.texts[30:] = suite("намаз құран дұға").texts[30:]
+    protected.groups[45:] = ["news"] * 15
+    reasons = train(labelled_texts(), fold, detect, protected=protected).report["protected"]["failures"]
+    assert [reason.split(": ")[-1].split(";")[0] for reason in reasons[:2]] == ["worship (ru)", "worship (all)"]
+    assert "news: 15 texts are too few" in reasons[-1]
+    assert not any("(kk)" in reason for reason in reasons)
+
+
+def test_calls_are_counted_among_texts_that_have_a_score() -> None:
+    both = suite("намаз зурбаган", "flag")
+    both.labels[30:] = ["protected"] * 30
+
+    def by_turns(folded: pa.Array) -> pa.Array:
+        return pa.array([["kk", "en"]["намаз" in text and i % 2] for i, text in enumerate(folded.to_pylist())])
+
+    report = train(labelled_texts(), fold, by_turns, protected=both).report["protected"]
+    assert report["n_unscored"] == 30
+    assert report["flagged_calls"] == 1.0
 
 
 def test_a_model_that_leaves_protected_texts_alone_may_suggest() -> None:
