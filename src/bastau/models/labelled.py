@@ -30,12 +30,12 @@ _ABOUT_PEOPLE = frozenset({
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the columns to read; ``language`` and ``group`` may be absent from the file."""
+    """Names of the columns to read; ``language`` and ``group`` may be absent from the file, or None: not read."""
 
     text: str = "text"
     label: str = "label"
-    language: str = "language"
-    group: str = "group"
+    language: str | None = "language"
+    group: str | None = "group"
 
     def check(self) -> None:
         """Refuse what would make the model one of people.
@@ -44,7 +44,7 @@ class Columns:
             ConfigError: a named column is about the author.
         """
         for name in (self.text, self.label, self.language, self.group):
-            if is_about_people(name):
+            if name and is_about_people(name):
                 raise ConfigError(
                     f"column {name!r} is about who wrote; a model sees the text of posts and their label only, never "
                     "authors or sources: name a column that is about the text"
@@ -168,8 +168,8 @@ def _collect(path: Path, rows: Iterator[tuple[int, dict[str, Any]]], columns: Co
         else:
             labelled.texts.append(text)
             labelled.labels.append(label)
-            labelled.languages.append(_as_word(row.get(columns.language)))
-            labelled.groups.append(_as_word(row.get(columns.group)))
+            labelled.languages.append(_as_word(row.get(columns.language) if columns.language else None))
+            labelled.groups.append(_as_word(row.get(columns.group) if columns.group else None))
             labelled.ids.append(_as_word(row.get("id")))
     for name in (columns.text, columns.label):
         if n_rows and name not in names:

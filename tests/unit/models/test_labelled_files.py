@@ -72,6 +72,14 @@ def test_a_packed_bomb_stops_at_the_limit(tmp_path: Path, monkeypatch: pytest.Mo
         read_labelled(path, Columns())
 
 
+def test_columns_that_are_not_named_are_not_read(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", "text,label,language,group\na,b,kk,news\n")
+    read = read_labelled(path, Columns(language=None, group=None))
+    assert (read.languages, read.groups) == ([""], [""])
+    read = read_labelled(path, Columns())
+    assert (read.languages, read.groups) == (["kk"], ["news"])
+
+
 def test_ids_are_no_groups(tmp_path: Path) -> None:
     rows = "".join(f"t{i},a,g{i}\n" for i in range(60))
     with pytest.raises(ConfigError, match="60 values"):
