@@ -361,5 +361,11 @@ class Reading:
             previous, _ = self.clause(low - 1)
             if document.clauses[low - 1] in document.colons or self.masks[low] & self.pack.bits.get("that", 0):
                 return previous, high
+            at = previous
+            while at > first:  # what follows a colon is led to the end of the sentence: he said: a, b
+                before, _ = self.clause(at - 1)
+                if document.clauses[at - 1] in document.colons:
+                    return before, high
+                at = before
             return max(previous, low - 2), high
         return low, high

@@ -101,6 +101,11 @@ def test_an_endorsed_quotation_is_the_authors_own(use):
     assert flags(use, "Our leader says: “kill the guards”. Never do it, brothers!") == []
 
 
+def test_a_report_leads_all_clauses_behind_its_colon(use):
+    assert flags(use, "The leader says: hide, wait, kill the guards.") == []
+    assert flags(use, "Hide, wait, kill the guards.") == ["call"]
+
+
 def test_a_post_that_is_nothing_but_a_quotation_speaks_for_itself(use):
     assert flags(use, "“Kill the guards”") == ["call"]
 
