@@ -17,7 +17,7 @@ from bastau.read.kazakh_stems import lemma, suffix_texts
 WORD = re.compile("[А-Яа-яЁёӘәҒғҚқҢңӨөҰұҮүІіҺһ]+")
 _ANY_WORD = re.compile(r"[^\W\d_]+")
 _THRICE = re.compile(r"([^\W\d_])\1\1", re.IGNORECASE)
-_MIXED = re.compile("[A-Za-zə\u0370-\u03ff][\u0400-\u052f]|[\u0400-\u052f][A-Za-zə\u0370-\u03ff]")
+_MIXED = re.compile("[A-Za-z\u00c0-\u03ff][\u0400-\u052f]|[\u0400-\u052f][A-Za-z\u00c0-\u03ff]")
 _MOST_LOST = 20
 """Examples kept of what went wrong."""
 

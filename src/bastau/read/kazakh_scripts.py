@@ -20,7 +20,7 @@ from bastau.read.known_words import LETTERS, is_known_english, is_known_russian,
 
 ALPHABETS = ("2021", "2018", "2017", "wiki", "arab")
 """Alphabets that are written and read. "chat" (Latin without signs) can only be read."""
-_BEAM = 48
+_BEAM = 16
 _KEPT = 16
 """Spellings whose stems are looked up."""
 _STEM_WEIGHT = 1.6
@@ -195,24 +195,28 @@ def _spellings(word: str, alphabet: str) -> list[_Path]:
 @lru_cache(1 << 16)
 def _read_word(word: str, alphabet: str) -> tuple[str, tuple[int, ...], float]:
     """Return (Cyrillic, index in ``word`` of each of its letters, cost) of a word in lower case."""
-    paths = [_join_glides(_soften(p, word)) for p in _spellings(word.removeprefix(_HAMZA), alphabet)]
+    paths = [_join_glides(_soften(p, word, alphabet)) for p in _spellings(word.removeprefix(_HAMZA), alphabet)]
     ranked = [(p.cost + _STEM_WEIGHT * analyses(p.text)[0].cost, p) for p in paths]
     cost, best = min(ranked, key=lambda pair: pair[0])
     shift = int(word.startswith(_HAMZA))
     return best.text, tuple(o + shift for o in best.origins), cost
 
 
-def _soften(path: _Path, word: str) -> _Path:
-    """Charge a path whose vowels disagree with each other, or with the hamza of an Arabic ``word`` (or its absence)."""
-    if not any("\u0620" <= c <= "\u06ff" for c in word):
+def _soften(path: _Path, word: str, alphabet: str) -> _Path:
+    """Charge a path whose vowels disagree with each other, or with the hamza of an Arabic ``word`` (or its absence).
+
+    Only for alphabets that write front and back vowels alike.
+    """
+    if alphabet not in ("arab", "chat"):
         return path
     tones = [c in "аоұы" for c in path.text if c in "аоұыәөүіе"]
     charge = sum(a != b for a, b in pairwise(tones))
-    hard, soft = (sum(c in of for c in path.text) for of in ("аоұы", "әөүі"))
-    if word.startswith(_HAMZA):
-        charge += 4 * hard
-    elif not any(c in "كگە" for c in word):
-        charge += 4 * soft
+    if alphabet == "arab":
+        hard, soft = (sum(c in of for c in path.text) for of in ("аоұы", "әөүі"))
+        if word.startswith(_HAMZA):
+            charge += 4 * hard
+        elif not any(c in "كگە" for c in word):
+            charge += 4 * soft
     return _Path(path.text, path.origins, path.cost + charge)
 
 

@@ -45,6 +45,8 @@ _WEAK_SIGNS = frozenset(".,:;!?-–—/'\"()[]{}<>&%«»“”„")
 _PLAIN = re.compile(r"(?!\S*?(\w)\1\1)[^\w$€£@]*(?:[A-Za-z]{2,}|[\u0400-\u052f]{2,}|\d+)[^\w$€£@]*")
 _PLAIN_LATIN = re.compile(r"(?!\S*?(\w)\1\1)[^\w$€£@]*(?:[A-Za-z]{2,}|\d+)[^\w$€£@]*")
 """Words with nothing to undo."""
+_ABBREVIATION = re.compile(r"(?<!\w)(?:[^\W\d_a-zа-яёәғқңөұүіһ]\.){2,}")
+"""S.T.A.L.K.E.R.: a name until a rule looks for the word."""
 _ONE_LETTER = frozenset("авикосуяaiu")
 _OVERRIDE = re.compile("[\u202e\u202d]([^\u202c\n]*)\u202c?")
 
@@ -285,8 +287,8 @@ def _accept(text: str, pieces: list[str], made: str, context: _Context) -> bool:
     if len(made) < 4 or (len(pieces) > 2 and all(len(p) == 1 for p in pieces)):
         return len(made) > 3
     if signs & _WEAK_SIGNS:
-        is_dotted = signs <= set(".,") and len(pieces) == 2 and min(map(len, pieces)) > 1
-        return is_dotted and not all(_is_known(p, context.known) for p in pieces if not p.isdigit())
+        is_dotted = signs == {"."} and len(pieces) == 2 and min(map(len, pieces)) > 1
+        return is_dotted and not any(_is_known(p, context.known) for p in pieces)
     return _is_cut(text, pieces) or not all(_is_known(p, context.known) for p in pieces)
 
 
@@ -424,7 +426,10 @@ def _rewrites(text: str, context: _Context) -> list[tuple[int, int, str, tuple[i
             continue
         whole = _whole_double(chunk.text, context)
         hidden = (whole, tuple(range(len(whole)))) if whole else _turned(chunk.text, context)
-        hidden = hidden or _unmask_word(chunk.text, context) or _unmarked(text[slice(*spans[k])], chunk)
+        raw = text[slice(*spans[k])]
+        hidden = hidden or _unmask_word(chunk.text, context) or _unmarked(raw, chunk)
+        if hidden and _ABBREVIATION.search(raw) and hidden[0] not in context.known:
+            continue
         if hidden:
             made, at = hidden
             found.append((chunk.origins[0], chunk.origins[-1] + 1, made, tuple(chunk.origins[i] for i in at)))
@@ -471,16 +476,14 @@ def _transliterated(text: str, language: str | None) -> tuple[str, np.ndarray] |
         return None
     if language == "kk":
         return to_cyrillic_with_offsets(text)
-    words = [w for w in _pieces(text.lower()) if w.isalpha()]
-    if len(words) < 2 or language not in (None, "ru", "und"):
+    words = [w for w in _pieces(text.lower()) if w.isalpha() and not _CYRILLIC.search(w)][:12]
+    if len(set(words)) < (2 if language == "ru" else 3) or language not in (None, "ru", "und"):
         return None
-    english = sum(is_known_english(w) for w in words if w.isascii()) / len(words)
-    if english > 0.4:
+    if sum(map(is_known_english, words)) > 0.4 * len(words):
         return None
-    made, origins = read_russian(text)
-    now = [w for w in _pieces(made.lower()) if w.isalpha()]
-    if sum(is_known_russian(w) and len(w) > 1 for w in now) >= 0.7 * len(now):
-        return made, origins
+    first = [w for w in _pieces(read_russian(" ".join(words))[0]) if len(w) > 1]
+    if sum(map(is_known_russian, first)) >= 0.7 * len(words):
+        return read_russian(text)
     if language is None and guess_alphabet(text):
         made, origins = to_cyrillic_with_offsets(text)
         now = [w for w in _pieces(made.lower()) if w.isalpha()]

@@ -113,6 +113,11 @@ def test_a_name_with_digits_is_read_only_if_it_is_a_word_looked_for():
     assert match_form("жр0ндум0", "ru", frozenset({"жрондумо"}))[0] == "жрондумо"
 
 
+def test_an_abbreviation_is_a_word_only_if_it_is_looked_for():
+    assert form("S.T.A.L.K.E.R.") == "s t a l k e r"
+    assert match_form("S.T.A.L.K.E.R.", None, frozenset({"stalker"}))[0] == "stalker"
+
+
 def test_kazakh_in_latin_and_arabic_becomes_cyrillic():
     assert form("olar kelip, bizdi öltirdi", "kk") == "олар келіп бізді өлтірді"
     assert form("ولار كەلدى", "kk") == "олар келді"
