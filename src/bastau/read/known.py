@@ -95,9 +95,13 @@ class MatchKnown:
         if self.lists.has("url_hash_keys"):
             hashed_at, hashed_owners = self._hashed_addresses(given)
             at, owners = np.concatenate([at, hashed_at]), np.concatenate([owners, hashed_owners])
+        listed: dict[int, set[str]] = {}
         for i, owner in zip(at.tolist(), owners.tolist(), strict=True):
             address = given[i].as_py()
-            if not self._is_listed(address, owner):
+            if owner not in listed:
+                listed[owner] = self._listed(owner)
+            # Equal hashes are not enough: the strings behind them are compared.
+            if listed[owner].isdisjoint(page_expressions(address)) and listed[owner].isdisjoint(_safe_digests(address)):
                 continue
             if i < n_links:
                 yield _Hit(int(rows[i]), owner, ("url", address))
@@ -112,21 +116,18 @@ class MatchKnown:
         at: list[int] = []
         digests: list[str] = []
         for i, address in enumerate(given.to_pylist()):
-            for expression in _safe_forms(address) if address else ():
-                at.append(i)
-                digests.append(hashlib.sha256(expression.encode()).hexdigest())
+            mine = _safe_digests(address) if address else []
+            at += [i] * len(mine)
+            digests += mine
         keys = hash_strings(pa.array(digests, pa.string()), URL_SHA256_SEED).view(np.uint64)
         which, owners = self.lists.url_hashes.find(keys)
         return np.array(at, np.int64)[which], owners
 
-    def _is_listed(self, address: str, owner: int) -> bool:
-        """Compare the strings behind equal hashes."""
+    def _listed(self, owner: int) -> set[str]:
+        """Return the expressions of an entry that is an address, or its digest."""
         held, row = self.lists.owner(owner)
-        signal = held.signal(row)
-        if signal == "url":
-            return not set(listed_expressions(held.value(row))[0]).isdisjoint(page_expressions(address))
-        digests = (hashlib.sha256(e.encode()).hexdigest() for e in _safe_forms(address))
-        return signal == "url_sha256" and held.value(row) in digests
+        value = held.value(row)
+        return set(listed_expressions(value)[0]) if held.signal(row) == "url" else {value}
 
     def _files(self, media: "_Media") -> Iterator[_Hit]:
         lowered = pa.array(media.sha256, pa.string())
@@ -204,10 +205,11 @@ def _match(hit: _Hit, held: KnownList, row: int, gate: str | None) -> dict[str, 
     }
 
 
-def _safe_forms(address: str) -> list[str]:
-    """Return the Safe Browsing expressions of a canonical address, with and without the ``www.`` that it lost."""
+def _safe_digests(address: str) -> list[str]:
+    """Return the SHA-256 of each expression of a canonical address, with and without the ``www.`` that it lost."""
     head, _, rest = address.partition("://")
-    return [*safe_expressions(address), *(e for e in safe_expressions(f"{head}://www.{rest}") if e.startswith("www."))]
+    with_www = (e for e in safe_expressions(f"{head}://www.{rest}") if e.startswith("www."))
+    return [hashlib.sha256(e.encode()).hexdigest() for e in (*safe_expressions(address), *with_www)]
 
 
 def _flat(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:

@@ -24,6 +24,8 @@ MIN_TEXT_CHARS = 40
 """Folded texts with fewer characters are matched whole or not at all."""
 MAX_ENTRIES = 64
 """Listed texts looked at per fingerprint: a list of a thousand versions of one text names some of them, not all."""
+_MANY_HITS, _FEW_ENTRIES = 1 << 20, 4
+# In a post with more hits than that, made to keep us busy, each further fingerprint is looked at for so many texts.
 
 
 @dataclass(frozen=True)
@@ -159,13 +161,15 @@ def _gather(offsets, data, gram, index, max_entries):  # type: ignore[no-untyped
         if offsets[row + 1] - offsets[row] < gram:
             continue
         count = shingle_hashes(data, offsets[row], offsets[row + 1], gram, hashes)
+        before = filled
         for k in range(count):
             key = hashes[k]
             if not passes(key, words, shift):
                 continue
             at = first_at(keys, key)
             seen = 0
-            while at < len(keys) and keys[at] == key and seen < max_entries:
+            most = max_entries if filled - before < _MANY_HITS else _FEW_ENTRIES
+            while at < len(keys) and keys[at] == key and seen < most:
                 if filled == room:
                     wider = np.empty((2 * room, 4), np.int32)
                     wider[:room] = out
@@ -187,6 +191,10 @@ def _judge(hits, lengths, gram):  # type: ignore[no-untyped-def]
     fingerprints.
     """
     out = np.empty((len(hits), 6), np.int32)
+    longest = 0
+    for k in range(len(hits)):
+        longest = max(longest, lengths[hits[k, 1]])
+    held = np.zeros(longest + 1, np.int32)  # how often each place of the entry is inside the stretch; zero between
     n = 0
     start = 0
     while start < len(hits):
@@ -195,10 +203,8 @@ def _judge(hits, lengths, gram):  # type: ignore[no-untyped-def]
             end += 1
         entry = hits[start, 1]
         reach = lengths[entry] + lengths[entry] // 2 + gram
-        held = np.zeros(lengths[entry] + 1, np.int32)  # how often each place is inside the stretch
         distinct = best = 0
-        low = best_low = start
-        best_high = start
+        low = best_low = best_high = start
         for high in range(start, end):
             place = hits[high, 2]
             held[place] += 1
@@ -210,15 +216,14 @@ def _judge(hits, lengths, gram):  # type: ignore[no-untyped-def]
                 low += 1
             if distinct > best:
                 best, best_low, best_high = distinct, low, high
-        held[:] = 0
-        for k in range(best_low, best_high + 1):
-            held[hits[k, 2]] = 1
-        covered = 0
-        reached = 0
-        for place in range(lengths[entry] + 1):
-            if held[place]:
-                covered += place + gram - max(reached, place)
-                reached = place + gram
+        for k in range(low, end):
+            held[hits[k, 2]] = 0
+        places = hits[best_low : best_high + 1, 2].copy()
+        places.sort()
+        covered = reached = 0
+        for place in places:
+            covered += place + gram - max(reached, place) if place + gram > reached else 0
+            reached = max(reached, place + gram)
         out[n, 0], out[n, 1], out[n, 2], out[n, 3] = hits[start, 0], entry, best, covered
         out[n, 4], out[n, 5] = hits[best_low, 3], hits[best_high, 3] + gram
         n += 1

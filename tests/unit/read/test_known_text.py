@@ -53,10 +53,10 @@ def plain_fingerprints(text):
 def plain_matches(posts, listed, limits):
     """Return {(post, listed)} by sets of grams, for posts that are no longer than half as long again."""
     found = set()
+    all_prints = [plain_fingerprints(text) for text in listed]
     for i, post in enumerate(posts):
         held = set(grams(post))
-        for j, text in enumerate(listed):
-            prints = plain_fingerprints(text)
+        for j, prints in enumerate(all_prints):
             places = [place for value, place in prints if value in held]
             covered = {place + k for place in places for k in range(GRAM_CHARS)}
             if (
@@ -148,3 +148,12 @@ def test_empty_and_missing_texts_match_nothing():
     assert len(found) == len(similarity) == 0
     none = TextIndex.of_texts(folded([]))
     assert not len(text_candidates(folded([invented(50, 1)]), none))
+
+
+def test_a_post_made_to_keep_us_busy_costs_bounded_memory_and_is_still_read_to_its_end():
+    versions = folded([edited(invented(50, 1), 0.02, k, WORDS) for k in range(200)])
+    last = invented(50, 2)
+    index = TextIndex.of_texts(pa.concat_arrays([versions, folded([last])]))
+    post = folded([" ".join([invented(50, 1)] * 2500 + [last])])
+    found, _ = text_matches(post, index)
+    assert 200 in found[:, 1]
