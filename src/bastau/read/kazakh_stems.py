@@ -22,6 +22,8 @@ PERSONS = ("1sg", "1pl", "2sg", "2pl", "2pol", "2polpl", "3")
 _VOWELS = frozenset("аәоөұүыіеиуюяэё")
 _BACK, _FRONT = frozenset("аоұыяё"), frozenset("әөүіеэ")
 _SOFTENED = {"б": "п", "г": "к", "ғ": "қ"}
+_VERBAL = ("лан", "лен", "дан", "ден", "тан", "тен", "лас", "лес", "дас", "дес", "дыр", "дір", "тыр", "тір", "ыл", "іл")
+"""Endings of derived verbs, most of which the dictionary lists without saying that they are verbs."""
 _VOICE_ENDINGS = ("ыл", "іл", "ын", "ін", "ыс", "іс")
 _CASES = frozenset({"gen", "dat", "acc", "loc", "abl", "ins"})
 _MAX_LENGTH = 40
@@ -37,6 +39,7 @@ _ALTERNATIONS = {
     "B": dict(zip("VRLNZT", "ммммбп", strict=True)),
 }
 _UNKNOWN, _UNKNOWN_VERB, _KNOWN, _PASSIVE = 5.0, 6.5, 1.0, 1.6
+_SHORT_VERBS = frozenset({"е", "де", "же"})
 _NEUTRAL = frozenset({"n_ins", "n_own"})
 """Suffixes with front vowels only."""
 _TELLING = frozenset({"n_plural", "n_3", "n_locadj"} | {f"n_{case}" for case in _CASES})
@@ -279,7 +282,10 @@ def _expand_i(word: str) -> tuple[str, ...]:
 
 
 def _is_known_verb(stem: str) -> bool:
-    return stem in _roots().verbs or (len(stem) > 1 and stem in known_words().kk_verbs)
+    if stem in _roots().verbs:
+        return True
+    words = known_words()
+    return len(stem) > 1 and (stem in words.kk_verbs or (len(stem) > 5 and stem.endswith(_VERBAL) and stem in words.kk))
 
 
 def _is_passive(stem: str) -> bool:
@@ -298,7 +304,7 @@ def _stem_cost(stem: str, is_verb: bool, chain: tuple[str, ...]) -> tuple[float,
         passive = _PASSIVE if _is_passive(stem) else 0.0
         if stem in roots.verbs:
             return passive, True
-        if len(stem) > 1 and stem in known_words().kk_verbs:
+        if _is_known_verb(stem):
             return _KNOWN + short + passive, True
         return _UNKNOWN_VERB + max(0.0, 4 - len(stem)) - 0.4 * len(chain), False
     if stem in roots.nouns or (not chain and stem in roots.fixed):
@@ -371,7 +377,7 @@ def analyses(word: str) -> tuple[Analysis, ...]:
     """Return the plausible readings of ``word`` (folded, Cyrillic), the likeliest first; never empty."""
     roots = _roots()
     if word in roots.irregular:
-        return (Analysis(stem=roots.irregular[word], lemma=roots.irregular[word]),)
+        return (_irregular(word, roots.irregular[word]),)
     if len(word) > _MAX_LENGTH or not word.isalpha():
         return (Analysis(stem=word, lemma=word, cost=_UNKNOWN, is_known=False),)
     best: dict[Analysis, Analysis] = {}
@@ -386,6 +392,17 @@ def analyses(word: str) -> tuple[Analysis, ...]:
     ranked = sorted(best.values(), key=lambda a: (a.cost, -len(a.stem), a.stem))
     limit = ranked[0].cost + 2.5
     return tuple(a for a in ranked if a.cost <= limit)[:12]
+
+
+def _irregular(word: str, base: str) -> Analysis:
+    """Return the reading of a listed form: of a verb with its tags, of a pronoun without."""
+    if base not in _SHORT_VERBS and base not in _roots().verbs:
+        return Analysis(stem=base, lemma=base)
+    readings = (_build(base, True, tags, 0.0) for stem, is_verb, tags, _ in _chains(word) if is_verb and stem == base)
+    found = next(readings, Analysis(base, base, is_verb=True, mood="converb" if word.endswith("п") else None))
+    if word.startswith("емес"):  # "is not": no aorist, whatever its form
+        found = replace(found, mood="present", is_negative=True)
+    return replace(found, stem=base, lemma=base, cost=0.0, is_known=True)
 
 
 def analyse(word: str) -> Analysis:

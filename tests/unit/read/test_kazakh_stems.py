@@ -118,6 +118,28 @@ def test_negation_in_the_likeliest_reading():
         assert analyse(word).is_negative, word
 
 
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("деген", ("де", "participle", None, False)),
+        ("дейді", ("де", "present", "3", False)),
+        ("емеспіз", ("е", "present", "1pl", True)),
+        ("еді", ("е", "past", "3", False)),
+        ("тауып", ("тап", "converb", None, False)),
+    ],
+)
+def test_irregular_verbs_keep_their_tags(word, expected):
+    reading = analyse(word)
+    assert reading.is_verb
+    assert (reading.lemma, reading.mood, reading.person, reading.is_negative) == expected
+
+
+def test_a_passive_is_named_by_its_verb():
+    assert lemma("өлтірілді") == "өлтір"
+    assert lemma("бұзылады") == "бұз"
+    assert lemma("жеңілді") == "жеңіл"
+
+
 def test_an_order_of_several_people_is_no_possessed_noun():
     assert analyse("қырыңдар").mood == "imperative"
     assert analyse("барыңыз").mood == "imperative"
