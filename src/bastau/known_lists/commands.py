@@ -393,7 +393,10 @@ def _hash_lines(row: dict[str, Any]) -> list[str]:
     if "vpdq" in row:
         lines.append(f"  vpdq of {row['vpdq'].count(';') + 1} frames (shown with --json)")
     if row["reason"]:
-        lines.append(f"  no picture: {row['reason']}")
+        missing = row["reason"] == "extra_media_missing"
+        lines.append(
+            "  no picture: pip install 'bastau[media]' to read it" if missing else f"  no picture: {row['reason']}"
+        )
     for match in row.get("known", []):
         apart = f", {match['distance']:.0f} bits apart" if match["distance"] is not None else ""
         held = f", held back: {match['gate']}" if match["gate"] else ""

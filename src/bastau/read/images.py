@@ -21,6 +21,8 @@ from bastau.read.pdq_hash import SIDE, pdq_hash, pdq_turned
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 """Formats that are opened; others (TIFF, PSD, EPS, ...) have decoders that few test and are rejected."""
+MAX_SCANS = 200
+"""Scans of one JPEG; a progressive one has about ten. Each goes over every pixel, so thousands in a small file are a bomb."""
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".3gp", ".mpg", ".mpeg", ".ts"})
 
 
@@ -51,6 +53,10 @@ class MediaRejected(InputError):
         self.reason = reason
 
 
+class ExtraMissing(ConfigError):
+    """The extra ``media`` is not installed."""
+
+
 @dataclass(frozen=True)
 class ImageHash:
     """PDQ of one picture.
@@ -79,7 +85,7 @@ def _pillow() -> ModuleType:
     try:
         import PIL.Image
     except ImportError as error:
-        raise ConfigError("pictures need the extra media: pip install 'bastau[media]'") from error
+        raise ExtraMissing("pictures need the extra media: pip install 'bastau[media]'") from error
     return PIL.Image
 
 
@@ -88,7 +94,8 @@ def hash_image(source: bytes | Path, limits: MediaLimits | None = None, *, turne
 
     Raises:
         MediaRejected: too large, no picture, a format that is not opened, or broken off.
-        ConfigError: the extra is not installed, or the file cannot be read.
+        ExtraMissing: the extra is not installed.
+        ConfigError: the file cannot be read.
     """
     limits = limits or MediaLimits()
     name = "picture" if isinstance(source, bytes) else source.name
@@ -126,6 +133,8 @@ def _pixels(raw: bytes, name: str, limits: MediaLimits) -> tuple[np.ndarray, int
                         f"{name}: {width} x {height} pixels, more than {limits.pixels // 1_000_000} million",
                     )
                 if image.format == "JPEG":
+                    if raw.count(b"\xff\xda") > MAX_SCANS:
+                        raise MediaRejected("too_many_scans", f"{name}: more than {MAX_SCANS} scans in one JPEG")
                     image.draft("RGB" if image.mode != "L" else "L", (SIDE, SIDE))
                 grey = image.mode in ("L", "1")
                 pixels = np.asarray(image.convert("L" if grey else "RGB"))
@@ -151,13 +160,14 @@ def hash_video(path: Path, limits: MediaLimits | None = None) -> list[tuple[int,
 
     Raises:
         MediaRejected: too large, or nothing that can be decoded.
-        ConfigError: the extra is not installed, or the file cannot be read.
+        ExtraMissing: the extra is not installed.
+        ConfigError: the file cannot be read.
     """
     limits = limits or MediaLimits()
     try:
         import av
     except ImportError as error:
-        raise ConfigError("videos need the extra media: pip install 'bastau[media]'") from error
+        raise ExtraMissing("videos need the extra media: pip install 'bastau[media]'") from error
     try:
         if path.stat().st_size > limits.video_bytes:
             raise MediaRejected("too_many_bytes", f"{path.name}: more than {limits.video_bytes >> 30} GiB")
@@ -237,6 +247,8 @@ def hash_file(path: Path, limits: MediaLimits | None = None, *, turned: bool = F
         return FileHashes(size, sha256, md5, image=hash_image(path, limits, turned=turned))
     except MediaRejected as rejected:
         return FileHashes(size, sha256, md5, reason=rejected.reason)
+    except ExtraMissing:
+        return FileHashes(size, sha256, md5, reason="extra_media_missing")
 
 
 def _digests(file: BinaryIO) -> tuple[int, str, str]:

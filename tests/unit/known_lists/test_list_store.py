@@ -1,4 +1,5 @@
 import json
+import pickle
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -218,7 +219,6 @@ def test_an_export_of_no_known_format_begins_no_file(home, tmp_path):
 def test_files_are_hashed_and_looked_up(home, tmp_path):
     (tmp_path / "x.bin").write_bytes(b"abc")
     add(home, listed(tmp_path, "900150983cd24fb0d6963f7d28e17f72"), "l", ListOptions(ground="g"), now=NOW)
-    pytest.importorskip("PIL.Image")
     answer, lines = hash_files([tmp_path / "x.bin"], home=home)
     assert answer["files"][0]["known"][0]["signal"] == "md5"
     assert any("on list l" in line for line in lines)
@@ -238,3 +238,12 @@ def test_pictures_are_looked_up_turned_too(home, tmp_path):
     add(home, listed(tmp_path, digest, name="n"), "n", ListOptions(is_negative=True, signal="pdq"), now=NOW)
     found = hash_files([tmp_path / "p.png"], home=home)[0]["files"][0]["known"]
     assert {match["gate"] for match in found} == {"negative_bank"}
+
+
+def test_opened_lists_can_be_sent_to_another_process(store):
+    update(store, md5s(A, B))
+    index = store.index()
+    sent = pickle.loads(pickle.dumps(index))
+    assert sorted(sent.files.keys.tolist()) == sorted(index.files.keys.tolist())
+    assert sent.lists[0].entry_id(0) == index.lists[0].entry_id(0)
+    assert len(pickle.dumps(index)) < 10_000

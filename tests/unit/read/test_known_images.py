@@ -131,6 +131,14 @@ def test_what_is_no_picture_is_rejected(raw):
         hash_image(raw)
 
 
+def test_a_jpeg_of_thousands_of_scans_is_rejected_unread():
+    raw = packed(picture(), "JPEG", progressive=True)
+    assert hash_image(raw).is_usable
+    with pytest.raises(MediaRejected) as caught:
+        hash_image(raw + b"\xff\xda" * 1000)
+    assert caught.value.reason == "too_many_scans"
+
+
 def test_formats_with_risky_decoders_are_not_opened():
     with pytest.raises(MediaRejected) as caught:
         hash_image(packed(picture(), "TIFF"))
