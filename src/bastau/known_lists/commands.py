@@ -73,7 +73,7 @@ def add(
     now: datetime,
     limits: NetworkLimits | None = None,
 ) -> Answer:
-    """Add a list, or bring one of that name up to date, from a file, an address or an exchange.
+    """Add a list from a file, an address or an exchange, or read one of that name again from its beginning.
 
     Args:
         home: where it is kept.
@@ -91,11 +91,9 @@ def add(
     with home.locked():
         before = store.info(name) if name in store.names() else ListInfo(name)
         info = _with_options(replace(before, origin=origin), options)
-        if origin == before.origin and before.origin is not None:
-            origin = replace(origin, checkpoint=before.origin.checkpoint)
         if not info.is_negative and not info.ground.strip():
             raise ConfigError(f"list {name}: say on which legal or policy ground its entries count, with --ground")
-        return _updated(store, replace(info, origin=origin), now, Client(limits or NetworkLimits()))
+        return _updated(store, info, now, Client(limits or NetworkLimits()))
 
 
 def sync(home: Home, names: Sequence[str] = (), *, now: datetime, limits: NetworkLimits | None = None) -> Answer:
