@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 Answer = dict[str, Any]
 
 EXPORTS = ("narratives", "coordination", "graph", "posts", "near-duplicates", "rejects")
-TASKS = ("near-duplicates", "narratives", "origin", "coordination")
+HOME_TASKS = ("near-duplicates", "narratives", "origin", "coordination")
+FILE_TASKS = ("language", "kazakh", "rules", "known")
+TASKS = (*HOME_TASKS, *FILE_TASKS)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -92,6 +94,86 @@ def build_parser() -> argparse.ArgumentParser:
         "--traces", action="store_true", help="also write a trace page for each narrative the brief names"
     )
 
+    check = add("check", _check, "rules and known content for one text or a file of them; says nothing of who wrote it")
+    check.add_argument("text", nargs="?", metavar="TEXT", help="one text; - reads it from standard input")
+    check.add_argument(
+        "--file", type=Path, metavar="F", help="CSV or NDJSON with id, text and optionally title, url, media"
+    )
+    check.add_argument(
+        "-o", "--output", type=Path, metavar="F", help="--file: NDJSON to write (default: standard output)"
+    )
+    check.add_argument(
+        "--judge",
+        action="store_true",
+        help="TEXT: ask the model named under [judge] for a second opinion; only this text leaves the machine",
+    )
+
+    rules = add("rules", _rules, "check, test and explain rules; count what shadow rules would flag")
+    rules.add_argument(
+        "action",
+        choices=("check", "test", "explain", "shadow"),
+        metavar="ACTION",
+        help="check: load rules and say what is wrong with them; test: also their texts and the protected-speech suite; "
+        "explain: why a text is flagged or not; shadow: what rules with status shadow would flag in the stored posts",
+    )
+    rules.add_argument(
+        "what",
+        nargs="*",
+        metavar="FILE|TEXT",
+        help="check, test: files or folders (default: all rules); explain: a text",
+    )
+
+    lists = add("lists", _lists, "lists of known content: show, add, sync, export, remove")
+    lists.add_argument(
+        "action", nargs="?", default="show", choices=("show", "add", "sync", "export", "remove"), metavar="ACTION",
+        help="show (default); add a file, an address, `tat` or `hma:ADDRESS`; sync from where they came; export; remove",
+    )  # fmt: skip
+    lists.add_argument("what", nargs="*", metavar="FROM|NAME", help="add: where from; others: names of lists")
+    lists.add_argument("--name", help="add: name of the list")
+    lists.add_argument("--format", help="add, export: lines, csv, ndjson, pytx, tcap or vpdq (default: recognised)")
+    lists.add_argument("--signal", help="add: what bare values are: sha256, md5, pdq, url, text")
+    lists.add_argument(
+        "--negative",
+        action="store_true",
+        default=None,
+        help="add: legitimate uses, such as news footage; holds others back",
+    )
+    lists.add_argument("--publisher", help="add: who publishes the list")
+    lists.add_argument("--ground", help="add: legal or policy ground on which its entries count")
+    lists.add_argument("--bank", help="add: bank of an HMA server")
+    lists.add_argument(
+        "--secret", metavar="env:NAME|file:PATH", help="add: where the token stands; never the token itself"
+    )
+    lists.add_argument("--pdq-distance", type=int, help="add: bits of 256 in which a picture may differ (default 31)")
+    lists.add_argument("--containment", type=float, help="add: share of a listed text that a post must hold")
+    lists.add_argument("-o", "--output", type=Path, metavar="F", help="export: file to write")
+
+    hash_ = add("hash", _hash, "SHA-256, MD5 and PDQ of media files")
+    hash_.add_argument("files", nargs="+", type=Path, metavar="FILE")
+
+    train = add("train", _train, "train the language model, or your own ranking model on your labelled texts")
+    train.add_argument("what", choices=("language", "model"), metavar="WHAT", help="language, model")
+    train.add_argument(
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="language: rows of language, script, text; model: CSV or NDJSON of labelled texts",
+    )
+    train.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="MODEL", help="file to write; its card lies beside it"
+    )
+    train.add_argument("--text", default="text", help="model: column of the text (default text)")
+    train.add_argument("--label", default="label", help="model: column of the label (default label)")
+    train.add_argument("--language", default="language", help="model: column of the language, if there is one")
+    train.add_argument("--group", help="model: column by which one part after another is left out")
+    train.add_argument("--positive", help="model: the label that a high score means")
+    train.add_argument(
+        "--licence", default="", help="model: under which licence the texts may be used; goes on the card"
+    )
+    train.add_argument("--threshold", type=float, help="model: score from which a text counts (default: best F1)")
+    train.add_argument("--seed", type=int, default=1, help="seed (default 1)")
+
     export = add("export", _export, "narratives, coordination, graph, posts, near-duplicates, rejects")
     export.add_argument("what", choices=EXPORTS, metavar="WHAT", help=", ".join(EXPORTS))
     export.add_argument(
@@ -103,6 +185,13 @@ def build_parser() -> argparse.ArgumentParser:
 
     evaluate = add("evaluate", _evaluate, "quality on labelled data")
     evaluate.add_argument("task", choices=TASKS, metavar="TASK", help=", ".join(TASKS))
+    evaluate.add_argument(
+        "--file",
+        type=Path,
+        metavar="F",
+        help="language: text, language[, script]; rules: id, text, language, category, label (flag or protected); "
+        "known: id, expected and what to look up; CSV or NDJSON",
+    )
     evaluate.add_argument(
         "--truth", type=Path, metavar="DIR", help="folder with truth.json (see the how-to on simulated posts)"
     )
@@ -558,6 +647,167 @@ def _trace_pages(home: "Home", con: Any, made: Any, locale: Any, folder: Path) -
     return lambda narrative_id: f"{folder.name}/{narrative_id}.html" if narrative_id in wanted else None
 
 
+def _home_if_any(options: argparse.Namespace) -> "Home | None":
+    """Return the home folder, or None where none was named and the usual one is not there: checks work without."""
+    usual = Path(os.environ.get("BASTAU_HOME") or "bastau-home")
+    return _open_home(options) if options.home or usual.exists() else None
+
+
+def _check(options: argparse.Namespace) -> int:
+    from bastau.matching import open_matchers
+    from bastau.settings import Settings
+
+    if (options.text is None) == (options.file is None):
+        raise ConfigError("check: give one TEXT (- for standard input), or --file F")
+    home = _home_if_any(options)
+    settings = home.settings if home is not None else Settings()
+    matchers = open_matchers(home)
+    from bastau.checks import answer_lines, check_file, check_rows
+
+    if options.file is None:
+        text = sys.stdin.read() if options.text == "-" else options.text
+        if not text.strip():
+            raise ConfigError("check: the text is empty")
+        answer = check_rows([{"id": "1", "text": text}], matchers, settings)[0]
+        lines = answer_lines(answer, text)
+        if options.judge:
+            from bastau.judging import judge_texts
+
+            folder = home.folder if home is not None else Path.cwd()
+            judged, said = judge_texts([text], settings.judge, folder=folder, environ=os.environ)
+            answer["judge"] = judged
+            lines += said
+        return _answer(options, answer, lines)
+    if options.judge:
+        raise ConfigError("check --judge: give one TEXT; a file would send many texts out of this machine")
+    return _check_lines(options, check_file(options.file, matchers, settings))
+
+
+def _check_lines(options: argparse.Namespace, answers: Iterator[Answer]) -> int:
+    """Write one JSON object a row and say on standard error how many were flagged and how many could not be used."""
+    import orjson
+
+    n, n_flagged, n_bad = 0, 0, 0
+    with contextlib.ExitStack() as stack:
+        bars = stack.enter_context(_bars(options))
+        bar = bars.add_task(options.file.name, total=None, note="")
+        temporary = options.output.with_name(f".{options.output.name}.tmp") if options.output else None
+        try:
+            sink = stack.enter_context(temporary.open("wb")) if temporary else sys.stdout.buffer
+        except OSError as error:
+            raise ConfigError(f"{options.output}: cannot be written: {error.strerror}") from error
+        for answer in answers:
+            n += 1
+            if "error" in answer:
+                n_bad += 1
+                if n_bad <= 5:
+                    print(f"bastau: {options.file}: line {answer['line']}: {answer['error']}", file=sys.stderr)
+            n_flagged += answer.get("flagged", False)
+            sink.write(orjson.dumps(answer) + b"\n")
+            bars.update(bar, completed=n, note=f"{_number(n_flagged)} flagged")
+        sink.flush()
+    if temporary is not None:
+        temporary.replace(options.output)
+    said = f"{_number(n)} rows: {_number(n_flagged)} for a reviewer, {_number(n_bad)} could not be used"
+    print(said, file=sys.stderr)
+    return 2 if n == n_bad else 0
+
+
+def _rules(options: argparse.Namespace) -> int:
+    from bastau.read.rules import commands
+    from bastau.read.rules.suite import read_suite, suite_folder
+
+    home = _home_if_any(options)
+    own = [home.folder / "rules"] if home is not None and (home.folder / "rules").is_dir() else []
+    if options.action == "explain":
+        if len(options.what) != 1:
+            raise ConfigError("rules explain: give one TEXT in quotation marks")
+        return _answer(options, *commands.explain(options.what[0], own))
+    if options.action == "shadow":
+        from bastau.matching import count_shadow
+
+        return _answer(options, *count_shadow(_open_home(options)))
+    paths = [*own, *(Path(path) for path in options.what)]
+    if options.action == "check":
+        return _answer(options, *commands.check_rules(paths))
+    answer, lines = commands.run_rule_texts(paths, read_suite(suite_folder()))
+    _answer(options, answer, lines)
+    return 2 if answer["failed"] or answer["breaches"] else 0
+
+
+def _lists(options: argparse.Namespace) -> int:
+    from bastau.known_lists import commands
+
+    home = _open_home(options, create=options.action == "add")
+    if options.action == "show":
+        return _answer(options, *commands.show(home, now=_now()))
+    if options.action == "sync":
+        return _answer(options, *commands.sync(home, options.what, now=_now(), limits=_network(home)))
+    if len(options.what) != 1:
+        raise ConfigError(
+            f"lists {options.action}: name one {'file or address' if options.action == 'add' else 'list'}"
+        )
+    target = options.what[0]
+    if options.action == "remove":
+        return _answer(options, *commands.remove(home, target))
+    if options.action == "export":
+        if options.output is None:
+            raise ConfigError("lists export: name the file to write with -o F")
+        return _answer(options, *commands.export(home, target, options.output, options.format or "csv"))
+    if not options.name:
+        raise ConfigError("lists add: give the list a name with --name")
+    chosen = commands.ListOptions(
+        is_negative=options.negative,
+        publisher=options.publisher,
+        ground=options.ground,
+        format=options.format,
+        signal=options.signal,
+        bank=options.bank,
+        secret=options.secret,
+        pdq_distance=options.pdq_distance,
+        containment=options.containment,
+    )
+    return _answer(options, *commands.add(home, target, options.name, chosen, now=_now(), limits=_network(home)))
+
+
+def _network(home: "Home") -> Any:
+    from bastau.known_lists.network import NetworkLimits
+
+    return NetworkLimits(allow_private=home.settings.network.allow_private)
+
+
+def _hash(options: argparse.Namespace) -> int:
+    from bastau.known_lists.commands import hash_files
+
+    return _answer(options, *hash_files(options.files, home=_home_if_any(options)))
+
+
+def _train(options: argparse.Namespace) -> int:
+    if options.what == "language":
+        from bastau.read.language_training import train_language
+
+        return _answer(options, *train_language(options.files, options.output, seed=options.seed, now=_now()))
+    if len(options.files) != 1:
+        raise ConfigError("train model: give one FILE of labelled texts")
+    from bastau.models.labelled import Columns
+    from bastau.read.rules.suite import suite_folder
+    from bastau.training import train_model
+
+    suite = suite_folder()
+    card, lines = train_model(
+        options.files[0],
+        options.output,
+        licence=options.licence,
+        now=_now(),
+        columns=Columns(text=options.text, label=options.label, language=options.language, group=options.group),
+        positive=options.positive,
+        protected=sorted(suite.glob("*.csv")) if suite else (),
+        threshold=options.threshold,
+        seed=options.seed,
+    )
+    return _answer(options, card, lines)
+
+
 def _export(options: argparse.Namespace) -> int:
     home = _open_home(options) if options.what in ("posts", "rejects") else _processed(options)
     from bastau.shield.exports import export
@@ -629,6 +879,8 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    if options.task in FILE_TASKS:
+        return _evaluate_file(options)
     home = _processed(options)
     if options.task == "near-duplicates":
         from bastau.evaluation import near_duplicates
@@ -641,6 +893,30 @@ def _evaluate(options: argparse.Namespace) -> int:
 
         answer, lines = against_truth(home, options.task, options.truth)
     return _answer(options, answer, lines)
+
+
+def _evaluate_file(options: argparse.Namespace) -> int:
+    if options.file is None:
+        raise ConfigError(f"evaluate {options.task}: name the labelled file with --file F")
+    home = _home_if_any(options)
+    if options.task == "language":
+        from bastau.evaluate.language import evaluate_language
+
+        return _answer(options, *evaluate_language(options.file))
+    if options.task == "known":
+        from bastau.evaluate.known import evaluate_known
+        from bastau.known_lists.commands import store_of
+
+        return _answer(options, *evaluate_known(options.file, store_of(_open_home(options)).index()))
+    if options.task == "kazakh":
+        from bastau.evaluate.kazakh import evaluate_kazakh
+
+        return _answer(options, *evaluate_kazakh(options.file))
+    from bastau.evaluate.rules import evaluate_rules
+    from bastau.matching import own_rules
+    from bastau.read.rules.finding import finder
+
+    return _answer(options, *evaluate_rules(options.file, finder(own_rules(home))))
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -76,6 +76,7 @@ def repair(home: Home, problems: list[Problem]) -> None:
             (home.folder / problem.path).chmod(0o600)
     if "orphans" in codes:
         lake.drop("readings")
+        lake.drop("matches")
     for table in LAKE_TABLES:
         lake.tidy(table)
     home.tidy_generations()
@@ -89,7 +90,7 @@ def _set_aside_batch(home: Home, path: str) -> None:
     lake.set_aside(path)
     if table != "posts":
         return
-    for other in ("readings", "imports"):
+    for other in ("readings", "matches", "imports"):
         for file in lake.files(other):
             if damaged.intersection(file.batches):
                 lake.set_aside(file.path)

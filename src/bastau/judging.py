@@ -4,7 +4,6 @@ Nothing else ever leaves: no stored post, no author, no address. ``bastau run`` 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -15,43 +14,9 @@ from bastau.models.calls import Budget, Calls
 from bastau.models.embeddings import Embeddings
 from bastau.models.endpoint import Endpoint, Reach, read_api_key
 from bastau.models.judge import Judge, Judged, shipped_policy
+from bastau.settings import JudgeSettings
 
 CACHE_FILE = "model-answers.sqlite"
-
-
-@dataclass(frozen=True)
-class JudgeSettings:
-    """Where the judge is and what it may use; a section ``[judge]`` of ``bastau.toml``.
-
-    Args:
-        endpoint: base address of an OpenAI-compatible server, as ``http://127.0.0.1:8080/v1``; empty: no judge.
-        model: its name there.
-        embedding_model: name of the model that embeds, at the same address; empty: none.
-        reach: where texts may go, must be said: ``loopback``, ``private`` or ``public``.
-        api_key_variable: environment variable that holds the key.
-        api_key_file: or the file that holds it, readable by its owner only.
-        policy: file with the policy; empty: the one that comes with bastau.
-        timeout_s: of one answer.
-        max_requests: of one run, tries included.
-        max_tokens: of one run.
-        max_seconds: of one run.
-        parallel: questions at the same time.
-        cache_mb: of answers kept; 0 keeps none.
-    """
-
-    endpoint: str = ""
-    model: str = ""
-    embedding_model: str = ""
-    reach: str = ""
-    api_key_variable: str = ""
-    api_key_file: str = ""
-    policy: str = ""
-    timeout_s: int = 60
-    max_requests: int = 1000
-    max_tokens: int = 1_000_000
-    max_seconds: int = 600
-    parallel: int = 2
-    cache_mb: int = 256
 
 
 def open_judge(settings: JudgeSettings, cache: Cache, environ: Mapping[str, str]) -> Judge:

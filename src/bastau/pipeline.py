@@ -22,6 +22,7 @@ from bastau import __version__
 from bastau.engine import Engine
 from bastau.home import Generation, Home
 from bastau.lake import LAKE_TABLES, Lake, LakeFile, write_whole
+from bastau.matching import match_batch, open_matchers
 from bastau.narratives.changes import changes
 from bastau.narratives.summary import summarise
 from bastau.narratives.update import State, update
@@ -93,25 +94,20 @@ def run(
     lake = home.lake
     clock.step("prepare")
     previous = home.generation()
-    for table in ("posts", "readings"):
+    matchers = open_matchers(home)
+    for table in ("posts", "readings", "matches"):
         lake.tidy(table)
-    _drop_stale_readings(home)
+    if _drop_stale(home, "readings", read_fingerprint(home.settings)):
+        lake.drop("matches")  # they rest on the readings
+    _drop_stale(home, "matches", matchers.fingerprint)
     posts_batches = {b for f in lake.files("posts") for b in f.batches}
-    read_before = lake.batches("readings")
-    # One entry a file: a compacted file holds several batches.
-    unread = [f.batches[0] for f in lake.files("posts") if not read_before.issuperset(f.batches)]
 
-    clock.step("read", len(unread))
-    work = functools.partial(read_batch, lake_root=home.lake_root, settings=home.settings)
-    done = 0
-
-    def count(n_posts: int) -> None:
-        nonlocal done
-        done += 1
-        report.n_new_posts += n_posts
-        progress("read", done, len(unread))
-
-    engine.map_batches(work, unread, count)
+    clock.step("read")
+    read = functools.partial(read_batch, lake_root=home.lake_root, settings=home.settings)
+    report.n_new_posts = _map_missing(lake, "readings", read, engine, progress)
+    clock.step("match")
+    match = functools.partial(match_batch, lake_root=home.lake_root, matchers=matchers)
+    _map_missing(lake, "matches", match, engine, progress)
 
     clock.step("load state")
     made_by = fingerprint(home.settings)
@@ -173,6 +169,25 @@ def run(
     clock.step("")
     report.generation, report.n_posts, report.n_narratives, report.n_groups = number, n_posts, n_narratives, n_groups
     return report
+
+
+def _map_missing(lake: Lake, table: str, work: Callable[[str], int], engine: Engine, progress: Progress) -> int:
+    """Call ``work`` for each stored file of posts that ``table`` lacks; return the number of posts in them."""
+    made_before = lake.batches(table)
+    # One entry a file: a compacted file holds several batches.
+    missing = [f.batches[0] for f in lake.files("posts") if not made_before.issuperset(f.batches)]
+    step = {"readings": "read", "matches": "match"}[table]
+    n_done = n_posts = 0
+
+    def count(n: int) -> None:
+        nonlocal n_done, n_posts
+        n_done += 1
+        n_posts += n
+        progress(step, n_done, len(missing))
+
+    progress(step, 0, len(missing))
+    engine.map_batches(work, missing, count)
+    return n_posts
 
 
 def _relational(
@@ -290,20 +305,21 @@ def fingerprint(settings: Settings) -> str:
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=12).hexdigest()
 
 
-def _drop_stale_readings(home: Home) -> None:
-    """Forget readings that other settings or another release made."""
+def _drop_stale(home: Home, table: str, fingerprint: str) -> bool:
+    """Forget what other settings, rules, lists or another release made of the posts; return whether anything went."""
     lake = home.lake
-    path = f"{lake.root}/readings/_made_by.json"
-    wanted = json.dumps({"read": read_fingerprint(home.settings)})
+    path = f"{lake.root}/{table}/_made_by.json"
+    wanted = json.dumps({"made_by": fingerprint})
     try:
         with lake.filesystem.open_input_stream(path) as stream:
             stored = stream.read().decode()
     except (FileNotFoundError, OSError):
         stored = ""
     if stored == wanted:
-        return
-    lake.drop("readings")
+        return False
+    lake.drop(table)
     write_whole(lake.filesystem, path, lambda sink: sink.write(wanted.encode()))
+    return True
 
 
 def erase(home: Home, *, source: str | None = None, before: datetime | None = None) -> int:
@@ -320,7 +336,8 @@ def erase(home: Home, *, source: str | None = None, before: datetime | None = No
 
     erased = lake.erase("posts", keep_posts)
     left = lake.read("posts", ["post_key"]).column("post_key").combine_chunks()
-    lake.erase("readings", lambda rows: pc.is_in(rows.column("post_key"), left))
+    for table in ("readings", "matches"):
+        lake.erase(table, lambda rows: pc.is_in(rows.column("post_key"), left))
     if source is not None:
         lake.erase("publishers", lambda rows: pc.not_equal(rows.column("source"), source))
         lake.erase("pages", lambda rows: pc.not_equal(rows.column("domain"), source))

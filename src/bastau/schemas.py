@@ -217,7 +217,17 @@ TECHNIQUES = pa.schema(
 KNOWN = pa.schema(
     [_field("known", pa.list_(KNOWN_HIT), "entries of lists that the text, links or media equal; null: none")]
 )
-MATCHES = pa.schema([POSTS.field("post_key"), *SUGGESTIONS, *TECHNIQUES, *KNOWN])
+MODEL_SCORE = pa.schema(
+    [
+        _field(
+            "model_score",
+            pa.float32(),
+            "how likely the text carries the label of the operator's own model, calibrated, in [0, 1]; orders suggestions and decides "
+            "nothing; null: no model, or a language that it was not trained on",
+        )
+    ]
+)
+MATCHES = pa.schema([POSTS.field("post_key"), *SUGGESTIONS, *TECHNIQUES, *KNOWN, *MODEL_SCORE])
 
 # ---- narratives ----------------------------------------------------------------------------------------
 

@@ -66,6 +66,42 @@ class Sources:
 
 
 @dataclass(frozen=True)
+class Network:
+    """What fetchers may reach."""
+
+    allow_private: bool = _setting(
+        False,
+        "private, loopback and link-local addresses may be fetched from (lists, exchanges); plain http to them too",
+    )
+
+
+@dataclass(frozen=True)
+class Models:
+    """The operator's own models; their scores only order what rules and lists found."""
+
+    linear: str = _setting("", "file of a model made by `bastau train model`; empty: none")
+
+
+@dataclass(frozen=True)
+class JudgeSettings:
+    """A model behind an OpenAI-compatible address that gives a second opinion (`bastau check --judge`)."""
+
+    endpoint: str = _setting("", "base address, as `http://127.0.0.1:8080/v1`; empty: no judge")
+    model: str = _setting("", "its name there")
+    embedding_model: str = _setting("", "name of the model that embeds, at the same address; empty: none")
+    reach: str = _setting("", "where texts may go, must be said: `loopback`, `private` or `public`")
+    api_key_variable: str = _setting("", "environment variable that holds the key")
+    api_key_file: str = _setting("", "or the file that holds it, readable by its owner only")
+    policy: str = _setting("", "file with the policy; empty: the one that comes with bastau")
+    timeout_s: int = _setting(60, "seconds for one answer")
+    max_requests: int = _setting(1000, "requests of one command, tries included")
+    max_tokens: int = _setting(1_000_000, "tokens of one command")
+    max_seconds: int = _setting(600, "seconds of one command")
+    parallel: int = _setting(2, "questions at the same time")
+    cache_mb: int = _setting(256, "megabytes of answers kept in the home folder; 0 keeps none")
+
+
+@dataclass(frozen=True)
 class EngineSettings:
     """How much of the machine to use, and where to run."""
 
@@ -83,6 +119,9 @@ class Settings:
     lake: Lake = field(default_factory=Lake)
     narratives: Narratives = field(default_factory=Narratives)
     sources: Sources = field(default_factory=Sources)
+    network: Network = field(default_factory=Network)
+    models: Models = field(default_factory=Models)
+    judge: JudgeSettings = field(default_factory=JudgeSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
 
 
@@ -99,7 +138,15 @@ _RANGES: dict[str, tuple[float, float]] = {
     "sources.min_objects": (2, 1000),
     "sources.max_q": (1e-12, 0.5),
     "engine.threads": (0, 1024),
+    "judge.timeout_s": (1, 600),
+    "judge.max_requests": (1, 1_000_000),
+    "judge.max_tokens": (1, 1_000_000_000),
+    "judge.max_seconds": (1, 86_400),
+    "judge.parallel": (1, 64),
+    "judge.cache_mb": (0, 100_000),
 }
+
+_CHOICES = {"engine.name": ("local", "spark"), "judge.reach": ("", "loopback", "private", "public")}
 
 
 def load_settings(path: Path) -> Settings:
@@ -157,8 +204,10 @@ def _section(kind: type, name: str, values: dict[str, Any], problems: list[str])
             problems.append(f"{label} must lie in [{low:g}, {high:g}], got {value}")
             continue
         accepted[key] = value
-    if accepted.get("name") not in (None, "local", "spark") and name == "engine":
-        problems.append(f"engine.name must be local or spark, got {accepted['name']!r}")
+    for label, choices in _CHOICES.items():
+        where, key = label.split(".")
+        if where == name and accepted.get(key, choices[0]) not in choices:
+            problems.append(f"{label} must be {', '.join(filter(None, choices))}, got {accepted[key]!r}")
     return kind(**accepted)
 
 

@@ -41,6 +41,7 @@ ALLOWED = {
     "claims.verdict": "subject: a claim; the words of its published fact-check",
     "readings.language_score": "subject: the language of one text",
     "matches.suggestions.score": "subject: one text; orders a reviewer's queue and decides nothing",
+    "matches.model_score": "subject: one text; orders a reviewer's queue and decides nothing",
     "origins.candidates.confidence": "subject: a publisher",
     "copies.credit": "subject: one copy; splits a repeat between the posts it may come from",
     "amplifiers.score": "subject: a publisher",

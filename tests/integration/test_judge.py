@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 
 from bastau.errors import ConfigError
-from bastau.judging import JudgeSettings, judge_texts
+from bastau.judging import judge_texts
 from bastau.models.cache import Cache
 from bastau.models.calls import Budget, Calls
 from bastau.models.embeddings import Embeddings
 from bastau.models.endpoint import Endpoint, Reach
 from bastau.models.judge import ANSWER_SCHEMA, Judge, Judgement
+from bastau.settings import JudgeSettings
 
 TEXT = "Ертең базарға барамыз, бәріңіз келіңіздер; зурбаган құпия сөз"
 GOOD = {

@@ -8,22 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bastau.models.features import ngrams_of
-from bastau.schemas import FOLDED, LANGUAGE
+from bastau.schemas import FOLDED, LANGUAGE, MODEL_SCORE
 from bastau.tables import append_columns
-
-MODEL_SCORE = pa.schema(
-    [
-        pa.field(
-            "model_score",
-            pa.float32(),
-            metadata={
-                "doc": "how likely the text carries the label of the operator's own model, calibrated, in [0, 1]; "
-                "orders suggestions and decides nothing; null: no text, a language the model was not trained on, or no model"
-            },
-        )
-    ]
-)
-"""For `schemas.py`; its subject is a text."""
 
 
 @dataclass(frozen=True)
