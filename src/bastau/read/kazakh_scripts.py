@@ -32,7 +32,11 @@ _LATIN_WORD = re.compile(
 )
 _ARABIC_WORD = re.compile("[\u0621-\u06d5\u0674-\u0678\u06f0-\u06ff]+")
 _MARKS = re.compile("[\u0300-\u036f]")
-_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|[@#]?\S+@\S+|@\w+|\b[\w-]+\.(?:kz|ru|com|org|net|info|me|io)\b\S*", re.I)
+_ADDRESS = re.compile(
+    r"(?:https?://|www\.)\S+|(?<!\S)\S{1,80}@\S+|@\w+|\b[\w-]{1,64}\.(?:kz|ru|com|org|net|info|me|io)\b\S*", re.I
+)
+_MAX_WORD = 40
+"""Longer words are no words; they stay."""
 # Latin as typed in chats, on keyboards without signs: what each letter or pair can stand for, with its cost in nats.
 _CHAT = {
     "a": "а ә", "b": "б", "c": "ц с:2 ш:3", "d": "д", "e": "е э:2", "f": "ф", "g": "г ғ", "h": "х һ", "i": "и й і ы:1", "j": "ж й:1",
@@ -232,10 +236,10 @@ def _join_glides(path: _Path) -> _Path:
 
 def _words(text: str) -> Iterator[tuple[int, int, bool]]:
     """Yield (start, end, is Arabic) of the words of ``text`` that are part of no address."""
-    taken = [m.span() for m in _ADDRESS.finditer(text)]
+    free = _ADDRESS.sub(lambda m: " " * len(m[0]), text)
     for pattern, is_arabic in ((_LATIN_WORD, False), (_ARABIC_WORD, True)):
-        for m in pattern.finditer(text):
-            if not any(a <= m.start() < b for a, b in taken):
+        for m in pattern.finditer(free):
+            if m.end() - m.start() <= _MAX_WORD:
                 yield m.start(), m.end(), is_arabic
 
 
@@ -253,7 +257,7 @@ def read_russian(text: str) -> tuple[str, np.ndarray]:
     origins: list[int] = []
     at = 0
     for start, end, is_arabic in sorted(_words(text)):
-        if is_arabic or end - start > 30:
+        if is_arabic:
             continue
         made, came = _read_russian_word(_lower(text[start:end].translate(_APOSTROPHES)))
         out += [text[at:start], made]

@@ -30,11 +30,13 @@ __all__ = ["match_form", "match_forms", "needs_unmasking"]
 _MAX_READINGS = 400
 """Readings of one word that are looked up at most."""
 _MAX_WORD = 40
+_MAX_RUN = 100
+"""Spaced letters in a row that are looked at."""
 _MAX_LEET = 16
 """Longer words with digits are mostly names of accounts and tags."""
 _ADDRESS = re.compile(
-    r"(?:https?:|ftp:)?//\S+|www\.\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?<![^\W_])@\w+|t\.me/\S+|"
-    r"\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:kz|ru|com|org|net|info|me|io|ly|gl|co|ua|tv|uk|be|de)\b\S*",
+    r"(?:https?:|ftp:)?//\S+|www\.\S+|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,4}|(?<![^\W_])@\w+|t\.me/\S+|"
+    r"\b(?:[a-z0-9-]{1,64}\.){1,4}(?:kz|ru|com|org|net|info|me|io|ly|gl|co|ua|tv|uk|be|de)\b\S*",
     re.IGNORECASE,
 )
 _CYRILLIC, _LATIN = re.compile("[\u0400-\u052f]"), re.compile("[A-Za-z]")
@@ -405,11 +407,7 @@ def _context(text: str, known: frozenset[str]) -> _Context:
 
 def _rewrites(text: str, context: _Context) -> list[tuple[int, int, str, tuple[int, ...]]]:
     """Return (start, end, word, origins) of what stands disguised in ``text``, in order."""
-    addresses = [m.span() for m in _ADDRESS.finditer(text)]
-    free = text
-    for start, end in addresses:
-        free = free[:start] + " " * (end - start) + free[end:]
-    spans = [m.span() for m in _CHUNK.finditer(free)]
+    spans = [m.span() for m in _CHUNK.finditer(_ADDRESS.sub(lambda m: " " * len(m[0]), text))]
     nothing = _Letters("", ())
     plain = _PLAIN if context.main == "cyrl" else _PLAIN_LATIN  # in Latin, a Cyrillic word may be a double
     chunks = [
@@ -418,7 +416,7 @@ def _rewrites(text: str, context: _Context) -> list[tuple[int, int, str, tuple[i
     found: list[tuple[int, int, str, tuple[int, ...]]] = []
     taken: set[int] = set()
     for first, last in _spaced_runs(chunks):
-        for start, end, made, origins in _join_spaced(chunks[first:last], context):
+        for start, end, made, origins in _join_spaced(chunks[first : min(last, first + _MAX_RUN)], context):
             found.append((spans[first + start][0], spans[first + end - 1][1], made, origins))
             taken |= set(range(first + start, first + end))
     for k, chunk in enumerate(chunks):

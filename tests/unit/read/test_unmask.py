@@ -204,3 +204,14 @@ def test_many_posts_may_have_titles_and_languages():
 def test_what_the_scan_passes_would_not_be_rewritten_in_whole_words(text):
     if not needs_unmasking(pa.array([text]))[0]:
         assert form(text, "und") == fold_with_offsets(unicodedata.normalize("NFC", text))[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a" * 50000, "a1" * 25000, "а a" * 20000, "у б " * 12000, "a." * 25000, "a-" * 25000 + "1b", "aаa" * 10000, "@" * 50000, "//" * 20000 + "k1ll", "a@" * 20000, "а|" * 20000, "ааабббввв " * 3000, "k1ll.kz " * 5000, "̶а" * 20000, "\u202e" * 20000],
+    ids=range(15),
+)  # fmt: skip
+def test_long_odd_texts_are_read_in_one_go(text):
+    for language in (None, "kk"):
+        made, origins = match_form(text, language)  # would hang if any step were quadratic
+        assert len(made) == len(origins)
