@@ -207,7 +207,7 @@ def _section(kind: type, name: str, values: dict[str, Any], problems: list[str])
     for label, choices in _CHOICES.items():
         where, key = label.split(".")
         if where == name and accepted.get(key, choices[0]) not in choices:
-            problems.append(f"{label} must be {', '.join(filter(None, choices))}, got {accepted[key]!r}")
+            problems.append(f"{label} must be {' or '.join(filter(None, choices))}, got {accepted[key]!r}")
     return kind(**accepted)
 
 

@@ -43,8 +43,9 @@ def trace_lines(trace: Trace, locale: Locale) -> list[str]:
     )
     if trace.groups:
         lines.append(locale.text("groups.note"))
-    lines += _listed(locale.text("found.head"), [_finding(one, locale) for one in [*trace.suggested, *trace.known]])
-    if trace.suggested or trace.known:
+    findings: list[Suggested | Known] = [*trace.suggested, *trace.known]
+    lines += _listed(locale.text("found.head"), [_finding(one, locale) for one in findings])
+    if findings:
         lines.append(locale.text("found.note"))
     lines += _listed(locale.text("unknown.head"), [wording.unknown_line(u, locale) for u in trace.not_known])
     others = [
