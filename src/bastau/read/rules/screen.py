@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from bastau.read.rules.inflect import Features
-from bastau.read.rules.lexicon import MAX_GAP
-from bastau.read.rules.pack import Frame, Mood, Pack, Slot
+from bastau.read.rules.lexicon import MAX_ENDING, MAX_GAP, Lexicon, Unit
+from bastau.read.rules.pack import Cue, Frame, Mood, Pack, Slot
 from bastau.tables import utf8_buffers
 
 _MULTIPLY = np.uint64(0x9E3779B97F4A7C15)
@@ -61,9 +61,24 @@ def _near(term, span, here, last, term_starts, term_bits, slack):  # type: ignor
 
 
 @nb.njit(nogil=True, cache=True)
+def _begins(data, start, end, wanted, n_bytes):  # type: ignore[no-untyped-def]
+    """Tell whether the word at ``start`` is the wanted one, or begins with its ``n_bytes`` (0: the whole word)."""
+    h = np.uint64(1)
+    n = 0
+    for i in range(start, end):
+        if data[i] == 32:
+            break
+        h = _step(h, data[i])
+        n += 1
+        if n == n_bytes:
+            return h == wanted
+    return n_bytes == 0 and n > 0 and h == wanted
+
+
+@nb.njit(nogil=True, cache=True)
 def _screen_rows(offsets, data, table, classes, terms, slack, out):  # type: ignore[no-untyped-def]
     keys, values, bloom, shift, bloom_shift = table
-    class_starts, class_bits, room_of = classes
+    class_starts, class_bits, room_of, beside, beside_hash, beside_bytes = classes
     n_bits, term_starts, term_bits, spans, by_bit_starts, by_bit = terms
     last = np.full(n_bits, -10_000, np.int64)
     pending = np.zeros(_PENDING, np.int64)
@@ -73,6 +88,7 @@ def _screen_rows(offsets, data, table, classes, terms, slack, out):  # type: ign
         start, end = offsets[row], offsets[row + 1]
         h = np.uint64(1)
         word = 0
+        word_start = before_start = start
         n_chars = n_pending = 0
         passes = False
         for i in range(start, end + 1):
@@ -105,6 +121,12 @@ def _screen_rows(offsets, data, table, classes, terms, slack, out):  # type: ign
                 for c in range(class_starts[value], class_starts[value + 1]):
                     if n_chars - pending_at[p] > room_of[c]:
                         continue
+                    if beside[c] == 1 and not _begins(data, i + 1, end, beside_hash[c], beside_bytes[c]):
+                        continue
+                    if beside[c] == 2 and not _begins(
+                        data, before_start, word_start - 1, beside_hash[c], beside_bytes[c]
+                    ):
+                        continue
                     bit = class_bits[c]
                     if last[bit] == word:
                         continue
@@ -120,6 +142,7 @@ def _screen_rows(offsets, data, table, classes, terms, slack, out):  # type: ign
             if passes:
                 break
             h = np.uint64(1)
+            before_start, word_start = word_start, i + 1
             word += 1
             n_chars = n_pending = 0
         out[row] = passes
@@ -139,8 +162,7 @@ class _Need:
 @dataclass(frozen=True)
 class _Path:
     needs: frozenset[_Need]
-    reach: int
-    """Words by which its cues may stand off the verb."""
+    cues: tuple[Cue, ...]
 
 
 class Screen:
@@ -149,10 +171,10 @@ class Screen:
     def __init__(self, pack: Pack) -> None:
         """Compile the rules and words of ``pack``."""
         terms: dict[frozenset[_Need], int] = {}
-        extent = max((_extent(s.units, s.gaps) for s in pack.lexicon.sequences), default=1)
+        extents = _Extents(pack)
         for rule in pack.rules:
             for frame in rule.frames:
-                for needs, span in _terms(frame, pack, extent):
+                for needs, span in _terms(frame, pack, extents):
                     terms[needs] = max(span, terms.get(needs, 0))
         classes = {need for term in terms for need in term}
         ordered = sorted(classes, key=lambda n: (n.mask, n.language, sorted(n.features)))
@@ -171,20 +193,37 @@ class Screen:
         return out
 
 
-def _extent(units: tuple[int, ...], gaps: tuple[bool, ...]) -> int:
-    return len(units) + MAX_GAP * sum(gaps)
+class _Extents:
+    """The most words that a word or phrase of some concepts takes, gaps included."""
+
+    def __init__(self, pack: Pack) -> None:
+        self._by_mask: dict[int, int] = {}
+        named = pack.organisation_mask
+        for one in pack.lexicon.sequences:
+            mask = one.mask | (named if one.mask & pack.ambiguous_bit else 0)
+            extent = len(one.units) + MAX_GAP * sum(one.gaps)
+            self._by_mask[mask] = max(extent, self._by_mask.get(mask, 1))
+
+    def of(self, mask: int) -> int:
+        """Return the extent of the longest entry with one of the concepts of ``mask``."""
+        return max((extent for known, extent in self._by_mask.items() if known & mask), default=1)
 
 
-def _terms(frame: Frame, pack: Pack, extent: int) -> list[tuple[frozenset[_Need], int]]:
+def _terms(frame: Frame, pack: Pack, extents: _Extents) -> list[tuple[frozenset[_Need], int]]:
     """Return the terms of a frame, each with the words it may be spread over."""
     slots = [slot for slot in frame.slots if not slot.optional]
+    anchor, others = slots[0], slots[1:]
     out = []
-    for paths in itertools.product(*(_paths(slot, pack, frame if i == 0 else None) for i, slot in enumerate(slots))):
+    for paths in itertools.product(*(_paths(slot, pack, frame if slot is anchor else None) for slot in slots)):
         needs = frozenset(need for path in paths for need in path.needs)
-        reach = max(path.reach for path in paths)
-        # Slots stand on either side of the anchor, cues beyond; a phrase is seen by any one of its words.
-        sides = min(2, len(slots) - 1)
-        out.append((needs, sides * (frame.within + extent) + reach + extent))
+        # How far off the anchor each part may begin or end; a phrase is seen by any one of its words. The parts may
+        # stand on both sides of the anchor, so the two farthest add up. Cues hang on the verb of their own slot.
+        reaches = [cue.within + extents.of(cue.mask) - 1 for cue in paths[0].cues]
+        for slot, path in zip(others, paths[1:], strict=True):
+            reach = frame.within + extents.of(slot.mask) - 1
+            reaches.append(reach + max((cue.within + extents.of(cue.mask) for cue in path.cues), default=0))
+        span = sum(sorted(reaches)[-2:]) + extents.of(anchor.mask) - 1
+        out.append((needs, span))
     return out
 
 
@@ -192,7 +231,7 @@ def _paths(slot: Slot, pack: Pack, anchor_of: Frame | None) -> list[_Path]:
     """Return the ways in which a slot can be filled."""
     languages = sorted(anchor_of.languages) if anchor_of and len(anchor_of.languages) < 3 else [""]
     if not slot.moods:
-        return [_Path(frozenset({_Need(slot.mask, language, slot.features)}), 0) for language in languages]
+        return [_Path(frozenset({_Need(slot.mask, language, slot.features)}), ()) for language in languages]
     paths = set()
     for language, moods in pack.moods.items():
         if languages != [""] and language not in languages:
@@ -204,9 +243,10 @@ def _paths(slot: Slot, pack: Pack, anchor_of: Frame | None) -> list[_Path]:
 
 
 def _mood_path(slot: Slot, language: str, mood: Mood) -> _Path:
-    cues = [*mood.before, *mood.after]
-    needs = {_Need(slot.mask, language, mood.features)} | {_Need(cue.mask, "", frozenset()) for cue in cues}
-    return _Path(frozenset(needs), max((cue.within for cue in cues), default=0))
+    cues = (*mood.before, *mood.after)
+    features = mood.features & slot.features if slot.features else mood.features
+    verb = _Need(slot.mask & mood.of if mood.of else slot.mask, language, features)
+    return _Path(frozenset({verb} | {_Need(cue.mask, "", frozenset()) for cue in cues}), cues)
 
 
 def _pack_terms(terms: list[list[int]], spans: list[int], n_bits: int):  # type: ignore[no-untyped-def]
@@ -224,7 +264,7 @@ def _pack_terms(terms: list[list[int]], spans: list[int], n_bits: int):  # type:
 def _compile_words(pack: Pack, needs: list[_Need]):  # type: ignore[no-untyped-def]
     """Return (classes, hash table, number of keys) of every word that fills some class."""
     lexicon = pack.lexicon
-    rows: dict[tuple[str, bool], set[tuple[int, int]]] = {}  # (spelling, is a beginning) -> (class, room)
+    rows: dict[tuple[str, bool], set[_Row]] = {}  # (spelling, is a beginning)
     ways: dict[tuple[int, str], list[tuple[int, Features]]] = {}
 
     def classes_of(mask: int, language: str) -> list[tuple[int, Features]]:
@@ -243,41 +283,67 @@ def _compile_words(pack: Pack, needs: list[_Need]):  # type: ignore[no-untyped-d
         classes = classes_of(sequence.mask | named, sequence.language)
         if not classes:
             continue
-        # A phrase is looked for by its longest word that takes no endings, if it has one.
         units = [lexicon.units[number] for number in sequence.units]
-        fixed = [unit for unit in units if unit.kind == "exact" or unit.kind.startswith("start")]
-        unit = max(fixed or units, key=lambda u: (u.kind == "exact", len(u.spelled)))
+        unit, beside = _key_of(units, sequence.gaps, lexicon)
         alone = len(units) == 1
         inflected = any(u.kind != "exact" for u in units)  # then the ending may give the feature
         for number, wanted in classes:
             if wanted and not inflected and not wanted & sequence.features:
                 continue
             if unit.kind == "exact":
-                rows.setdefault((unit.spelled, False), set()).add((number, 60))
+                rows.setdefault((unit.spelled, False), set()).add((number, 60, *beside))
             elif unit.kind.startswith("start"):
-                rows.setdefault((unit.spelled, True), set()).add((number, 3 if unit.kind == "start1" else 60))
+                room = MAX_ENDING if unit.kind == "start1" else 60
+                rows.setdefault((unit.spelled, True), set()).add((number, room, *beside))
             elif unit.kind == "verb" and wanted and alone:
                 for stem, kind in lexicon.stem_spellings(unit.spelled, "verb"):
-                    key = (kind, wanted - sequence.features)
-                    if key not in forms:
-                        forms[key] = [e for e, f in lexicon.endings[kind].items() if f & wanted]
-                    for ending in forms[key]:
-                        rows.setdefault((stem + ending, False), set()).add((number, 60))
+                    if (kind, wanted) not in forms:
+                        forms[kind, wanted] = [e for e, f in lexicon.endings[kind].items() if f & wanted]
+                    for ending in forms[kind, wanted]:
+                        rows.setdefault((stem + ending, False), set()).add((number, 60, *beside))
             else:
                 for stem, _ in lexicon.stem_spellings(unit.spelled, unit.kind):
-                    rows.setdefault((stem, True), set()).add((number, 60))
+                    rows.setdefault((stem, True), set()).add((number, 60, *beside))
     return _table(rows)
 
 
-def _table(rows: dict[tuple[str, bool], set[tuple[int, int]]]):  # type: ignore[no-untyped-def]
+_Row = tuple[int, int, int, int, int]
+"""Class; letters that may follow a beginning; side of the word beside (0 none, 1 after, 2 before), its hash, its bytes (0: whole)."""
+
+
+def _key_of(units: list[Unit], gaps: tuple[bool, ...], lexicon: Lexicon) -> tuple[Unit, tuple[int, int, int]]:
+    """Return the word by which a phrase is looked for, and the word that must stand beside it (side, hash, bytes)."""
+    best = max(range(len(units)), key=lambda i: len(units[i].spelled))
+    pairs = [(i, i + 1) for i in range(len(units) - 1) if not gaps[i + 1]]
+    if not pairs:
+        return units[best], (0, 0, 0)
+    first, second = max(pairs, key=lambda p: (best in p, len(units[p[0]].spelled) + len(units[p[1]].spelled)))
+    key, other, side = first, second, 1
+    if len(units[second].spelled) > len(units[first].spelled):
+        key, other, side = second, first, 2
+    spelled, is_whole = units[other].spelled, units[other].kind == "exact"
+    if units[other].kind in ("verb", "noun"):  # the last letter of a stem may change before an ending
+        spelled = spelled[:-1]
+    if not spelled:
+        return units[key], (0, 0, 0)
+    return units[key], (side, _hash(spelled), 0 if is_whole else len(spelled.encode()))
+
+
+def _hash(word: str) -> int:
+    out = np.empty(1, np.uint64)
+    _hash_words(*utf8_buffers(pa.array([word])), out)
+    return int(out[0])
+
+
+def _table(rows: dict[tuple[str, bool], set[_Row]]):  # type: ignore[no-untyped-def]
     words = pa.array([word for word, _ in rows], pa.string())
     hashes = np.empty(len(rows), np.uint64)
     _hash_words(*utf8_buffers(words), hashes)
     is_prefix = np.array([prefix for _, prefix in rows], np.bool_)
     if len(rows):
         hashes[is_prefix] ^= _PREFIX
-    sets: dict[frozenset[tuple[int, int]], int] = {}
-    merged: dict[int, set[tuple[int, int]]] = {}
+    sets: dict[frozenset[_Row], int] = {}
+    merged: dict[int, set[_Row]] = {}
     for h, row in zip(hashes.tolist(), rows.values(), strict=True):
         merged.setdefault(h or 1, set()).update(row)
     size = 1 << max(4, (2 * len(merged)).bit_length())
@@ -290,9 +356,13 @@ def _table(rows: dict[tuple[str, bool], set[tuple[int, int]]]):  # type: ignore[
     _insert(np.array(list(merged), np.uint64), numbers, keys, values, bloom, shift, bloom_shift)
     order = [sorted(row) for row in sets]
     starts = np.cumsum([0, *(len(row) for row in order)])
-    bits = np.array([bit for row in order for bit, _ in row], np.int64)
-    rooms = np.array([room for row in order for _, room in row], np.int64)
-    return (starts, bits, rooms), (keys, values, bloom, shift, bloom_shift), len(merged)
+    flat = np.array([one for row in order for one in row], np.uint64).reshape(-1, 5)
+    bits, rooms, sides, n_bytes = (flat[:, k].astype(np.int64) for k in (0, 1, 2, 4))
+    return (
+        (starts, bits, rooms, sides, flat[:, 3].copy(), n_bytes),
+        (keys, values, bloom, shift, bloom_shift),
+        len(merged),
+    )
 
 
 @nb.njit(nogil=True, cache=True)
