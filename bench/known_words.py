@@ -86,8 +86,8 @@ def main(kk_dic: str, ru_dic: str, ru_aff: str, en_list: str) -> None:
     en = {w.strip().lower().replace("'", "") for w in Path(en_list).read_text(encoding="utf-8").splitlines()}
     en = {w for w in en if w.isascii() and w.isalpha() and len(w) > 1}
     filters = {
-        "kk": build_filter(kk, 13),
-        "kk_verbs": build_filter(kk_verbs, 12),
+        "kk": build_filter(kk, 18),
+        "kk_verbs": build_filter(kk_verbs, 20),
         "ru": build_filter({russian_stem(w) for w in ru if len(w) >= 5}, 13),
         "ru_short": build_filter({w for w in ru if len(w) < 5}, 12),
         "en": build_filter({english_stem(w) for w in en if len(w) >= 5}, 13),
@@ -96,7 +96,7 @@ def main(kk_dic: str, ru_dic: str, ru_aff: str, en_list: str) -> None:
     out = Path(__file__).parents[1] / "src/bastau/read/known_words.npz"
     np.savez_compressed(out, **filters, trigrams=trigrams(kk))
     forms = {w for w in kk - kk_verbs if _is_form(w)}  # asks the filters just written
-    filters["kk"] = build_filter(kk - forms, 13)
+    filters["kk"] = build_filter(kk - forms, 18)
     np.savez_compressed(out, **filters, trigrams=trigrams(kk))
     print(len(forms), "forms left out")
     print(len(kk), len(kk_verbs), len(ru), len(en), {k: len(v) for k, v in filters.items()}, out.stat().st_size)

@@ -265,9 +265,9 @@ def _first_script(letters: list[str], context: _Context) -> str:
 
 
 def _is_cut(text: str, pieces: list[str]) -> bool:
-    """Say whether a sign that no writing puts into words cuts a short piece off ``text``."""
+    """Say whether a sign that no writing puts into words ends ``text`` or cuts a short piece off it."""
     strong = any(not c.isalnum() and c not in _WEAK_SIGNS for c in text)
-    return strong and len(pieces) > 1 and min(map(len, pieces)) < 4
+    return text[-1:] == "@" or (strong and len(pieces) > 1 and min(map(len, pieces)) < 4)
 
 
 def _accept(text: str, pieces: list[str], made: str, context: _Context) -> bool:

@@ -190,7 +190,7 @@ def _scan_row(data, start, end, classes, lower):  # type: ignore[no-untyped-def]
                 # a dot inside a Cyrillic word: уб.ей, but neither т.е. nor дома.Потом
                 if long_piece and run_cyrillic and i < end and data[i] >= 0xD0 and lower_at(data, i, end, lower):
                     sign_before = DOT
-            elif had_piece and not sign_before:
+            elif (had_piece or (run_letters and digits_now)) and not sign_before:
                 is_name = cp == 95 and (in_tag or not run_cyrillic)  # foo_bar, #слово_слово
                 sign_before = 0 if is_name else SIGN
                 if cp == 36:  # "$" may also end a word as a letter
