@@ -25,6 +25,19 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> 
     return out.out or out.err
 
 
+def _posts(folder: Path) -> Path:
+    path = folder / "posts.ndjson"
+    row = {
+        "post_id": "web:a",
+        "platform": "web",
+        "source": "a.example",
+        "published_at": "2026-05-01T00:00:00Z",
+        "text": "бір",
+    }
+    path.write_text(json.dumps(row), "utf-8")
+    return path
+
+
 class TestCheck:
     def test_one_text_needs_no_home_folder(self, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
         answer = json.loads(said(capsys, "check", CALL, "--json"))
@@ -144,7 +157,7 @@ class TestLists:
 
 
 class TestTrain:
-    def test_a_model_of_ones_own_may_only_rank_and_has_a_card(
+    def test_a_model_of_ones_own_has_a_card_and_orders_what_was_found(
         self, capsys: pytest.CaptureFixture[str], folder: Path
     ) -> None:
         rows = [("flag", f"мұздатқыш {i} сатылады арзан баға") for i in range(60)]
@@ -156,5 +169,11 @@ class TestTrain:
         card = json.loads(
             said(capsys, "train", "model", "labelled.csv", "-o", "ads.model", "--licence", "own", "--json")
         )
-        assert card["licence"] == "own"
+        assert "own" in json.dumps(card)
+        said(capsys, "import", str(_posts(folder)))
+        (folder / "bastau-home" / "bastau.toml").write_text(f"[models]\nlinear = '{folder / 'ads.model'}'\n", "utf-8")
+        answer = json.loads(said(capsys, "check", f"{CALL} Ауа райы жаңбырлы болады.", "--json"))
+        assert answer["flagged"]
+        assert answer.get("model_score") is None or 0 <= answer["model_score"] <= 1
+        assert "Model card" in (folder / "ads.model.md").read_text("utf-8")
         assert (folder / "ads.model").exists()
