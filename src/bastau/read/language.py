@@ -12,10 +12,10 @@ from bastau.read.language_model import (
     MAX_WORD,
     UNDETERMINED,
     LanguageModel,
-    add_weights,
     language_model,
     posteriors,
     read_word,
+    sum_weights,
     word_columns,
 )
 from bastau.read.language_scripts import ONE_LANGUAGE, SCRIPTS, han_forms, script_table
@@ -90,8 +90,7 @@ def _score_text(data, start, end, letters, script, script_of, arrays, scratch, t
             if used == 0:
                 break
             m = word_columns(codes, used, shift, columns)
-            one[:width] = 0
-            add_weights(columns, m, first, width, weights, one)
+            sum_weights(columns, m, first, width, weights, one)
             best = 0
             for c in range(width):
                 total[c] += one[c]
@@ -122,8 +121,8 @@ def _detect_rows(offsets, data, script_of, han, arrays):  # type: ignore[no-unty
     scripts = np.zeros((n_rows, 2), np.int64)
     may_mix = np.zeros(n_rows, np.bool_)
     counts = np.zeros(len(widths), np.int64)
-    most = max(widths.max(), 1)
-    total, tally, one = np.zeros(most, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int16)
+    most = (max(widths.max(), 1) + 7) // 8 * 8
+    total, tally, one = np.zeros(most, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int32)
     posterior = np.zeros(most, np.float32)
     scratch = (np.empty(MAX_WORD + 2, np.uint64), np.empty(MAX_WORD * 8, np.uint32), one)
     for i in range(n_rows):

@@ -3,7 +3,7 @@
 import json
 import zipfile
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +17,7 @@ from bastau.ngrams import letter_ngrams, word_column, word_hash
 from bastau.read.language_scripts import SCRIPTS
 from bastau.utf8 import char_at
 
-FORMAT = 1
+FORMAT = 2
 LOW, HIGH = 1, 5
 """Letters of an n-gram, the space at a word's ends counted."""
 MAX_WORD = 48
@@ -36,10 +36,10 @@ class LanguageModel:
 
     Attributes:
         languages: by number in SCRIPTS, the classes told apart in that script, the last of them `und`; or none.
-        starts: int64 (scripts,), where the weights of a script begin.
-        widths: int64 (scripts,), classes of a script.
+        starts: int64 (scripts,), where the rows of a script begin, in rows of eight weights.
+        widths: int64 (scripts,), classes of a script; its rows are padded to a multiple of eight.
         shifts: uint64 (scripts,), 64 minus the bits of its columns.
-        weights: int8, ``weights[start + column * width + class]``.
+        weights: int8 (rows of eight, 8); a column of a script has ``(width + 7) // 8`` rows in a row.
         scales: float32 (scripts,).
         biases: float32 (scripts, most classes).
         sharpness: float32 (scripts, 2).
@@ -55,8 +55,13 @@ class LanguageModel:
     sharpness: np.ndarray
 
     def arrays(self) -> tuple[np.ndarray, ...]:
-        """Return what the kernels take."""
-        return self.starts, self.widths, self.shifts, self.weights, self.scales, self.biases, self.sharpness
+        """Return what the kernels take; the weights as eight unsigned bytes in a word, each 128 too high."""
+        return self.starts, self.widths, self.shifts, self.packed, self.scales, self.biases, self.sharpness
+
+    @cached_property
+    def packed(self) -> np.ndarray:
+        """Return the weights for :func:`sum_weights`: uint64 (rows of eight,)."""
+        return np.ascontiguousarray(self.weights.view(np.uint8) ^ np.uint8(_OFFSET)).view("<u8").ravel()
 
 
 @nb.njit(nogil=True, cache=True)
@@ -93,40 +98,46 @@ def word_columns(codes, used, shift, columns):  # type: ignore[no-untyped-def]
     return n + 1
 
 
-@nb.njit(nogil=True, cache=True, boundscheck=False)
-def _add_wide(columns, n, weights, width, total):  # type: ignore[no-untyped-def]
-    """Add four rows at a time: the processor waits for memory once, not four times."""
-    k = 0
-    while k + 4 <= n:
-        a = np.int64(columns[k]) * width
-        b = np.int64(columns[k + 1]) * width
-        c = np.int64(columns[k + 2]) * width
-        d = np.int64(columns[k + 3]) * width
-        for j in range(width):
-            total[j] += (
-                np.int16(weights[a + j])
-                + np.int16(weights[b + j])
-                + np.int16(weights[c + j])
-                + np.int16(weights[d + j])
-            )
-        k += 4
-    while k < n:
-        a = np.int64(columns[k]) * width
-        for j in range(width):
-            total[j] += np.int16(weights[a + j])
-        k += 1
+_EVEN = np.uint64(0x00FF00FF00FF00FF)
+_BYTE = np.uint64(8)
+_OFFSET = 128
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _unpack(even, odd, n, at, total):  # type: ignore[no-untyped-def]
+    for lane in range(4):
+        shift = np.uint64(16 * lane)
+        total[at + 2 * lane] = np.int32((even >> shift) & np.uint64(0xFFFF)) - _OFFSET * n
+        total[at + 2 * lane + 1] = np.int32((odd >> shift) & np.uint64(0xFFFF)) - _OFFSET * n
 
 
 @nb.njit(nogil=True, cache=True)
-def add_weights(columns, n, start, width, weights, total):  # type: ignore[no-untyped-def]
-    """Add the weights (int8) of ``columns[:n]`` to ``total`` (int16: those of one word fit)."""
-    here = weights[start:]
-    if width == 32:
-        _add_wide(columns, n, here, 32, total)
-    elif width == 16:
-        _add_wide(columns, n, here, 16, total)
-    else:
-        _add_wide(columns, n, here, width, total)
+def sum_weights(columns, n, start, width, packed, total):  # type: ignore[no-untyped-def]
+    """Write to ``total`` (int32, a multiple of 8 long) the sums of the weights of ``columns[:n]``, at most 257.
+
+    Eight classes are added at a time as four 16-bit lanes of two words: numba makes no vector code of narrow integers.
+    """
+    stride = (width + 7) // 8
+    first = 0
+    while first < stride:
+        e0 = o0 = e1 = o1 = np.uint64(0)
+        if first + 1 < stride:
+            for k in range(n):
+                row = start + np.int64(columns[k]) * stride + first
+                x = packed[row]
+                y = packed[row + 1]
+                e0 += x & _EVEN
+                o0 += (x >> _BYTE) & _EVEN
+                e1 += y & _EVEN
+                o1 += (y >> _BYTE) & _EVEN
+            _unpack(e1, o1, n, 8 * first + 8, total)
+        else:
+            for k in range(n):
+                x = packed[start + np.int64(columns[k]) * stride + first]
+                e0 += x & _EVEN
+                o0 += (x >> _BYTE) & _EVEN
+        _unpack(e0, o0, n, 8 * first, total)
+        first += 2
 
 
 @nb.njit(nogil=True, cache=True)
@@ -187,11 +198,12 @@ def load_model(path: Path) -> LanguageModel:
 def _check(path: Path, model: LanguageModel) -> None:
     """Refuse arrays that the kernels, which check nothing, would read beyond."""
     n = len(SCRIPTS)
-    sizes = model.widths * (1 << (64 - np.minimum(model.shifts, np.uint64(64)).astype(np.int64)))
+    sizes = (model.widths + 7) // 8 * (1 << (64 - np.minimum(model.shifts, np.uint64(64)).astype(np.int64)))
     is_whole = (
         len(model.languages) == n
         and all(a.shape == (n,) for a in (model.starts, model.widths, model.shifts, model.scales))
         and model.weights.dtype == np.int8
+        and model.weights.shape[1:] == (8,)
         and model.sharpness.shape == (n, 2)
         and model.biases.shape[0] == n
         and all(

@@ -14,9 +14,9 @@ from bastau.read.language_model import (
     MAX_WORD,
     UNDETERMINED,
     LanguageModel,
-    add_weights,
     posteriors,
     read_word,
+    sum_weights,
     word_columns,
 )
 from bastau.read.language_scripts import ONE_LANGUAGE, SCRIPTS, script_table
@@ -56,8 +56,7 @@ def _read_words(data, start, end, script_of, arrays, language_of, scratch, words
         chances[n, :] = _FLOOR
         if width:
             m = word_columns(codes, used, shifts[script], columns)
-            total[:width] = 0
-            add_weights(columns, m, starts[script], width, weights, total)
+            sum_weights(columns, m, starts[script], width, weights, total)
             posteriors(total, m, script, arrays, posterior)
             for c in range(width):
                 if language_of[script, c] >= 0:
@@ -131,9 +130,9 @@ def _span_rows(offsets, data, rows, script_of, arrays, language_of, n_languages)
     words = np.empty((_MAX_WORDS, 3), np.int32)
     chances = np.empty((_MAX_WORDS, n_languages), np.float32)
     path = np.empty(_MAX_WORDS, np.int64)
-    most = max(arrays[1].max(), 1)
+    most = (max(arrays[1].max(), 1) + 7) // 8 * 8
     scratch = (
-        np.empty(MAX_WORD + 2, np.uint64), np.empty(MAX_WORD * 8, np.uint32), np.zeros(most, np.int16),
+        np.empty(MAX_WORD + 2, np.uint64), np.empty(MAX_WORD * 8, np.uint32), np.zeros(most, np.int32),
         np.zeros(most, np.float32),
     )  # fmt: skip
     for r in range(len(rows)):

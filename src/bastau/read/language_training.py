@@ -29,9 +29,9 @@ from bastau.read.language_model import (
     MAX_WORD,
     UNDETERMINED,
     LanguageModel,
-    add_weights,
     read_word,
     save_model,
+    sum_weights,
     word_columns,
 )
 from bastau.read.language_scripts import SCRIPTS, script_table
@@ -58,13 +58,13 @@ class TrainingPlan:
         drop_words: share of whole words whose own column is left out, so that their n-grams learn too.
         most_tail: most rows of one word taken from a pool.
         held_out: of so many rows of running text, one is kept for the figures.
-        alike: classes that are drawn more often than others, and how often.
+        drawn_more: classes that are drawn more often than others, or less, and how often.
     """
 
     seed: int = 20
-    n_texts: int = 3_000_000
-    bits: tuple[tuple[int, int], ...] = ((24, 16), (12, 17), (5, 16), (0, 14))
-    rate: float = 0.5
+    n_texts: int = 4_000_000
+    bits: tuple[tuple[int, int], ...] = ((5, 16), (0, 14))
+    rate: float = 1.5
     flatten: float = 0.8
     drop_words: float = 0.5
     most_tail: int = 150_000
@@ -251,10 +251,11 @@ def quantised(parts: dict[str, tuple[tuple[str, ...], np.ndarray, np.ndarray]]) 
         s, width = SCRIPTS.index(script), len(classes)
         centred = weights - weights.mean(axis=1, keepdims=True)
         scale = max(float(np.quantile(np.abs(centred), 0.9995)) / 127, 1e-9)
-        rounded.append(np.clip(np.rint(centred / scale), -127, 127).astype(np.int8).ravel())
+        whole = np.clip(np.rint(centred / scale), -127, 127).astype(np.int8)
+        rounded.append(np.pad(whole, ((0, 0), (0, -width % 8))).reshape(-1, 8))
         starts[s], widths[s], shifts[s] = at, width, 64 - int(np.log2(len(weights)))
         scales[s], biases[s, :width] = scale, bias
-        at += rounded[-1].size
+        at += len(rounded[-1])
     languages = tuple(parts[script][0] if script in parts else () for script in SCRIPTS)
     return LanguageModel(
         languages, starts, widths, shifts, np.concatenate(rounded), scales, biases, np.zeros((n, 2), np.float32)
@@ -287,7 +288,7 @@ def _sums(offsets, data, script, script_of, arrays, sums, sizes):  # type: ignor
     starts, widths, shifts, weights, _, _, _ = arrays
     codes = np.empty(MAX_WORD + 2, np.uint64)
     columns = np.empty(MAX_WORD * 8, np.uint32)
-    total = np.zeros(widths[script], np.int16)
+    total = np.zeros((widths[script] + 7) // 8 * 8, np.int32)
     for i in range(len(offsets) - 1):
         at, end = offsets[i], offsets[i + 1]
         while True:
@@ -295,9 +296,8 @@ def _sums(offsets, data, script, script_of, arrays, sums, sizes):  # type: ignor
             if used == 0:
                 break
             m = word_columns(codes, used, shifts[script], columns)
-            total[:] = 0
-            add_weights(columns, m, starts[script], widths[script], weights, total)
-            sums[i, :] += total
+            sum_weights(columns, m, starts[script], widths[script], weights, total)
+            sums[i, :] += total[: widths[script]]
             sizes[i] += m
 
 
