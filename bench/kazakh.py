@@ -52,7 +52,7 @@ def load(shared: Path, name: str) -> list[str]:
 
 
 def trips(shared: Path) -> Iterator[str]:
-    for name in ("kaznerd", "treebank"):
+    for name in ("treebank", "kaznerd"):
         if name == "kaznerd":
             words = Counter(w.lower() for text in load(shared, "kaznerd") for w in WORD.findall(text))
         else:

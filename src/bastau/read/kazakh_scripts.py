@@ -55,6 +55,8 @@ _RUSSIAN = {
     "ia": "я ия", "yu": "ю", "ju": "ю", "iu": "ю", "yo": "е", "jo": "е", "ye": "е", "je": "е", "sch": "щ", "shch": "щ", "iy": "ий",
     "yy": "ый", "'": "ь", "ii": "ий ии",
 }  # fmt: skip
+_RARE = 1.0
+"""Cost of э where it is written as е is: of unknown words, nearly all have е."""
 _MUTE = 1.2
 """Cost of a letter that the other alphabet does not write (ь, ъ)."""
 
@@ -96,6 +98,9 @@ def _readings(alphabet: str) -> dict[str, tuple[tuple[str, float], ...]]:
             if written not in found and len(written) == 1 and written != "'":
                 found[written] |= {c[:1].replace("-", ""): 2.0 for c in letters.split()}
         found["'"].setdefault("", 8.0)
+    for letters in found.values():
+        if {"е", "э"} <= letters.keys():
+            letters["э"] = _RARE
     return {written: tuple(letters.items()) for written, letters in found.items()}
 
 
