@@ -54,7 +54,7 @@ def main() -> None:
     live = [rule for rule in use.pack.rules if rule.is_live]
     chosen = texts.take(pa.array(rows)).to_pylist()
     _, slow_us = timed(lambda: [use.read(None, text).matches(live) for text in chosen], len(rows))
-    masked = needs_unmasking(texts) & use.screen.run(posts.column("folded"), slack=1)
+    masked = use.screen.run_disguised(posts.column("folded"), needs_unmasking(texts))
     out, stage_us = timed(lambda: MatchRules().run(posts), n)
     found = out.column("suggestions").to_pylist()
     print(f"{n} posts: fast look {fast_us:.2f} us a post; {len(rows) / n:.2%} go on, {slow_us:.0f} us each; "

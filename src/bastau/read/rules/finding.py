@@ -44,7 +44,7 @@ class Finder:
         plain = self.screen.run(folded)
         masked = needs_unmasking(texts) | needs_unmasking(titles)
         # A disguised word is looked for where all but one of the words of a frame are in plain sight.
-        masked &= self.screen.run(folded, slack=1)
+        masked = self.screen.run_disguised(folded, masked)
         if foreign is not None:
             masked |= foreign
         rows = np.flatnonzero(plain | masked)

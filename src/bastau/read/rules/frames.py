@@ -164,10 +164,16 @@ class Reading:
     def matches(self, rules: list[Rule]) -> list[Match]:
         """Return at most one match a rule: an open one if there is any, else the one held back first."""
         found = []
+        present = self.present
         for rule in rules:
             best: Match | None = None
             for frame in rule.frames:
-                if not all(slot.optional or slot.mask & self.present for slot in frame.slots):
+                lacking = False
+                for mask in frame.needed:
+                    if not mask & present:
+                        lacking = True
+                        break
+                if lacking:
                     continue
                 for match in self._of_frame(rule, frame):
                     if best is None or (best.gates and not match.gates):

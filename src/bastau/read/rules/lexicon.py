@@ -103,7 +103,9 @@ class Unit:
 
 
 @dataclass
-class _Sequence:
+class Sequence:
+    """A word or phrase with its meaning."""
+
     units: tuple[int, ...]
     gaps: tuple[bool, ...]
     features: Features
@@ -126,8 +128,12 @@ class Lexicon:
     exact: dict[str, list[int]] = field(default_factory=dict)
     starts: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     stems: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
-    sequences: list[_Sequence] = field(default_factory=list)
-    by_first: dict[int, list[_Sequence]] = field(default_factory=dict)
+    sequences: list[Sequence] = field(default_factory=list)
+    singles: dict[int, list[Sequence]] = field(default_factory=dict)
+    by_pair: dict[tuple[int, int], list[Sequence]] = field(default_factory=dict)
+    """Phrases by their first two words where no gap stands between."""
+    by_first: dict[int, list[Sequence]] = field(default_factory=dict)
+    """Phrases with a gap after the first word."""
     units: list[Unit] = field(default_factory=list)
     _unit_of: dict[tuple[str, str], int] = field(default_factory=dict)
     _seen: dict[str, list[tuple[int, Features]]] = field(default_factory=dict)
@@ -161,11 +167,16 @@ class Lexicon:
             units.append(self._unit(word.replace("qstarq", ""), kind))
             gaps.append(gap)
             gap = False
-        sequence = _Sequence(
+        sequence = Sequence(
             tuple(units), tuple(gaps), features, self.bits[entry.concept], entry.language, entry.concept
         )
         self.sequences.append(sequence)
-        self.by_first.setdefault(units[0], []).append(sequence)
+        if len(units) == 1:
+            self.singles.setdefault(units[0], []).append(sequence)
+        elif gaps[1]:
+            self.by_first.setdefault(units[0], []).append(sequence)
+        else:
+            self.by_pair.setdefault((units[0], units[1]), []).append(sequence)
 
     def _unit(self, word: str, kind: str) -> int:
         if (word, kind) in self._unit_of:
@@ -215,34 +226,31 @@ class Lexicon:
 
     def tag(self, document: Document) -> list[Tag]:
         """Return the tags of a text by place; of two of one concept and start the longer stands alone."""
-        found = [self.look_up(word) for word in document.words]
+        look_up, singles, by_pair, by_first = self.look_up, self.singles, self.by_pair, self.by_first
+        found = [look_up(word) for word in document.words]
+        sentences = document.sentences
+        present = {number for units in found for number, _ in units}
         tags: list[Tag] = []
         for i, units in enumerate(found):
+            if not units:
+                continue
+            after = found[i + 1] if i + 1 < len(found) and sentences[i + 1] == sentences[i] else ()
             for number, features in units:
-                for sequence in self.by_first.get(number, ()):
-                    if len(sequence.units) == 1:
-                        tags.append(
-                            Tag(
-                                sequence.mask,
-                                sequence.features | features,
-                                sequence.language,
-                                i,
-                                i + 1,
-                                sequence.concept,
-                            )
-                        )
-                    else:
-                        words, more = self._follow(sequence, found, document.sentences, i, features)
-                        if words:
-                            gapped = words if any(sequence.gaps) else ()
-                            tags.append(
-                                Tag(sequence.mask, more, sequence.language, i, words[-1] + 1, sequence.concept, gapped)
-                            )
+                for one in singles.get(number, ()):
+                    both = one.features | features if features else one.features
+                    tags.append(Tag(one.mask, both, one.language, i, i + 1, one.concept))
+                phrases = [one for second, _ in after for one in by_pair.get((number, second), ())]
+                phrases += [one for one in by_first.get(number, ()) if one.units[1] in present]
+                for one in phrases:
+                    words, more = self._follow(one, found, sentences, i, features)
+                    if words:
+                        gapped = words if any(one.gaps) else ()
+                        tags.append(Tag(one.mask, more, one.language, i, words[-1] + 1, one.concept, gapped))
         return tags
 
     @staticmethod
     def _follow(
-        sequence: _Sequence, found: list[list[tuple[int, Features]]], sentences: list[int], i: int, features: Features
+        sequence: Sequence, found: list[list[tuple[int, Features]]], sentences: list[int], i: int, features: Features
     ) -> tuple[tuple[int, ...], Features]:
         """Return (its words, features) of a phrase that begins at word ``i``; no words when it does not go on."""
         features = features | sequence.features

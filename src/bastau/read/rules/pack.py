@@ -1,6 +1,7 @@
 """Concepts, words, moods, gates and rules as they are used; made by :mod:`bastau.read.rules.loading`."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from bastau.read.rules.lexicon import Lexicon
 
@@ -77,6 +78,11 @@ class Frame:
     without: int
     """The first slot is the anchor."""
     languages: frozenset[str] = frozenset(("kk", "ru", "en"))
+
+    @cached_property
+    def needed(self) -> tuple[int, ...]:
+        """Return the concepts (bits) of each slot that must be filled."""
+        return tuple(slot.mask for slot in self.slots if not slot.optional)
 
 
 @dataclass(frozen=True)

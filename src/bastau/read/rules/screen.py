@@ -1,23 +1,26 @@
 """A fast look over folded texts: which posts have the words of at least one whole frame close together.
 
 It may let a post through in vain, never the other way round: the slow path decides. What it must find of a rule is a
-*term*: one class of words for each slot, and for a mood that hangs on cue words a class for each cue.
+*term*: a class of words for the anchor, one for each other slot, and one for each cue of a mood; each part within some
+words of the anchor. A post without the anchor of any term, nearly every post, costs its hashes and nothing more.
 """
 
 import itertools
 from dataclasses import dataclass
+from typing import Any
 
 import numba as nb
 import numpy as np
 import pyarrow as pa
 
-from bastau.read.rules.inflect import Features
-from bastau.read.rules.lexicon import MAX_ENDING, MAX_GAP, Lexicon, Unit
+from bastau.read.rules.inflect import DATIVE, Features
+from bastau.read.rules.lexicon import MAX_ENDING, MAX_GAP, Sequence, Unit
 from bastau.read.rules.pack import Cue, Frame, Mood, Pack, Slot
 from bastau.tables import utf8_buffers
 
 _MULTIPLY = np.uint64(0x9E3779B97F4A7C15)
 _PREFIX = np.uint64(0x632BE59BD9B4E019)
+_HITS = 8192
 _PENDING = 32
 """Beginnings that one word may have; more let the post through."""
 
@@ -49,18 +52,6 @@ def _find(key, keys, shift):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _near(term, span, here, last, term_starts, term_bits, slack):  # type: ignore[no-untyped-def]
-    """Tell whether all classes of the term but ``slack`` were seen in the last ``span`` words."""
-    missing = 0
-    for k in range(term_starts[term], term_starts[term + 1]):
-        if here - last[term_bits[k]] > span:
-            missing += 1
-            if missing > slack:
-                return False
-    return True
-
-
-@nb.njit(nogil=True, cache=True)
 def _begins(data, start, end, wanted, n_bytes):  # type: ignore[no-untyped-def]
     """Tell whether the word at ``start`` is the wanted one, or begins with its ``n_bytes`` (0: the whole word)."""
     h = np.uint64(1)
@@ -76,75 +67,138 @@ def _begins(data, start, end, wanted, n_bytes):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _screen_rows(offsets, data, table, classes, terms, slack, out):  # type: ignore[no-untyped-def]
+def _stands_beside(data, start, word_start, word_end, end, reach, wanted, n_bytes):  # type: ignore[no-untyped-def]
+    """Tell whether the wanted word is one of the ``reach`` words after the present one (negative: before it)."""
+    i = word_end
+    for _ in range(reach):
+        if i >= end:
+            return False
+        i += 1  # past the space
+        if _begins(data, i, end, wanted, n_bytes):
+            return True
+        while i < end and data[i] != 32:
+            i += 1
+    i = word_start
+    for _ in range(-reach):
+        if i <= start:
+            return False
+        i -= 1  # the space
+        stop = i
+        while i > start and data[i - 1] != 32:
+            i -= 1
+        if _begins(data, i, stop, wanted, n_bytes):
+            return True
+    return False
+
+
+@nb.njit(nogil=True, cache=True)
+def _collect(data, start, end, table, classes, pending, pending_at, hits, head):  # type: ignore[no-untyped-def]
+    """Write (class, word number, earlier hit of the class) of each hit to ``hits`` and the last of each to ``head``.
+
+    Returns their number, or -1 when they do not fit: then the post goes on unseen.
+    """
     keys, values, bloom, shift, bloom_shift = table
     class_starts, class_bits, room_of, beside, beside_hash, beside_bytes = classes
-    n_bits, term_starts, term_bits, spans, by_bit_starts, by_bit = terms
-    last = np.full(n_bits, -10_000, np.int64)
+    h = np.uint64(1)
+    word = n_chars = n_pending = n_hits = 0
+    word_start = start
+    for i in range(start, end + 1):
+        b = np.uint8(32) if i == end else data[i]
+        is_word_end = b == 32
+        if not is_word_end:
+            h = _step(h, b)
+            n_chars += (b & 0xC0) != 0x80
+            if n_chars < 2 or (i + 1 < end and (data[i + 1] & 0xC0) == 0x80):
+                continue
+        key = h if is_word_end else h ^ _PREFIX
+        probe = key * _MULTIPLY >> bloom_shift
+        if bloom[probe >> np.uint64(3)] >> (probe & np.uint64(7)) & 1:
+            at = _find(key, keys, shift)
+            if at >= 0:
+                if n_pending == len(pending):
+                    return -1
+                pending[n_pending], pending_at[n_pending] = values[at], n_chars
+                n_pending += 1
+        if not is_word_end:
+            continue
+        for p in range(n_pending):
+            value = pending[p]
+            for c in range(class_starts[value], class_starts[value + 1]):
+                if n_chars - pending_at[p] > room_of[c]:
+                    continue
+                bit = class_bits[c]
+                if head[bit] >= 0 and hits[head[bit], 1] == word:
+                    continue
+                if beside[c] and not _stands_beside(
+                    data, start, word_start, i, end, beside[c], beside_hash[c], beside_bytes[c]
+                ):
+                    continue
+                if n_hits == len(hits):
+                    return -1
+                hits[n_hits, 0], hits[n_hits, 1], hits[n_hits, 2] = bit, word, head[bit]
+                head[bit] = n_hits
+                n_hits += 1
+        h = np.uint64(1)
+        word_start = i + 1
+        word += 1
+        n_chars = n_pending = 0
+    return n_hits
+
+
+@nb.njit(nogil=True, cache=True)
+def _whole(term, anchor, hits, head, term_starts, parts):  # type: ignore[no-untyped-def]
+    """Tell whether every part of the term stands where it may around word ``anchor``."""
+    for k in range(term_starts[term], term_starts[term + 1]):
+        hit = head[parts[k, 0]]
+        while hit >= 0 and hits[hit, 1] > anchor + parts[k, 2]:
+            hit = hits[hit, 2]
+        if hit < 0 or hits[hit, 1] < anchor - parts[k, 1]:
+            return False
+    return True
+
+
+@nb.njit(nogil=True, cache=True)
+def _nearly(n_terms, head, anchors, term_starts, parts):  # type: ignore[no-untyped-def]
+    """Tell whether some term has all its parts but one anywhere in the post."""
+    for term in range(n_terms):
+        n = term_starts[term + 1] - term_starts[term]
+        missing = 0 if head[anchors[term]] >= 0 else 1
+        for k in range(term_starts[term], term_starts[term + 1]):
+            missing += head[parts[k, 0]] < 0
+            if missing > 1:
+                break
+        if missing <= 1 and n > 0:
+            return True
+    return False
+
+
+@nb.njit(nogil=True, cache=True)
+def _screen_rows(offsets, data, chosen, table, classes, terms, is_slack, out):  # type: ignore[no-untyped-def]
+    n_bits, anchors, term_starts, parts, by_anchor_starts, by_anchor = terms
+    head = np.full(n_bits, -1, np.int64)
+    hits = np.empty((_HITS, 3), np.int64)
     pending = np.zeros(_PENDING, np.int64)
     pending_at = np.zeros(_PENDING, np.int64)
     for row in range(len(offsets) - 1):
-        last[:] = -10_000
-        start, end = offsets[row], offsets[row + 1]
-        h = np.uint64(1)
-        word = 0
-        word_start = before_start = start
-        n_chars = n_pending = 0
-        passes = False
-        for i in range(start, end + 1):
-            b = np.uint8(32) if i == end else data[i]
-            if b != 32:
-                h = _step(h, b)
-                n_chars += (b & 0xC0) != 0x80
-                if n_chars < 2 or (i + 1 < end and (data[i + 1] & 0xC0) == 0x80):
-                    continue
-                key = h ^ _PREFIX
-                probe = key * _MULTIPLY >> bloom_shift
-                if not bloom[probe >> np.uint64(3)] >> (probe & np.uint64(7)) & 1:
-                    continue
-                at = _find(key, keys, shift)
-                if at >= 0:
-                    if n_pending == _PENDING:
+        if not chosen[row]:
+            continue
+        n_hits = _collect(data, offsets[row], offsets[row + 1], table, classes, pending, pending_at, hits, head)
+        passes = n_hits < 0
+        if is_slack and not passes:
+            passes = _nearly(len(anchors), head, anchors, term_starts, parts)
+        elif not passes:
+            for hit in range(n_hits):
+                bit = hits[hit, 0]
+                for t in range(by_anchor_starts[bit], by_anchor_starts[bit + 1]):
+                    if _whole(by_anchor[t], hits[hit, 1], hits, head, term_starts, parts):
                         passes = True
-                        break
-                    pending[n_pending], pending_at[n_pending] = values[at], n_chars
-                    n_pending += 1
-                continue
-            probe = h * _MULTIPLY >> bloom_shift
-            if bloom[probe >> np.uint64(3)] >> (probe & np.uint64(7)) & 1:
-                at = _find(h, keys, shift)
-                if at >= 0 and n_pending < _PENDING:
-                    pending[n_pending], pending_at[n_pending] = values[at], n_chars
-                    n_pending += 1
-            for p in range(n_pending):
-                value = pending[p]
-                for c in range(class_starts[value], class_starts[value + 1]):
-                    if n_chars - pending_at[p] > room_of[c]:
-                        continue
-                    if beside[c] == 1 and not _begins(data, i + 1, end, beside_hash[c], beside_bytes[c]):
-                        continue
-                    if beside[c] == 2 and not _begins(
-                        data, before_start, word_start - 1, beside_hash[c], beside_bytes[c]
-                    ):
-                        continue
-                    bit = class_bits[c]
-                    if last[bit] == word:
-                        continue
-                    last[bit] = word
-                    for t in range(by_bit_starts[bit], by_bit_starts[bit + 1]):
-                        if _near(by_bit[t], spans[by_bit[t]], word, last, term_starts, term_bits, slack):
-                            passes = True
-                            break
-                    if passes:
                         break
                 if passes:
                     break
-            if passes:
-                break
-            h = np.uint64(1)
-            before_start, word_start = word_start, i + 1
-            word += 1
-            n_chars = n_pending = 0
+        if n_hits < 0:
+            head[:] = -1
+        for hit in range(n_hits):
+            head[hits[hit, 0]] = -1
         out[row] = passes
 
 
@@ -160,9 +214,18 @@ class _Need:
 
 
 @dataclass(frozen=True)
-class _Path:
-    needs: frozenset[_Need]
-    cues: tuple[Cue, ...]
+class _Part:
+    """A class that must stand at most so many words before or after the anchor."""
+
+    need: _Need
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class _Term:
+    anchor: _Need
+    parts: frozenset[_Part]
 
 
 class Screen:
@@ -170,26 +233,31 @@ class Screen:
 
     def __init__(self, pack: Pack) -> None:
         """Compile the rules and words of ``pack``."""
-        terms: dict[frozenset[_Need], int] = {}
         extents = _Extents(pack)
-        for rule in pack.rules:
-            for frame in rule.frames:
-                for needs, span in _terms(frame, pack, extents):
-                    terms[needs] = max(span, terms.get(needs, 0))
-        classes = {need for term in terms for need in term}
-        ordered = sorted(classes, key=lambda n: (n.mask, n.language, sorted(n.features)))
+        terms = list(
+            dict.fromkeys(term for rule in pack.rules for frame in rule.frames for term in _terms(frame, pack, extents))
+        )
+        needs = {term.anchor for term in terms} | {part.need for term in terms for part in term.parts}
+        ordered = sorted(needs, key=lambda n: (n.mask, n.language, sorted(n.features)))
         bit_of = {need: i for i, need in enumerate(ordered)}
-        spans = list(terms.values())
         self.n_classes, self.n_terms = len(ordered), len(terms)
-        self._terms = _pack_terms([[bit_of[need] for need in term] for term in terms], spans, len(ordered))
+        self._terms = _pack_terms(terms, bit_of)
         self._classes, self._table, self.n_keys = _compile_words(pack, ordered)
 
-    def run(self, folded: pa.Array | pa.ChunkedArray, slack: int = 0) -> np.ndarray:
-        """Return bool (n,): whether each folded text may hold a match, were ``slack`` classes of words disguised."""
+    def run(self, folded: pa.Array | pa.ChunkedArray) -> np.ndarray:
+        """Return bool (n,): whether each folded text may hold a match."""
+        return self._run(folded, None)
+
+    def run_disguised(self, folded: pa.Array | pa.ChunkedArray, chosen: np.ndarray) -> np.ndarray:
+        """Return bool (n,): whether each text of the ``chosen`` may hold a match, were one part of it disguised."""
+        return self._run(folded, chosen)
+
+    def _run(self, folded: pa.Array | pa.ChunkedArray, chosen: np.ndarray | None) -> np.ndarray:
         offsets, data = utf8_buffers(folded)
         out = np.zeros(len(offsets) - 1, np.bool_)
+        rows = np.ones(len(out), np.bool_) if chosen is None else chosen
         if self.n_terms:
-            _screen_rows(offsets, data, self._table, self._classes, self._terms, slack, out)
+            _screen_rows(offsets, data, rows, self._table, self._classes, self._terms, chosen is not None, out)
         return out
 
 
@@ -209,124 +277,205 @@ class _Extents:
         return max((extent for known, extent in self._by_mask.items() if known & mask), default=1)
 
 
-def _terms(frame: Frame, pack: Pack, extents: _Extents) -> list[tuple[frozenset[_Need], int]]:
-    """Return the terms of a frame, each with the words it may be spread over."""
+def _terms(frame: Frame, pack: Pack, extents: _Extents) -> list[_Term]:
+    """Return the terms of a frame."""
     slots = [slot for slot in frame.slots if not slot.optional]
-    anchor, others = slots[0], slots[1:]
+    anchor = slots[0]
+    languages = sorted(frame.languages) if len(frame.languages) < 3 else [""]
     out = []
-    for paths in itertools.product(*(_paths(slot, pack, frame if slot is anchor else None) for slot in slots)):
-        needs = frozenset(need for path in paths for need in path.needs)
-        # How far off the anchor each part may begin or end; a phrase is seen by any one of its words. The parts may
-        # stand on both sides of the anchor, so the two farthest add up. Cues hang on the verb of their own slot.
-        reaches = [cue.within + extents.of(cue.mask) - 1 for cue in paths[0].cues]
-        for slot, path in zip(others, paths[1:], strict=True):
-            reach = frame.within + extents.of(slot.mask) - 1
-            reaches.append(reach + max((cue.within + extents.of(cue.mask) for cue in path.cues), default=0))
-        span = sum(sorted(reaches)[-2:]) + extents.of(anchor.mask) - 1
-        out.append((needs, span))
+    for paths in itertools.product(*(_paths(slot, pack, languages if slot is anchor else [""]) for slot in slots)):
+        first, cues = paths[0]
+        # A phrase is seen by any one of its words, so each end moves by its length.
+        slip = extents.of(first.mask) - 1
+        parts = {_cue_part(cue, is_before, extents, slip) for cue, is_before in cues}
+        for slot, (need, more) in zip(slots[1:], paths[1:], strict=True):
+            reach = frame.within + extents.of(slot.mask) - 1 + slip
+            before, after = (0 if one else reach for one in _sides(frame, anchor, slot))
+            parts.add(_Part(need, before + slip, after + slip))
+            parts |= {_cue_part(cue, is_before, extents, slip + reach) for cue, is_before in more}
+        out.append(_Term(first, frozenset(parts)))
     return out
 
 
-def _paths(slot: Slot, pack: Pack, anchor_of: Frame | None) -> list[_Path]:
+def _sides(frame: Frame, anchor: Slot, slot: Slot) -> tuple[bool, bool]:
+    """Return whether the slot cannot stand before, and cannot stand after the anchor."""
+    order = frame.order
+    if anchor.name not in order or slot.name not in order:
+        return False, False
+    comes_first = order.index(slot.name) < order.index(anchor.name)
+    return not comes_first, comes_first
+
+
+def _cue_part(cue: Cue, is_before: bool, extents: _Extents, slip: int) -> _Part:
+    reach = cue.within + extents.of(cue.mask) - 1 + slip
+    return _Part(_Need(cue.mask, "", frozenset()), reach if is_before else slip, slip if is_before else reach)
+
+
+_Path = tuple[_Need, tuple[tuple[Cue, bool], ...]]
+"""The word of a slot, and the cues of its mood with whether each stands before it."""
+
+
+def _paths(slot: Slot, pack: Pack, languages: list[str]) -> list[_Path]:
     """Return the ways in which a slot can be filled."""
-    languages = sorted(anchor_of.languages) if anchor_of and len(anchor_of.languages) < 3 else [""]
     if not slot.moods:
-        return [_Path(frozenset({_Need(slot.mask, language, slot.features)}), ()) for language in languages]
+        return [(_Need(slot.mask, language, slot.features), ()) for language in languages]
     paths = set()
     for language, moods in pack.moods.items():
         if languages != [""] and language not in languages:
             continue
-        for mood in moods:
-            if mood.mood in slot.moods:
-                paths.add(_mood_path(slot, language, mood))
-    return sorted(paths, key=repr)
+        paths |= {_mood_path(slot, language, mood) for mood in moods if mood.mood in slot.moods}
+    return sorted((path for path in paths if path[0].mask), key=repr)
 
 
 def _mood_path(slot: Slot, language: str, mood: Mood) -> _Path:
-    cues = (*mood.before, *mood.after)
-    features = mood.features & slot.features if slot.features else mood.features
-    verb = _Need(slot.mask & mood.of if mood.of else slot.mask, language, features)
-    return _Path(frozenset({verb} | {_Need(cue.mask, "", frozenset()) for cue in cues}), cues)
+    cues = (*((cue, True) for cue in mood.before), *((cue, False) for cue in mood.after))
+    # A slot's own features are left out: a form may have the one feature for the mood and another for the slot.
+    # `of` is left out too where it names wider concepts than the slot: any bit of both will do.
+    return _Need(slot.mask, language, mood.features), cues
 
 
-def _pack_terms(terms: list[list[int]], spans: list[int], n_bits: int):  # type: ignore[no-untyped-def]
-    starts = np.cumsum([0, *(len(term) for term in terms)])
-    bits = np.array([bit for term in terms for bit in term], np.int64)
-    by_bit: list[list[int]] = [[] for _ in range(n_bits)]
-    for number, term in enumerate(terms):
-        for bit in term:
-            by_bit[bit].append(number)
-    by_bit_starts = np.cumsum([0, *(len(numbers) for numbers in by_bit)])
-    flat = np.array([number for numbers in by_bit for number in numbers], np.int64)
-    return n_bits, starts, bits, np.array(spans, np.int64), by_bit_starts, flat
+def _pack_terms(terms: list[_Term], bit_of: dict[_Need, int]):  # type: ignore[no-untyped-def]
+    starts = np.cumsum([0, *(len(term.parts) for term in terms)])
+    parts = [(bit_of[part.need], part.before, part.after) for term in terms for part in term.parts]
+    anchors = np.array([bit_of[term.anchor] for term in terms], np.int64)
+    by_anchor: list[list[int]] = [[] for _ in bit_of]
+    for number, anchor in enumerate(anchors.tolist()):
+        by_anchor[anchor].append(number)
+    by_starts = np.cumsum([0, *(len(numbers) for numbers in by_anchor)])
+    flat = np.array([number for numbers in by_anchor for number in numbers], np.int64)
+    return len(bit_of), anchors, starts, np.array(parts, np.int64).reshape(-1, 3), by_starts, flat
+
+
+_Row = tuple[int, int, int, int, int]
+"""Class; letters that may follow a beginning; words within which another must follow (negative: precede; 0: none), its
+hash, its bytes (0: the whole word)."""
+
+
+class _Words:
+    """Collects the hash of every word and beginning, with the classes that it fills."""
+
+    def __init__(self, pack: Pack, needs: list[_Need]) -> None:
+        self.lexicon, self.needs = pack.lexicon, needs
+        self.sets: dict[frozenset[_Row], int] = {}
+        self.spelled: list[tuple[str, bool, int]] = []
+        self.hashes: list[np.ndarray] = []
+        self.values: list[np.ndarray] = []
+        self._classes: dict[tuple[int, str], list[tuple[int, Features]]] = {}
+        self._endings: dict[tuple[int, str, Features, str], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+
+    def classes(self, mask: int, language: str) -> list[tuple[int, Features]]:
+        """Return (class, features that it asks for) of the classes that a word of these concepts may fill."""
+        if (mask, language) not in self._classes:
+            self._classes[mask, language] = [
+                (i, need.features)
+                for i, need in enumerate(self.needs)
+                if need.mask & mask and need.language in ("", language)
+            ]
+        return self._classes[mask, language]
+
+    def value(self, rows: frozenset[_Row]) -> int:
+        """Return the number of a set of rows."""
+        return self.sets.setdefault(rows, len(self.sets))
+
+    def add(self, sequence: Sequence, mask: int) -> None:
+        """Add a word or phrase."""
+        classes = self.classes(mask, sequence.language)
+        if not classes:
+            return
+        units = [self.lexicon.units[number] for number in sequence.units]
+        unit, beside = _key_of(units, sequence.gaps)
+        if unit.kind == "verb" and len(units) == 1:
+            for stem, kind in self.lexicon.stem_spellings(unit.spelled, "verb"):
+                self._add_forms(stem, kind, mask, sequence)
+            return
+        features = sequence.features | (DATIVE if any(u.kind == "start1" for u in units) else frozenset())
+        takes_endings = any(u.kind in ("verb", "noun") for u in units)  # which may give any feature
+        room = MAX_ENDING if unit.kind == "start1" else 60
+        rows = frozenset(
+            (number, room, *beside) for number, wanted in classes if not wanted or takes_endings or wanted & features
+        )
+        if not rows:
+            return
+        if unit.kind in ("verb", "noun"):
+            for stem, _ in self.lexicon.stem_spellings(unit.spelled, unit.kind):
+                self.spelled.append((stem, True, self.value(rows)))
+        else:
+            self.spelled.append((unit.spelled, unit.kind != "exact", self.value(rows)))
+
+    def _add_forms(self, stem: str, kind: str, mask: int, sequence: Sequence) -> None:
+        """Add the forms of a Kazakh verb that have a feature somebody asks for."""
+        key = (mask, sequence.language, sequence.features, kind)
+        if key not in self._endings:
+            chosen = []
+            for ending, features in self.lexicon.endings[kind].items():
+                both = features | sequence.features
+                rows = frozenset(
+                    (number, 60, 0, 0, 0)
+                    for number, wanted in self.classes(mask, sequence.language)
+                    if not wanted or wanted & both
+                )
+                if rows:
+                    chosen.append((ending, self.value(rows)))
+            offsets, data = utf8_buffers(pa.array([ending for ending, _ in chosen], pa.string()))
+            self._endings[key] = offsets, data, np.array([value for _, value in chosen], np.int64)
+        offsets, data, values = self._endings[key]
+        if len(values):
+            out = np.empty(len(values), np.uint64)
+            _hash_endings(np.uint64(_hash(stem)), offsets, data, out)
+            self.hashes.append(out)
+            self.values.append(values)
+
+    def table(self) -> Any:
+        """Return (classes, hash table, number of keys)."""
+        words = pa.array([word for word, _, _ in self.spelled], pa.string())
+        hashes = np.empty(len(words), np.uint64)
+        _hash_words(*utf8_buffers(words), hashes)
+        hashes[np.array([prefix for _, prefix, _ in self.spelled], np.bool_)] ^= _PREFIX
+        values = np.array([value for _, _, value in self.spelled], np.int64)
+        all_hashes = np.concatenate([hashes, *self.hashes])
+        all_values = np.concatenate([values, *self.values])
+        all_hashes[all_hashes == 0] = 1
+        pairs = np.unique(np.stack([all_hashes, all_values.astype(np.uint64)], axis=1), axis=0)
+        keys, first, counts = np.unique(pairs[:, 0], return_index=True, return_counts=True)
+        numbers = pairs[first, 1].astype(np.int64)
+        by_number = list(self.sets)
+        for at in np.flatnonzero(counts > 1).tolist():  # one spelling of several words
+            union: frozenset[_Row] = frozenset()
+            for value in pairs[first[at] : first[at] + counts[at], 1].tolist():
+                union |= by_number[value]
+            numbers[at] = self.value(union)
+        order = [sorted(rows) for rows in self.sets]
+        starts = np.cumsum([0, *(len(rows) for rows in order)])
+        flat = [one for rows in order for one in rows]
+        bits, rooms, reaches, n_bytes = (np.array([one[k] for one in flat], np.int64) for k in (0, 1, 2, 4))
+        beside = np.array([one[3] for one in flat], np.uint64)
+        return (starts, bits, rooms, reaches, beside, n_bytes), _open_table(keys, numbers), len(keys)
 
 
 def _compile_words(pack: Pack, needs: list[_Need]):  # type: ignore[no-untyped-def]
     """Return (classes, hash table, number of keys) of every word that fills some class."""
-    lexicon = pack.lexicon
-    rows: dict[tuple[str, bool], set[_Row]] = {}  # (spelling, is a beginning)
-    ways: dict[tuple[int, str], list[tuple[int, Features]]] = {}
-
-    def classes_of(mask: int, language: str) -> list[tuple[int, Features]]:
-        if (mask, language) not in ways:
-            ways[mask, language] = [
-                (i, need.features)
-                for i, need in enumerate(needs)
-                if need.mask & mask and need.language in ("", language)
-            ]
-        return ways[mask, language]
-
-    forms: dict[tuple[str, Features], list[str]] = {}
-    for sequence in lexicon.sequences:
+    words = _Words(pack, needs)
+    for sequence in pack.lexicon.sequences:
         # an ambiguous name may turn out to be one
         named = pack.organisation_mask if sequence.mask & pack.ambiguous_bit else 0
-        classes = classes_of(sequence.mask | named, sequence.language)
-        if not classes:
-            continue
-        units = [lexicon.units[number] for number in sequence.units]
-        unit, beside = _key_of(units, sequence.gaps, lexicon)
-        alone = len(units) == 1
-        inflected = any(u.kind != "exact" for u in units)  # then the ending may give the feature
-        for number, wanted in classes:
-            if wanted and not inflected and not wanted & sequence.features:
-                continue
-            if unit.kind == "exact":
-                rows.setdefault((unit.spelled, False), set()).add((number, 60, *beside))
-            elif unit.kind.startswith("start"):
-                room = MAX_ENDING if unit.kind == "start1" else 60
-                rows.setdefault((unit.spelled, True), set()).add((number, room, *beside))
-            elif unit.kind == "verb" and wanted and alone:
-                for stem, kind in lexicon.stem_spellings(unit.spelled, "verb"):
-                    if (kind, wanted) not in forms:
-                        forms[kind, wanted] = [e for e, f in lexicon.endings[kind].items() if f & wanted]
-                    for ending in forms[kind, wanted]:
-                        rows.setdefault((stem + ending, False), set()).add((number, 60, *beside))
-            else:
-                for stem, _ in lexicon.stem_spellings(unit.spelled, unit.kind):
-                    rows.setdefault((stem, True), set()).add((number, 60, *beside))
-    return _table(rows)
+        words.add(sequence, sequence.mask | named)
+    return words.table()
 
 
-_Row = tuple[int, int, int, int, int]
-"""Class; letters that may follow a beginning; side of the word beside (0 none, 1 after, 2 before), its hash, its bytes (0: whole)."""
-
-
-def _key_of(units: list[Unit], gaps: tuple[bool, ...], lexicon: Lexicon) -> tuple[Unit, tuple[int, int, int]]:
-    """Return the word by which a phrase is looked for, and the word that must stand beside it (side, hash, bytes)."""
-    best = max(range(len(units)), key=lambda i: len(units[i].spelled))
-    pairs = [(i, i + 1) for i in range(len(units) - 1) if not gaps[i + 1]]
-    if not pairs:
-        return units[best], (0, 0, 0)
-    first, second = max(pairs, key=lambda p: (best in p, len(units[p[0]].spelled) + len(units[p[1]].spelled)))
-    key, other, side = first, second, 1
-    if len(units[second].spelled) > len(units[first].spelled):
-        key, other, side = second, first, 2
-    spelled, is_whole = units[other].spelled, units[other].kind == "exact"
-    if units[other].kind in ("verb", "noun"):  # the last letter of a stem may change before an ending
+def _key_of(units: list[Unit], gaps: tuple[bool, ...]) -> tuple[Unit, tuple[int, int, int]]:
+    """Return the word by which a phrase is looked for, and the word that must stand beside it (reach, hash, bytes)."""
+    if len(units) == 1:
+        return units[0], (0, 0, 0)
+    first = max(range(len(units) - 1), key=lambda i: len(units[i].spelled) + len(units[i + 1].spelled))
+    key, other, reach = units[first], units[first + 1], 1 + MAX_GAP * gaps[first + 1]
+    if len(other.spelled) > len(key.spelled):
+        key, other, reach = other, key, -reach
+    spelled = other.spelled
+    if other.kind in ("verb", "noun"):  # the last letter of a stem may change before an ending
         spelled = spelled[:-1]
     if not spelled:
-        return units[key], (0, 0, 0)
-    return units[key], (side, _hash(spelled), 0 if is_whole else len(spelled.encode()))
+        return key, (0, 0, 0)
+    return key, (reach, _hash(spelled), 0 if other.kind == "exact" else len(spelled.encode()))
 
 
 def _hash(word: str) -> int:
@@ -335,34 +484,24 @@ def _hash(word: str) -> int:
     return int(out[0])
 
 
-def _table(rows: dict[tuple[str, bool], set[_Row]]):  # type: ignore[no-untyped-def]
-    words = pa.array([word for word, _ in rows], pa.string())
-    hashes = np.empty(len(rows), np.uint64)
-    _hash_words(*utf8_buffers(words), hashes)
-    is_prefix = np.array([prefix for _, prefix in rows], np.bool_)
-    if len(rows):
-        hashes[is_prefix] ^= _PREFIX
-    sets: dict[frozenset[_Row], int] = {}
-    merged: dict[int, set[_Row]] = {}
-    for h, row in zip(hashes.tolist(), rows.values(), strict=True):
-        merged.setdefault(h or 1, set()).update(row)
-    size = 1 << max(4, (2 * len(merged)).bit_length())
-    shift = np.uint64(64 - (size.bit_length() - 1))
-    bloom_bits = 1 << max(10, (16 * len(merged)).bit_length())
-    bloom_shift = np.uint64(64 - (bloom_bits.bit_length() - 1))
+@nb.njit(nogil=True, cache=True)
+def _hash_endings(state, offsets, data, out):  # type: ignore[no-untyped-def]
+    """Write the hash of a stem, given as ``state``, with each ending."""
+    for i in range(len(offsets) - 1):
+        h = state
+        for k in range(offsets[i], offsets[i + 1]):
+            h = _step(h, data[k])
+        out[i] = h
+
+
+def _open_table(hashes: np.ndarray, numbers: np.ndarray):  # type: ignore[no-untyped-def]
+    size = 1 << max(4, (2 * len(hashes)).bit_length())
+    bloom_bits = 1 << max(10, (16 * len(hashes)).bit_length())
+    shift, bloom_shift = (np.uint64(64 - (n.bit_length() - 1)) for n in (size, bloom_bits))
     keys, values = np.zeros(size, np.uint64), np.zeros(size, np.int64)
     bloom = np.zeros(bloom_bits >> 3, np.uint8)
-    numbers = np.array([sets.setdefault(frozenset(row), len(sets)) for row in merged.values()], np.int64)
-    _insert(np.array(list(merged), np.uint64), numbers, keys, values, bloom, shift, bloom_shift)
-    order = [sorted(row) for row in sets]
-    starts = np.cumsum([0, *(len(row) for row in order)])
-    flat = np.array([one for row in order for one in row], np.uint64).reshape(-1, 5)
-    bits, rooms, sides, n_bytes = (flat[:, k].astype(np.int64) for k in (0, 1, 2, 4))
-    return (
-        (starts, bits, rooms, sides, flat[:, 3].copy(), n_bytes),
-        (keys, values, bloom, shift, bloom_shift),
-        len(merged),
-    )
+    _insert(hashes, numbers, keys, values, bloom, shift, bloom_shift)
+    return keys, values, bloom, shift, bloom_shift
 
 
 @nb.njit(nogil=True, cache=True)

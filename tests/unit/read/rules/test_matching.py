@@ -2,6 +2,7 @@
 
 import pickle
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -96,10 +97,11 @@ def test_the_fast_look_turns_away_posts_without_a_whole_frame():
     assert not USE.screen.run(pa.array(texts)).any()
 
 
-def test_with_slack_one_class_of_words_may_be_disguised():
+def test_one_class_of_words_may_be_disguised():
     texts = pa.array(["k1ll the guards", "kill the gu4rds", "we walk"])
     assert USE.screen.run(texts).tolist() == [False, False, False]
-    assert USE.screen.run(texts, slack=1).tolist() == [True, True, False]
+    assert USE.screen.run_disguised(texts, np.ones(3, np.bool_)).tolist() == [True, True, False]
+    assert USE.screen.run_disguised(texts, np.zeros(3, np.bool_)).tolist() == [False, False, False]
 
 
 def _rule(name: str, first: str, second: str, status: str = "live") -> str:
