@@ -101,7 +101,7 @@ def _score_text(data, start, end, letters, script, script_of, arrays, scratch, t
                     run, run_words, run_letters = best, 0, 0
                 run_words += 1
                 run_letters += used - 2
-                if run_words >= MIN_SPAN_WORDS and run_letters >= MIN_SPAN_LETTERS:
+                if run_words >= 2 and run_letters >= MIN_SPAN_LETTERS:
                     tally[run] = 1
             n += m
             left -= used - 2

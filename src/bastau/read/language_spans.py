@@ -30,6 +30,8 @@ _MAX_WORDS = 400
 _CANDIDATES = 4
 _FLOOR = 0.02
 """A single word, however plain, speaks against a language no more strongly than this: names travel."""
+_FOREIGN = 0.018
+"""The same of a word in a script that the language is not written in; below _FLOOR, so that it is known again."""
 _CHANGE = 4.0
 """Nats that a change of language costs, so that two changes outweigh one word but not three."""
 
@@ -53,7 +55,7 @@ def _read_words(data, start, end, script_of, arrays, language_of, scratch, words
             _, i = char_at(data, i, end)
             size += 1
         width = widths[script]
-        chances[n, :] = _FLOOR
+        chances[n, :] = _FOREIGN
         if width:
             m = word_columns(codes, used, shifts[script], columns)
             sum_weights(columns, m, starts[script], width, weights, total)
@@ -90,7 +92,9 @@ def _best_path(words, chances, n, path):  # type: ignore[no-untyped-def]
             if cost[lowest] + _CHANGE < cost[c]:
                 came[w, c] = lowest
                 following[c] = cost[lowest] + _CHANGE
-            following[c] -= np.log(chances[w, candidates[c]]) * min(words[w, 2], 6) / 6
+            chance = chances[w, candidates[c]]
+            # Short words of the right script are common to many languages and weigh less.
+            following[c] -= np.log(chance) * (1.0 if 2 * chance < _FLOOR + _FOREIGN else min(words[w, 2], 6) / 6)
         cost = following
     at = np.argmin(cost)
     for w in range(n - 1, -1, -1):
