@@ -150,6 +150,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     hash_ = add("hash", _hash, "SHA-256, MD5 and PDQ of media files")
     hash_.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    hash_.add_argument("--turned", action="store_true", help="look pictures up turned and mirrored too")
 
     train = add("train", _train, "train the language model, or your own ranking model on your labelled texts")
     train.add_argument("what", choices=("language", "model"), metavar="WHAT", help="language, model")
@@ -779,7 +780,7 @@ def _network(home: "Home") -> Any:
 def _hash(options: argparse.Namespace) -> int:
     from bastau.known_lists.commands import hash_files
 
-    return _answer(options, *hash_files(options.files, home=_home_if_any(options)))
+    return _answer(options, *hash_files(options.files, home=_home_if_any(options), turned=options.turned))
 
 
 def _train(options: argparse.Namespace) -> int:

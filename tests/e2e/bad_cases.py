@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -402,6 +403,91 @@ def _many(place: Place) -> Arguments:
     return ["import", place.file("posts.ndjson", posts(N_MANY))]
 
 
+# ---- rules, lists, pictures, models ---------------------------------------------------------------------
+
+
+def rule(**changes: object) -> str:
+    """Return a rule file in JSON, which is YAML too."""
+    one = {
+        "id": "own",
+        "version": 1,
+        "act": "incite",
+        "author": "test",
+        "legal_ground": "policy of the test",
+        "note": "A rule of the test.",
+        "status": "live",
+        "frames": [{"slots": {"call": {"any": "violence", "mood": "order"}, "target": {"any": "target"}}}],
+        "must_hit": [{"ru": "Братья, убивайте неверных!"}],
+        "must_not_hit": [{"ru": "Братья, не убивайте неверных!"}],
+    } | changes
+    return json.dumps({"rules": [one]}, ensure_ascii=False, indent=1)
+
+
+def _rules(content: bytes | str) -> Callable[[Place], Arguments]:
+    return lambda place: ["rules", "check", place.file("own.yaml", content)]
+
+
+def yaml_bomb() -> str:
+    """Return nine levels of lists that each name the one before nine times."""
+    levels = [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 10)]
+    return "\n".join(["a0: &a0 [x]", *levels])
+
+
+def _list(content: bytes | str, name: str = "listed.txt", *more: str) -> Callable[[Place], Arguments]:
+    def make(place: Place) -> Arguments:
+        path = place.file(name, content)
+        return ["lists", "add", path, "--name", "clips", "--ground", "policy of the test", *more]
+
+    return make
+
+
+def png(width: int, height: int) -> bytes:
+    """Return a PNG of ``width`` by ``height`` black pixels, one bit each: a few kB however many they are."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    packer = zlib.compressobj(9)
+    row = bytes(1 + (width + 7) // 8)
+    body = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+def model_of_another_version(place: Place) -> Arguments:
+    """Train a model, then raise the version in its header."""
+    rows = [("flag", f"арзан тоңазытқыш {i} сатылады") for i in range(40)]
+    rows += [("other", f"ауа райы {i} күні жаңбырлы") for i in range(40)]
+    path = place.file("labelled.csv", "text,label\n" + "".join(f"{text},{label}\n" for label, text in rows))
+    model = place.folder / "own.model"
+    done = run(["train", "model", path, "-o", model, "--licence", "own"], place)
+    if done.code:
+        raise RuntimeError(done.said)
+    data = model.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    header["__metadata__"]["version"] = "999"
+    packed = json.dumps(header).encode()
+    model.write_bytes(len(packed).to_bytes(8, "little") + packed + data[8 + size :])
+    place.settings(f"[models]\nlinear = '{model}'\n")
+    return ["check", "сөз"]
+
+
+def torn_model(place: Place) -> Arguments:
+    place.settings(f"[models]\nlinear = '{place.file('own.model', bytes(100))}'\n")
+    return ["check", "сөз"]
+
+
+def while_hanging(arguments: Arguments, place: Place) -> Outcome:
+    """Let the judge take the question and never answer."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+        place.settings(
+            f"[judge]\nendpoint = '{address}'\nmodel = 'm'\nreach = 'loopback'\ntimeout_s = 1\nmax_seconds = 3\n"
+        )
+        return run(arguments, place)
+
+
 JUNK = bytes(range(256)) * 64
 
 CASES: tuple[Case, ...] = (
@@ -543,9 +629,40 @@ CASES: tuple[Case, ...] = (
     Case("report of no date", _on_processed("report", "--from", "yesterday"), 2, ("--from yesterday", "2026-03-22")),
     Case("report backwards", _on_processed("report", "--from", "2024-06-01", "--to", "2024-05-01"), 2, ("--from must lie before --to",)),
     Case("evaluate without truth", _on_processed("evaluate", "origin", "--truth", "nowhere"), 2, ("nowhere", "truth.json")),
+    # ---- checking
+    Case("check without a text", lambda _: ["check"], 2, ("give one TEXT", "--file F")),
+    Case("check of a missing file", lambda _: ["check", "--file", "none.csv"], 2, ("none.csv", "No such file")),
+    Case("check of a binary file", lambda p: ["check", "--file", p.file("photo.csv", b"\x89PNG\r\n\x1a\n" + JUNK)], 2, ("photo.csv", "UTF-8")),
+    Case("check of bad rows", lambda p: ["check", "--file", p.file("t.ndjson", '{"text": "сөз"}\n{"text": \n{"id": "c"}\n')], 0, ("line 2: not valid JSON", "line 3: text: missing", "2 could not be used")),
+    Case("label of another kind", lambda p: ["evaluate", "rules", "--file", p.file("l.csv", "id,text,language,category,label\n1,a,en,news,maybe\n")], 2, ("l.csv", "line 2", "maybe", "flag or protected")),
+    Case("broken YAML", _rules("rules:\n  - id: 'open\n    version: [1\n"), 2, ("own.yaml:",)),
+    Case("unknown key of a rule", _rules(rule(regex="(a+)+$")), 2, ("own.yaml:", "regex")),
+    Case("pattern that would run for ever", _rules("language: ru\nwords:\n  kill: {words: '(а+)+б'}\n"), 2, ("own.yaml:3",)),
+    Case("contradictory rule", _rules(rule(must_not_hit=[{"ru": "Братья, убивайте неверных!"}])), 2, ("own.yaml:", "must hit and must not hit")),
+    Case("frame of one slot", _rules(rule(frames=[{"slots": {"call": {"any": "violence"}}}])), 2, ("own.yaml:", "slot")),
+    Case("YAML bomb", _rules(yaml_bomb()), 2, ("own.yaml:", "anchor")),
+    Case("nested YAML", _rules("[" * 50_000), 2, ("own.yaml:",)),
+    Case("rule file of 20 MB", _rules("# " + "x" * (20 << 20)), 2, ("own.yaml:", "MB")),
+    Case("list of junk", _list("\n".join(f"junk {i}" for i in range(200_000))), 2, ("listed.txt", "200,000")),
+    Case("list with some junk", _list("https://site.example/a\n" + "%%% \n" * 9), 0, ("1 added", "9 rejected")),
+    Case("binary as a list", _list(JUNK), 2, ("listed.txt",)),
+    Case("list without a ground", lambda p: ["lists", "add", p.file("l.txt", "https://site.example/a\n"), "--name", "l"], 2, ("--ground",)),
+    Case("list from a private address", lambda _: ["lists", "add", "https://127.0.0.1:1/l", "--name", "l", "--ground", "x"], 2, ("127.0.0.1", "allow_private")),
+    Case("picture of 500 megapixels", lambda p: ["hash", p.file("huge.png", png(25_000, 20_000))], 0, ("huge.png", "sha256", "no picture", "25000 x 20000 pixels")),
+    Case("image bomb", lambda p: ["hash", p.file("bomb.png", png(65_000, 65_000)[:60_000])], 0, ("bomb.png", "no picture")),
+    Case("torn picture", lambda p: ["hash", p.file("torn.png", png(2000, 2000)[:300])], 0, ("torn.png", "no picture")),
+    Case("model of another version", model_of_another_version, 2, ("own.model", "version")),
+    Case("torn model", torn_model, 2, ("own.model",)),
+    Case("training without a licence", lambda p: ["train", "model", p.file("l.csv", "text,label\na,b\n"), "-o", p.folder / "m"], 2, ("--licence",)),
+    Case("judge that hangs", lambda _: ["check", "сөз", "--judge"], 0, ("no opinion", "time"), run=while_hanging),
+    Case("no judge set", lambda _: ["check", "сөз", "--judge", "--home", "none"], 2, ("no such home folder",)),
     # ---- stopping
     Case("Ctrl-C during import", _many, 130, ("stopped", "goes on from there"), run=stopped),
 )  # fmt: skip
+
+
+_FIRST, _LAST = "check without a text", "no judge set"
+"""The cases that need a home folder and nothing in it."""
 
 
 def make_processed(folder: Path) -> Path:
@@ -561,4 +678,7 @@ def make_processed(folder: Path) -> Path:
 
 def play(case: Case, place: Place) -> Outcome:
     """Run one case."""
+    names = [each.name for each in CASES]
+    if names.index(_FIRST) <= names.index(case.name) <= names.index(_LAST):
+        place.home.mkdir(exist_ok=True)
     return (case.run or run)(case.make(place), place)

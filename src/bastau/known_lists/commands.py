@@ -377,6 +377,7 @@ def _hash_row(path: Path, hashes: FileHashes) -> dict[str, Any]:
         "pdq": hashes.image.pdq if hashes.image else None,
         "quality": hashes.image.quality if hashes.image else None,
         "reason": hashes.reason,
+        "detail": hashes.detail,
     }
     if hashes.frames:
         row["vpdq"] = format_vpdq(list(hashes.frames)).strip().replace("\n", ";")

@@ -212,7 +212,9 @@ class Client:
         except OSError as error:
             raise SourceUnavailable(f"{shown(url)}: its name cannot be resolved") from error
         if not self.limits.allow_private and not all(is_public(address) for address in addresses):
-            raise ConfigError(f"{shown(url)}: leads to a private address; allow that only for a server of your own")
+            raise ConfigError(
+                f"{shown(url)}: leads to a private address; set [network] allow_private = true only for a server of your own"
+            )
         if not addresses:
             raise SourceUnavailable(f"{shown(url)}: its name has no address")
         context = ssl.create_default_context() if parts.scheme == "https" else None

@@ -219,7 +219,7 @@ class FileHashes:
         md5: 32 hexadecimal digits, for old lists.
         image: of a picture that could be read.
         frames: of a video that could be read: (number, quality, PDQ, second).
-        reason: why there is neither, as :class:`MediaRejected` says it.
+        reason: why there is neither, as :class:`MediaRejected` says it; ``detail`` the same in words.
     """
 
     size_bytes: int
@@ -228,6 +228,7 @@ class FileHashes:
     image: ImageHash | None = None
     frames: tuple[tuple[int, int, bytes, float], ...] = ()
     reason: str | None = None
+    detail: str | None = None
 
 
 def hash_file(path: Path, limits: MediaLimits | None = None, *, turned: bool = False) -> FileHashes:
@@ -246,9 +247,9 @@ def hash_file(path: Path, limits: MediaLimits | None = None, *, turned: bool = F
             return FileHashes(size, sha256, md5, frames=tuple(hash_video(path, limits)))
         return FileHashes(size, sha256, md5, image=hash_image(path, limits, turned=turned))
     except MediaRejected as rejected:
-        return FileHashes(size, sha256, md5, reason=rejected.reason)
-    except ExtraMissing:
-        return FileHashes(size, sha256, md5, reason="extra_media_missing")
+        return FileHashes(size, sha256, md5, reason=rejected.reason, detail=str(rejected))
+    except ExtraMissing as missing:
+        return FileHashes(size, sha256, md5, reason="extra_media_missing", detail=str(missing))
 
 
 def _digests(file: BinaryIO) -> tuple[int, str, str]:
