@@ -51,11 +51,23 @@ class Finder:
         chosen = pa.table({"title": titles, "text": texts}).take(pa.array(rows)).to_pylist()
         found = {}
         for row, post in zip(rows.tolist(), chosen, strict=True):
-            form = self.form("kk" if foreign is not None and foreign[row] else None) if masked[row] else None
+            form: Form | None = None
+            if masked[row]:
+                form = self._written_out(post, "kk" if foreign is not None and foreign[row] else None)
+                if form is None:
+                    continue
             matches = self.read(post["title"], post["text"], form).matches(rules)
             if matches:
                 found[row] = matches
         return found
+
+    def _written_out(self, post: dict[str, str | None], language: str | None) -> Form | None:
+        """Return the form of title and text, made once; None when the fast look finds nothing in it either."""
+        form = self.form(language)
+        made = {part: form(part) for part in (post["title"], post["text"]) if part}
+        if not self.screen.run(pa.array([" ".join(words for words, _ in made.values())]))[0]:
+            return None
+        return made.__getitem__
 
     def form(self, language: str | None = None) -> Form:
         """Return the form in which disguised words are matched."""

@@ -102,6 +102,8 @@ _frame = Keys(
         "order": Words("names of slots in the order in which they must stand"),
         "anchor": Text("the slot that gates look at; default: the first with a mood, else the first"),
         "without": Words("concepts that must not stand in the same sentence (other meanings of the words)"),
+        "not_between": Words("concepts none of whose words may stand between the anchor and another slot"),
+        "alone": Yes("one slot is enough: it has a mood, and all that its concepts hold are phrases of several words"),
         "languages": Many(Choice(LANGUAGES), or_one=True, doc="only anchors of these languages (default all)"),
     },
 )

@@ -236,6 +236,8 @@ class Reading:
                     continue
                 if frame.order and not self._in_order(frame, slot, tag, filled):
                     continue
+                if frame.not_between and self._parted(frame.not_between, anchor, tag):
+                    continue
                 if self._fits(slot, tag):
                     best, best_distance = tag, distance
             if best is not None:
@@ -243,6 +245,11 @@ class Reading:
             elif not slot.optional:
                 return None
         return filled
+
+    def _parted(self, mask: int, anchor: Tag, tag: Tag) -> bool:
+        """Tell whether a word of ``mask`` stands between the two."""
+        low, high = (anchor.end, tag.start) if tag.start >= anchor.end else (tag.end, anchor.start)
+        return any(self.masks[i] & mask for i in range(low, high))
 
     @staticmethod
     def _in_order(frame: Frame, slot: Slot, tag: Tag, filled: list[tuple[Slot, Tag]]) -> bool:

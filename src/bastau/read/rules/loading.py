@@ -383,9 +383,12 @@ def _frame(row: dict[str, Any], rule: str, path: str, make: _Compiler) -> Frame 
     ]
     line = row["line"]
     needed = [slot for slot in slots if not slot.optional]
-    if len(needed) < 2:
+    alone = row.get("alone", False) and len(needed) == 1
+    if len(needed) < 2 and not alone:
         make.wrong(path, line, f"rule {rule!r}: a frame needs at least two slots; one word alone never makes a match")
         return None
+    if alone and not _is_phrase_in_mood(needed[0], make):
+        make.wrong(path, line, f"rule {rule!r}: `alone` asks for a slot with a mood whose concepts hold phrases only")
     names = [slot.name for slot in slots]
     anchor = row.get("anchor") or next((s.name for s in needed if s.moods), needed[0].name)
     if anchor not in names:
@@ -406,6 +409,17 @@ def _frame(row: dict[str, Any], rule: str, path: str, make: _Compiler) -> Frame 
         tuple(name for name, _ in row.get("order", [])),
         without,
         frozenset(row.get("languages", LANGUAGES)),
+        make.mask(row.get("not_between", []), path),
+    )
+
+
+def _is_phrase_in_mood(slot: Slot, make: _Compiler) -> bool:
+    """Tell whether a slot asks for a mood and holds no single word."""
+    return bool(slot.moods) and all(
+        len(form.split()) > 1
+        for entry in make.found.entries
+        if make.closed.get(entry.concept, 0) & slot.mask
+        for form, _ in entry.forms
     )
 
 

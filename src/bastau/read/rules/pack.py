@@ -78,6 +78,7 @@ class Frame:
     without: int
     """The first slot is the anchor."""
     languages: frozenset[str] = frozenset(("kk", "ru", "en"))
+    not_between: int = 0
 
     @cached_property
     def needed(self) -> tuple[int, ...]:

@@ -21,8 +21,8 @@ from bastau.tables import utf8_buffers
 _MULTIPLY = np.uint64(0x9E3779B97F4A7C15)
 _PREFIX = np.uint64(0x632BE59BD9B4E019)
 _HITS = 8192
-_PENDING = 32
-"""Beginnings that one word may have; more let the post through."""
+_SEEN = 8192
+"""Words and beginnings of one post that are kept; a post with more goes on unseen."""
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
@@ -92,16 +92,16 @@ def _stands_beside(data, start, word_start, word_end, end, reach, wanted, n_byte
 
 
 @nb.njit(nogil=True, cache=True)
-def _collect(data, start, end, table, classes, pending, pending_at, hits, head):  # type: ignore[no-untyped-def]
-    """Write (class, word number, earlier hit of the class) of each hit to ``hits`` and the last of each to ``head``.
+def _look_up(data, start, end, table, is_anchor, seen):  # type: ignore[no-untyped-def]
+    """Write (value, word number, letters after the hit, word start, word end) of each word or beginning to ``seen``.
 
-    Returns their number, or -1 when they do not fit: then the post goes on unseen.
+    Returns (their number, whether one may be an anchor); -1 when they do not fit: then the post goes on unseen.
     """
     keys, values, bloom, shift, bloom_shift = table
-    class_starts, class_bits, room_of, beside, beside_hash, beside_bytes = classes
     h = np.uint64(1)
-    word = n_chars = n_pending = n_hits = 0
+    word = n_chars = n_seen = first = 0
     word_start = start
+    anchored = False
     for i in range(start, end + 1):
         b = np.uint8(32) if i == end else data[i]
         is_word_end = b == 32
@@ -115,33 +115,51 @@ def _collect(data, start, end, table, classes, pending, pending_at, hits, head):
         if bloom[probe >> np.uint64(3)] >> (probe & np.uint64(7)) & 1:
             at = _find(key, keys, shift)
             if at >= 0:
-                if n_pending == len(pending):
-                    return -1
-                pending[n_pending], pending_at[n_pending] = values[at], n_chars
-                n_pending += 1
+                if n_seen == len(seen):
+                    return -1, True
+                seen[n_seen, 0], seen[n_seen, 1], seen[n_seen, 2] = values[at], word, n_chars
+                anchored |= is_anchor[values[at]]
+                n_seen += 1
         if not is_word_end:
             continue
-        for p in range(n_pending):
-            value = pending[p]
-            for c in range(class_starts[value], class_starts[value + 1]):
-                if n_chars - pending_at[p] > room_of[c]:
-                    continue
-                bit = class_bits[c]
-                if head[bit] >= 0 and hits[head[bit], 1] == word:
-                    continue
-                if beside[c] and not _stands_beside(
-                    data, start, word_start, i, end, beside[c], beside_hash[c], beside_bytes[c]
-                ):
-                    continue
-                if n_hits == len(hits):
-                    return -1
-                hits[n_hits, 0], hits[n_hits, 1], hits[n_hits, 2] = bit, word, head[bit]
-                head[bit] = n_hits
-                n_hits += 1
+        for k in range(first, n_seen):
+            seen[k, 2] = n_chars - seen[k, 2]
+            seen[k, 3], seen[k, 4] = word_start, i
+        first = n_seen
         h = np.uint64(1)
         word_start = i + 1
         word += 1
-        n_chars = n_pending = 0
+        n_chars = 0
+    return n_seen, anchored
+
+
+@nb.njit(nogil=True, cache=True)
+def _fill(data, start, end, classes, seen, n_seen, hits, head):  # type: ignore[no-untyped-def]
+    """Write (class, word number, earlier hit of the class) of each hit to ``hits`` and the last of each to ``head``.
+
+    Returns their number, or -1 when they do not fit.
+    """
+    class_starts, class_bits, room_of, beside, beside_hash, beside_bytes = classes
+    n_hits = 0
+    for k in range(n_seen):
+        value, word = seen[k, 0], seen[k, 1]
+        for c in range(class_starts[value], class_starts[value + 1]):
+            if seen[k, 2] > room_of[c]:
+                continue
+            bit = class_bits[c]
+            if head[bit] >= 0 and hits[head[bit], 1] == word:
+                continue
+            if beside[c] and not _stands_beside(
+                data, start, seen[k, 3], seen[k, 4], end, beside[c], beside_hash[c], beside_bytes[c]
+            ):
+                continue
+            if n_hits == len(hits):
+                for hit in range(n_hits):
+                    head[hits[hit, 0]] = -1
+                return -1
+            hits[n_hits, 0], hits[n_hits, 1], hits[n_hits, 2] = bit, word, head[bit]
+            head[bit] = n_hits
+            n_hits += 1
     return n_hits
 
 
@@ -173,16 +191,22 @@ def _nearly(n_terms, head, anchors, term_starts, parts):  # type: ignore[no-unty
 
 
 @nb.njit(nogil=True, cache=True)
-def _screen_rows(offsets, data, chosen, table, classes, terms, is_slack, out):  # type: ignore[no-untyped-def]
+def _screen_rows(offsets, data, chosen, table, is_anchor, classes, terms, is_slack, out):  # type: ignore[no-untyped-def]
     n_bits, anchors, term_starts, parts, by_anchor_starts, by_anchor = terms
     head = np.full(n_bits, -1, np.int64)
     hits = np.empty((_HITS, 3), np.int64)
-    pending = np.zeros(_PENDING, np.int64)
-    pending_at = np.zeros(_PENDING, np.int64)
+    seen = np.empty((_SEEN, 5), np.int64)
     for row in range(len(offsets) - 1):
         if not chosen[row]:
             continue
-        n_hits = _collect(data, offsets[row], offsets[row + 1], table, classes, pending, pending_at, hits, head)
+        start, end = offsets[row], offsets[row + 1]
+        n_seen, anchored = _look_up(data, start, end, table, is_anchor, seen)
+        if n_seen < 0:
+            out[row] = True
+            continue
+        if n_seen == 0 or not (anchored or is_slack):
+            continue
+        n_hits = _fill(data, start, end, classes, seen, n_seen, hits, head)
         passes = n_hits < 0
         if is_slack and not passes:
             passes = _nearly(len(anchors), head, anchors, term_starts, parts)
@@ -195,8 +219,6 @@ def _screen_rows(offsets, data, chosen, table, classes, terms, is_slack, out):  
                         break
                 if passes:
                     break
-        if n_hits < 0:
-            head[:] = -1
         for hit in range(n_hits):
             head[hits[hit, 0]] = -1
         out[row] = passes
@@ -243,6 +265,9 @@ class Screen:
         self.n_classes, self.n_terms = len(ordered), len(terms)
         self._terms = _pack_terms(terms, bit_of)
         self._classes, self._table, self.n_keys = _compile_words(pack, ordered)
+        starts, bits = self._classes[0], self._classes[1]
+        anchors = np.isin(bits, self._terms[1])
+        self._is_anchor = np.array([anchors[a:b].any() for a, b in itertools.pairwise(starts.tolist())], np.bool_)
 
     def run(self, folded: pa.Array | pa.ChunkedArray) -> np.ndarray:
         """Return bool (n,): whether each folded text may hold a match."""
@@ -257,7 +282,9 @@ class Screen:
         out = np.zeros(len(offsets) - 1, np.bool_)
         rows = np.ones(len(out), np.bool_) if chosen is None else chosen
         if self.n_terms:
-            _screen_rows(offsets, data, rows, self._table, self._classes, self._terms, chosen is not None, out)
+            _screen_rows(
+                offsets, data, rows, self._table, self._is_anchor, self._classes, self._terms, chosen is not None, out
+            )
         return out
 
 

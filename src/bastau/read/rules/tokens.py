@@ -56,12 +56,13 @@ def read_text(title: str | None, text: str | None, form: Form = fold_with_offset
     document = Document()
     for number, part in enumerate((title, text)):
         if part:
-            _read_field(document, part[:MAX_CHARS], number, form)
+            _read_field(document, part, number, form)
     return document
 
 
 def _read_field(document: Document, text: str, number: int, form: Form) -> None:
     folded, origins = form(text)
+    folded = folded[:MAX_CHARS]
     if not folded:
         return
     origin = origins.tolist()
