@@ -98,9 +98,9 @@ def _readings(alphabet: str) -> dict[str, tuple[tuple[str, float], ...]]:
             if written not in found and len(written) == 1 and written != "'":
                 found[written] |= {c[:1].replace("-", ""): 2.0 for c in letters.split()}
         found["'"].setdefault("", 8.0)
-    for letters in found.values():
-        if {"е", "э"} <= letters.keys():
-            letters["э"] = _RARE
+    for options in found.values():
+        if {"е", "э"} <= options.keys():
+            options["э"] = _RARE
     return {written: tuple(letters.items()) for written, letters in found.items()}
 
 
