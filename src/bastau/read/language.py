@@ -19,7 +19,7 @@ from bastau.read.language_model import (
     word_columns,
 )
 from bastau.read.language_scripts import ONE_LANGUAGE, SCRIPTS, han_forms, script_table
-from bastau.read.language_spans import MIN_SPAN_LETTERS, MIN_SPAN_WORDS, find_spans
+from bastau.read.language_spans import MIN_SPAN_LETTERS, find_spans
 from bastau.schemas import FOLDED, LANGUAGE
 from bastau.tables import append_columns, utf8_buffers
 from bastau.utf8 import char_at
