@@ -40,7 +40,7 @@ def main() -> None:
     texts = read_texts(Path(sys.argv[1]), sys.argv[2])
     n = len(texts)
     start = time.process_time()
-    use = finder()
+    use = finder(())
     print(f"loading and compiling: {time.process_time() - start:.2f} s")
     print(f"{len(use.pack.rules)} rules, {len(use.pack.lexicon.sequences)} words and phrases, {use.screen.n_keys} keys, "
           f"{use.screen.n_classes} classes, {use.screen.n_terms} terms")  # fmt: skip

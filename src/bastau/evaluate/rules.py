@@ -1,6 +1,5 @@
 """Quality of the rules on labelled texts: what is left alone, what is found, by category and language."""
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,9 +7,8 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from bastau.errors import ConfigError
+from bastau.errors import InputError
+from bastau.evaluate.labelled import MAX_SHOWN, labelled_rows
 from bastau.read.rules.finding import Finder
 from bastau.read.rules.suite import SuiteText
 
@@ -51,34 +49,37 @@ def wilson(k: int, n: int) -> tuple[float, float]:
     return max(0.0, low), min(1.0, high)
 
 
-def read_labelled(path: Path) -> list[SuiteText]:
-    """Return the labelled texts of a CSV or NDJSON file with id, text, language, category and label.
+def read_texts(path: Path) -> list[SuiteText]:
+    """Return the labelled texts of a CSV or NDJSON file with text, label and optionally id, language and category.
 
     Raises:
-        ConfigError: no such file, not readable, a column missing, or a label that is neither flag nor protected.
+        InputError: it cannot be read, lacks a column, or a label is neither flag nor protected; with line and value.
     """
-    try:
-        raw = path.read_bytes()
-        if path.suffix in (".ndjson", ".jsonl", ".json"):
-            rows = [orjson.loads(line) for line in raw.splitlines() if line.strip()]
+    problems, texts = [], []
+    for line, row in labelled_rows(path):
+        if isinstance(row, str):
+            problems.append(f"line {line}: {row}")
+            continue
+        missing = [name for name in ("text", "label") if not row.get(name)]
+        label = row.get("label", "").strip().lower()
+        if missing:
+            problems.append(f"line {line}, {missing[0]}: missing or empty; every row needs text, label")
+        elif label not in ("flag", "protected"):
+            problems.append(f"line {line}, label: {label[:40]!r}; flag or protected")
         else:
-            rows = list(csv.DictReader(raw.decode("utf-8-sig").splitlines(keepends=True)))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8") from error
-    except ValueError as error:
-        raise ConfigError(f"{path}: not NDJSON: {error}") from error
-    texts = []
-    for number, row in enumerate(rows, 1):
-        if not isinstance(row, dict) or not {"text", "label"} <= row.keys():
-            raise ConfigError(f"{path}: row {number} has no text and label")
-        label = str(row["label"]).strip().lower()
-        if label not in ("flag", "protected"):
-            raise ConfigError(f"{path}: row {number}: label is flag or protected")
-        name = str(row.get("id") or number)
-        texts.append(SuiteText(name, str(row["text"]), str(row.get("language") or "und"),
-                               str(row.get("category") or "all"), label))  # fmt: skip
+            names = (
+                row.get("id") or str(line),
+                row["text"],
+                row.get("language") or "und",
+                row.get("category") or "all",
+            )
+            texts.append(SuiteText(*names, label))
+    if problems:
+        shown = [f"{path}: {problem}" for problem in problems[:MAX_SHOWN]]
+        more = [f"{path}: and {len(problems) - MAX_SHOWN} more"] if len(problems) > MAX_SHOWN else []
+        raise InputError("\n".join(shown + more))
+    if not texts:
+        raise InputError(f"{path}: holds no rows; it needs text, label")
     return texts
 
 
@@ -151,5 +152,5 @@ def _row(cell: Cell) -> dict[str, Any]:
 
 def evaluate_rules(path: Path, use: Finder) -> tuple[dict[str, Any], list[str]]:
     """Score the live rules of ``use`` on a labelled file."""
-    texts = read_labelled(path)
+    texts = read_texts(path)
     return report(texts, score_rules(use, texts))

@@ -1,7 +1,7 @@
 import pytest
 
 from bastau.errors import ConfigError
-from bastau.evaluate.rules import cells, read_labelled, report, wilson
+from bastau.evaluate.rules import cells, read_texts, report, wilson
 from bastau.read.rules.suite import SuiteText
 
 TEXTS = [
@@ -38,15 +38,15 @@ def test_the_report_counts_and_names_ids_only():
 def test_labels_and_columns_are_checked(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("id,text,language,category,label\n1,hello,en,news,maybe\n")
-    with pytest.raises(ConfigError, match="row 1: label"):
-        read_labelled(path)
+    with pytest.raises(ConfigError, match=r"line 2, label: 'maybe'; flag or protected"):
+        read_texts(path)
     path.write_text("id,language\n1,en\n")
-    with pytest.raises(ConfigError, match="row 1 has no text"):
-        read_labelled(path)
+    with pytest.raises(ConfigError, match="line 2, text: missing"):
+        read_texts(path)
 
 
 def test_csv_and_ndjson_hold_the_same(tmp_path):
     csv_file, ndjson = tmp_path / "x.csv", tmp_path / "x.ndjson"
     csv_file.write_text("id,text,language,category,label\n1,hello,en,news,protected\n")
     ndjson.write_text('{"id":1,"text":"hello","language":"en","category":"news","label":"protected"}\n')
-    assert read_labelled(csv_file) == read_labelled(ndjson)
+    assert read_texts(csv_file) == read_texts(ndjson)

@@ -77,6 +77,10 @@ class Finder:
         """Return one post, tagged."""
         return Reading(self.pack, title, text, form) if form else Reading(self.pack, title, text)
 
+    def stance_of(self, title: str | None, text: str | None) -> str | None:
+        """Return the gates, comma-joined, whose cues the whole post has: for content that equals a list entry."""
+        return ",".join(self.read(title, text).stances()) or None
+
     def find_in(self, texts: Sequence[str], rules: list[Rule]) -> list[list[Match]]:
         """Return the matches of ``rules`` in each of some texts without titles."""
         column = pa.array(texts, pa.string())

@@ -14,6 +14,10 @@ _MAX_OPENERS = 30
 _MAX_FOUND = 300
 """Times that one frame is judged in one post; bounds the work on a post made of nothing else."""
 _LISTS = frozenset((",", "/", "&", ",&", "|"))
+WHOLE_TEXT = frozenset(
+    ("reporting", "denunciation", "scripture", "testimony", "help", "academic", "fiction", "satire", "game")
+)
+"""Gates that can say of a whole post what it is; the others hang on one predicate."""
 _OPEN_WORDS = 2
 """Words outside a quotation that make it one: a post that is nothing but a quotation speaks for itself."""
 
@@ -262,6 +266,25 @@ class Reading:
         )
 
     # ---- gates ----
+
+    def stances(self) -> tuple[str, ...]:
+        """Return the gates whose cues the post has anywhere, of those that tell what the post as a whole is."""
+        found = []
+        for gate in self.pack.gates:
+            if gate.lifts or gate.id not in WHOLE_TEXT or gate.id in found:
+                continue
+            if gate.mark == "verse":
+                hit = bool(self.document.verses)
+            else:
+                hit = any(
+                    tag.mask & gate.cue
+                    and gate.language in (None, tag.language)
+                    and not (gate.unless_negated and self._negated(tag))
+                    for tag in self.tags
+                )
+            if hit:
+                found.append(gate.id)
+        return tuple(sorted(found))
 
     def _judge(self, rule: Rule, frame: Frame, anchor: Tag, filled: list[tuple[Slot, Tag]]) -> Match:
         document = self.document

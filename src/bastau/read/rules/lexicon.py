@@ -1,5 +1,6 @@
 """Words of the rule files, compiled: text in, tags out."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -20,6 +21,8 @@ MAX_GAP = 4
 """Words that `...` in a phrase may stand for."""
 MAX_ENDING = 3
 """Letters that `*` may stand for."""
+_LETTER = re.compile(r"[^\W_]")
+_STRANGE = re.compile(r'[()\[\]{}+?\\|^$"]')
 _CACHE = 200_000
 
 
@@ -74,10 +77,16 @@ def make_entry(concept: str, language: str, key: str, stated: str, path: str, li
         raise ValueError("longer than 120 characters")
     if len(stated.split()) > 16 or stated.count("...") > 3:
         raise ValueError("a phrase has at most 16 words and three gaps")
-    bare = stated.replace("...", " ").replace("*", "")
-    if not any(c.isalnum() for c in bare):
+    if not _LETTER.search(stated):
         raise ValueError(f"{stated!r} holds no letter")
-    for word in stated.split():
+    strange = _STRANGE.search(stated)
+    if strange:
+        raise ValueError(
+            f"{stated!r}: {strange.group()!r} has no meaning here; regular expressions do not exist, see docs"
+        )
+    if "/" in stated and not (language == "en" and key in ("verbs", "nouns")):
+        raise ValueError(f"{stated!r}: / stands only between the forms of irregular English verbs and nouns")
+    for word in stated.split() if "*" in stated else ():
         stars = word.count("*")
         if stars and (not word.endswith("*") or not word.rstrip("*") or stars > 2 or len(word.rstrip("*")) < 3):
             raise ValueError(f"{word!r}: * stands at the end of at least three letters")

@@ -176,23 +176,24 @@ def _whole(term, anchor, hits, head, term_starts, parts):  # type: ignore[no-unt
 
 
 @nb.njit(nogil=True, cache=True)
-def _nearly(n_terms, head, anchors, term_starts, parts):  # type: ignore[no-untyped-def]
+def _nearly(alone, head, anchors, term_starts, parts):  # type: ignore[no-untyped-def]
     """Tell whether some term has all its parts but one anywhere in the post."""
-    for term in range(n_terms):
-        n = term_starts[term + 1] - term_starts[term]
+    for term in range(len(anchors)):
+        if alone[term]:  # nothing but cues would be left
+            continue
         missing = 0 if head[anchors[term]] >= 0 else 1
         for k in range(term_starts[term], term_starts[term + 1]):
             missing += head[parts[k, 0]] < 0
             if missing > 1:
                 break
-        if missing <= 1 and n > 0:
+        if missing <= 1:
             return True
     return False
 
 
 @nb.njit(nogil=True, cache=True)
 def _screen_rows(offsets, data, chosen, table, is_anchor, classes, terms, is_slack, out):  # type: ignore[no-untyped-def]
-    n_bits, anchors, term_starts, parts, by_anchor_starts, by_anchor = terms
+    n_bits, anchors, alone, term_starts, parts, by_anchor_starts, by_anchor = terms
     head = np.full(n_bits, -1, np.int64)
     hits = np.empty((_HITS, 3), np.int64)
     seen = np.empty((_SEEN, 5), np.int64)
@@ -209,7 +210,7 @@ def _screen_rows(offsets, data, chosen, table, is_anchor, classes, terms, is_sla
         n_hits = _fill(data, start, end, classes, seen, n_seen, hits, head)
         passes = n_hits < 0
         if is_slack and not passes:
-            passes = _nearly(len(anchors), head, anchors, term_starts, parts)
+            passes = _nearly(alone, head, anchors, term_starts, parts)
         elif not passes:
             for hit in range(n_hits):
                 bit = hits[hit, 0]
@@ -248,6 +249,8 @@ class _Part:
 class _Term:
     anchor: _Need
     parts: frozenset[_Part]
+    is_alone: bool
+    """The parts are cues of the anchor's mood only."""
 
 
 class Screen:
@@ -320,7 +323,7 @@ def _terms(frame: Frame, pack: Pack, extents: _Extents) -> list[_Term]:
             before, after = (0 if one else reach for one in _sides(frame, anchor, slot))
             parts.add(_Part(need, before + slip, after + slip))
             parts |= {_cue_part(cue, is_before, extents, slip + reach) for cue, is_before in more}
-        out.append(_Term(first, frozenset(parts)))
+        out.append(_Term(first, frozenset(parts), len(slots) == 1))
     return out
 
 
@@ -370,7 +373,8 @@ def _pack_terms(terms: list[_Term], bit_of: dict[_Need, int]):  # type: ignore[n
         by_anchor[anchor].append(number)
     by_starts = np.cumsum([0, *(len(numbers) for numbers in by_anchor)])
     flat = np.array([number for numbers in by_anchor for number in numbers], np.int64)
-    return len(bit_of), anchors, starts, np.array(parts, np.int64).reshape(-1, 3), by_starts, flat
+    alone = np.array([term.is_alone for term in terms], np.bool_)
+    return len(bit_of), anchors, alone, starts, np.array(parts, np.int64).reshape(-1, 3), by_starts, flat
 
 
 _Row = tuple[int, int, int, int, int]
@@ -506,9 +510,15 @@ def _key_of(units: list[Unit], gaps: tuple[bool, ...]) -> tuple[Unit, tuple[int,
 
 
 def _hash(word: str) -> int:
-    out = np.empty(1, np.uint64)
-    _hash_words(*utf8_buffers(pa.array([word])), out)
-    return int(out[0])
+    return int(_hash_bytes(np.frombuffer(word.encode(), np.uint8)))
+
+
+@nb.njit(nogil=True, cache=True)
+def _hash_bytes(data):  # type: ignore[no-untyped-def]
+    h = np.uint64(1)
+    for k in range(len(data)):
+        h = _step(h, data[k])
+    return h
 
 
 @nb.njit(nogil=True, cache=True)

@@ -2,7 +2,9 @@
 
 import time
 
+import pyarrow as pa
 import pytest
+from mini import mini_finder
 
 from bastau.read.rules.finding import Finder
 
@@ -192,3 +194,36 @@ def test_a_post_made_to_be_slow_is_not(use, text):
     start = time.process_time()
     use.read(None, text).matches(use.pack.rules)
     assert time.process_time() - start < 3
+
+
+def test_a_frame_may_stand_alone_on_a_phrase_in_its_mood_and_look_between_its_slots():
+    own = """
+concepts:
+  strike: {means: "phrases"}
+  about: {means: "prepositions"}
+rules:
+  - {id: alone, version: 1, act: threaten, author: t, legal_ground: t, note: t, status: live,
+     frames: [{slots: {vow: {any: strike, mood: vow}}, alone: true}],
+     must_hit: [{en: "x"}], must_not_hit: [{en: "y"}]}
+  - {id: between, version: 1, act: incite, author: t, legal_ground: t, note: t, status: live,
+     frames: [{slots: {call: {any: strike, mood: order}, target: {any: people}}, not_between: about}],
+     must_hit: [{en: "x"}], must_not_hit: [{en: "y"}]}
+"""
+    words = """
+language: en
+words:
+  strike: {verbs: open fire}
+  about: {words: "about"}
+"""
+    use = mini_finder(own=own, own_words=words)
+    assert flags(use, "we will open fire") == ["alone"]
+    assert flags(use, "open fire today") == []
+    assert flags(use, "open fire on the guards") == ["between"]
+    assert flags(use, "open fire about the guards") == []
+    for text in ("we will open fire", "open fire on the guards"):
+        assert use.screen.run(pa.array([text]))[0]
+
+
+def test_the_stance_of_a_whole_post_is_told_without_any_frame(use):
+    assert use.stance_of(None, "disgusting crime, see surah two") == "denunciation,scripture"
+    assert use.stance_of(None, "nothing here") is None
