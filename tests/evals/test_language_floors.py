@@ -90,21 +90,21 @@ def test_scores_mean_roughly_what_they_say_on_our_own_sentences() -> None:
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize(("kind", "floor"), [("sentences", 0.99), ("word-pairs", 0.92), ("single-words", 0.76)])
+@pytest.mark.parametrize(("kind", "floor"), [("sentences", 0.99), ("word-pairs", 0.93), ("single-words", 0.78)])
 def test_twenty_languages(kind: str, floor: float) -> None:
     assert figures(lingua(kind)).macro_f1 >= floor
 
 
 @pytest.mark.shared
 def test_three_words_in_twenty_languages() -> None:
-    assert figures(three_words(lingua("sentences"))).macro_f1 >= 0.935
+    assert figures(three_words(lingua("sentences"))).macro_f1 >= 0.945
 
 
 @pytest.mark.shared
 def test_kazakh_and_its_neighbours_in_their_scripts() -> None:
     texts = mediawiki()
     assert figures([(row["lang"], row["text"]) for row in texts]).macro_f1 >= 0.985
-    assert figures(three_words([(row["lang"], row["text"]) for row in texts])).macro_f1 >= 0.97
+    assert figures(three_words([(row["lang"], row["text"]) for row in texts])).macro_f1 >= 0.975
     scripts = detect_texts([row["text"] for row in texts]).column("script").to_pylist()
     assert sum(row["script"] == found.lower() for row, found in zip(texts, scripts, strict=True)) >= 0.998 * len(texts)
 
@@ -113,13 +113,13 @@ def test_kazakh_and_its_neighbours_in_their_scripts() -> None:
 def test_kazakh_news_with_and_without_kazakh_letters() -> None:
     news = kaznerd()
     assert figures([("kk", text) for text in news]).accuracy >= 0.997
-    assert figures([("kk", text.translate(RUSSIFIED)) for text in news]).accuracy >= 0.98
+    assert figures([("kk", text.translate(RUSSIFIED)) for text in news]).accuracy >= 0.985
 
 
 @pytest.mark.shared
 def test_kazakh_reviews() -> None:
     path = shared("kk-kazsandra-reviews/polarity_valid.csv.gz", "84ac93ab66bb9447")
-    assert figures([("kk", row["text"]) for row in rows(path)]).accuracy >= 0.94
+    assert figures([("kk", row["text"]) for row in rows(path)]).accuracy >= 0.945
 
 
 @pytest.mark.shared

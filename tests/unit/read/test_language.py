@@ -52,6 +52,26 @@ def test_kazakh_typed_without_its_own_letters_is_still_kazakh() -> None:
     assert detect("Бугин калада жана мектеп ашылды, балалар куанып жатыр деп айтты")[0][0] == "kk"
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("salem kalaysyn ne istep jatyrsyn", "kk"),
+        ("qalaysin bauyrym ne jagdai", "kk"),
+        ("bugin sabak bolmaidy ma", "kk"),
+        ("салем калайсын не истеп жатсын", "kk"),
+        ("рахмет бауырым, аман бол", "kk"),
+        ("Qazaqstan Respublikasynyñ Prezidenti", "kk"),
+        ("Qazaqstan Respýblıkasynyń Prezıdenti", "kk"),
+        ("Qazaqstan Respy'bli'kasyny'n' Prezi'denti", "kk"),
+        ("privet kak dela chto delaesh", "ru"),
+        ("selam nasılsın bugün ne yapıyorsun", "tr"),
+        ("#алматы #қазақстан", "kk"),
+    ],
+)
+def test_chat_as_people_type_it(text: str, language: str) -> None:
+    assert detect(text)[0][0] == language
+
+
 @pytest.mark.parametrize(("text", "script"), [("", "Zyyy"), ("2024 😀 !!", "Zyyy"), ("ок", "Cyrl"), ("xz", "Latn")])
 def test_too_little_to_tell_stays_undetermined(text: str, script: str) -> None:
     assert detect(text)[0] == ("und", 0.0, script)
