@@ -7,9 +7,14 @@ FOLDER holds the packages as their clients fetch them::
     apt-get download tesseract-ocr-{kaz,kir,tat,uzb,uzb-cyrl,uig,aze,aze-cyrl,tgk,mon,tur,bel,srp,srp-latn,mkd,bul,ukr,rus}
     apt-get download tesseract-ocr-{ara,fas,urd,pus,hin,mar,nep,eng,deu,fra,spa,ita,por,pol,nld,ces,slk,hrv,hun,ron,swe,nor}
     apt-get download tesseract-ocr-{dan,fin,ind,vie,sqi}
-    apt-get download libreoffice-l10n-{kk,ug,uz} firefox-esr-l10n-{kk,az,uz} libglib2.0-data libgtk-3-common iso-codes
+    apt-get download libreoffice-l10n-{kk,tr,ug,uz} firefox-esr-l10n-{az,kk,uz} libglib2.0-data libgtk-3-common
+    apt-get download libgtk2.0-common aisleriot apt debconf-i18n deja-dup dpkg eog epiphany-browser-data evolution-common
+    apt-get download file-roller gcompris-qt-data gedit-common gimp-data gnome-control-center-data gnome-desktop3-data
+    apt-get download gnome-games-app inkscape iso-codes kio ktexteditor-data libkf5{configwidgets,coreaddons,i18n}-data
+    apt-get download libkf5{widgetsaddons,xmlgui}-data libkf5kiocore5 libkf5texteditor-bin libpurple0 mousepad nautilus-data
+    apt-get download pidgin-data plasma-workspace-data synaptic thunar-data vlc-l10n xfce4-panel xfce4-session xkb-data
 
-A package that is missing is left out and said. The word lists inside the Tesseract files are read with its own
+The rows of a package that is missing are missing. The word lists inside the Tesseract files are read with its own
 ``combine_tessdata`` and ``dawg2wordlist``. Each row: language, script, text, weight, source.
 """
 
