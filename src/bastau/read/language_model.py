@@ -27,7 +27,7 @@ UNDETERMINED = "und"
 """The class of languages that have no name here and of what is no language."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LanguageModel:
     """A softmax over the languages of each script.
 
