@@ -4,6 +4,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from bastau.read.fold import fold_with_offsets
+from bastau.read.rules.languages import Sentences
 from bastau.read.rules.lexicon import Tag
 from bastau.read.rules.pack import Cue, Frame, Gate, Mood, Pack, Rule, Slot
 from bastau.read.rules.tokens import Form, read_text
@@ -51,7 +52,9 @@ class Reading:
         """Read title and text with the words of ``pack``."""
         self.pack = pack
         self.document = document = read_text(title, text, form)
-        tags = pack.lexicon.tag(document)
+        fits = Sentences(document).fits
+        named = pack.organisation_mask | pack.ambiguous_bit  # names are written in any letters anywhere
+        tags = [tag for tag in pack.lexicon.tag(document) if tag.language == "ru" or tag.mask & named or fits(tag)]
         if any(tag.mask & pack.ambiguous_bit for tag in tags):
             tags = self._settle_names(tags)
         self.tags = tags

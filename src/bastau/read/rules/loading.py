@@ -222,7 +222,7 @@ def _compile(found: _Found, problems: list[Problem], digest: str) -> Pack:
 def _check_repeats(entries: list[Entry], make: _Compiler) -> None:
     seen: dict[tuple[Any, ...], Entry] = {}
     for entry in entries:
-        key = (entry.concept, entry.language, entry.kind, entry.forms)
+        key = (entry.concept, entry.language, entry.kind, entry.forms[0], entry.forms[-1])
         if key in seen:
             first = seen[key]
             make.wrong(

@@ -392,6 +392,7 @@ class _Words:
         self.hashes: list[np.ndarray] = []
         self.values: list[np.ndarray] = []
         self._classes: dict[tuple[int, str], list[tuple[int, Features]]] = {}
+        self._numbers: dict[tuple[int, str, Features, bool], tuple[int, ...]] = {}
         self._endings: dict[tuple[int, str, Features, str], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
     def classes(self, mask: int, language: str) -> list[tuple[int, Features]]:
@@ -404,14 +405,24 @@ class _Words:
             ]
         return self._classes[mask, language]
 
+    def _fillable(self, mask: int, language: str, features: Features, takes_endings: bool) -> tuple[int, ...]:
+        """Return the classes that a word with these features fills."""
+        key = (mask, language, features, takes_endings)
+        if key not in self._numbers:
+            self._numbers[key] = tuple(
+                number
+                for number, wanted in self.classes(mask, language)
+                if not wanted or takes_endings or wanted & features
+            )
+        return self._numbers[key]
+
     def value(self, rows: frozenset[_Row]) -> int:
         """Return the number of a set of rows."""
         return self.sets.setdefault(rows, len(self.sets))
 
     def add(self, sequence: Sequence, mask: int) -> None:
         """Add a word or phrase."""
-        classes = self.classes(mask, sequence.language)
-        if not classes:
+        if not self.classes(mask, sequence.language):
             return
         units = [self.lexicon.units[number] for number in sequence.units]
         unit, beside = _key_of(units, sequence.gaps)
@@ -422,9 +433,8 @@ class _Words:
         features = sequence.features | (DATIVE if any(u.kind == "start1" for u in units) else frozenset())
         takes_endings = any(u.kind in ("verb", "noun") for u in units)  # which may give any feature
         room = MAX_ENDING if unit.kind == "start1" else 60
-        rows = frozenset(
-            (number, room, *beside) for number, wanted in classes if not wanted or takes_endings or wanted & features
-        )
+        numbers = self._fillable(mask, sequence.language, features, takes_endings)
+        rows = frozenset([(number, room, *beside) for number in numbers])
         if not rows:
             return
         if unit.kind in ("verb", "noun"):
@@ -466,18 +476,18 @@ class _Words:
         all_hashes = np.concatenate([hashes, *self.hashes])
         all_values = np.concatenate([values, *self.values])
         all_hashes[all_hashes == 0] = 1
-        pairs = np.unique(np.stack([all_hashes, all_values.astype(np.uint64)], axis=1), axis=0)
-        keys, first, counts = np.unique(pairs[:, 0], return_index=True, return_counts=True)
-        numbers = pairs[first, 1].astype(np.int64)
+        order = np.argsort(all_hashes, kind="stable")
+        all_hashes, all_values = all_hashes[order], all_values[order]
+        first = np.flatnonzero(np.append(True, all_hashes[1:] != all_hashes[:-1]))
+        keys, numbers = all_hashes[first], all_values[first]
+        last = np.append(first[1:], len(all_hashes))
         by_number = list(self.sets)
-        for at in np.flatnonzero(counts > 1).tolist():  # one spelling of several words
-            union: frozenset[_Row] = frozenset()
-            for value in pairs[first[at] : first[at] + counts[at], 1].tolist():
-                union |= by_number[value]
-            numbers[at] = self.value(union)
-        order = [sorted(rows) for rows in self.sets]
-        starts = np.cumsum([0, *(len(rows) for rows in order)])
-        flat = [one for rows in order for one in rows]
+        for at in np.flatnonzero(last - first > 1).tolist():  # one spelling of several words
+            together = set(all_values[first[at] : last[at]].tolist())
+            if len(together) > 1:
+                numbers[at] = self.value(frozenset().union(*(by_number[value] for value in together)))
+        starts = np.cumsum([0, *(len(rows) for rows in self.sets)])
+        flat = [one for rows in self.sets for one in rows]
         bits, rooms, reaches, n_bytes = (np.array([one[k] for one in flat], np.int64) for k in (0, 1, 2, 4))
         beside = np.array([one[3] for one in flat], np.uint64)
         return (starts, bits, rooms, reaches, beside, n_bytes), _open_table(keys, numbers), len(keys)

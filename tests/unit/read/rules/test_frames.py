@@ -227,3 +227,11 @@ words:
 def test_the_stance_of_a_whole_post_is_told_without_any_frame(use):
     assert use.stance_of(None, "disgusting crime, see surah two") == "denunciation,scripture"
     assert use.stance_of(None, "nothing here") is None
+
+
+def test_a_word_counts_only_in_a_sentence_of_its_language(use):
+    assert flags(use, "Күзетшілерді жой") == ["call"]
+    assert flags(use, "кузетшилерди жой") == ["call"]  # Kazakh typed on any keyboard
+    assert flags(use, "Министр сказал что суд и сот жой стоят рядом с вокзалом") == []
+    assert flags(use, "Новая песня группы kill guards вышла сегодня вечером в эфир") == []
+    assert flags(use, "Kill the guards, брат") == ["call"]
