@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import date
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -13,7 +14,7 @@ from bastau.schemas import POSTS, READINGS
 from bastau.settings import Settings
 from bastau.stage import Stage, check_order, run_stages
 
-READ_VERSION = 1
+READ_VERSION = 2
 """Raised whenever a read stage gives other columns for the same post, so that stored readings are made again."""
 
 
@@ -58,5 +59,7 @@ def read_text(text: str, settings: Settings) -> tuple[str, int | None, bytes | N
 def read_fingerprint(settings: Settings) -> str:
     """Return a hash of all that the readings depend on beside the posts."""
     stages = [type(stage).__qualname__ for stage in read_stages(settings)]
-    parts = [READ_VERSION, settings.narratives.min_chars, stages]
+    own = settings.read.language_model
+    model = hashlib.blake2b(Path(own).read_bytes(), digest_size=12).hexdigest() if own else ""
+    parts = [READ_VERSION, settings.narratives.min_chars, stages, model]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()

@@ -44,6 +44,13 @@ class Lake:
 
 
 @dataclass(frozen=True)
+class Read:
+    """How texts are read."""
+
+    language_model: str = _setting("", "file made by `bastau train language`; empty: the model that comes with bastau")
+
+
+@dataclass(frozen=True)
 class Narratives:
     """When posts belong together."""
 
@@ -117,6 +124,7 @@ class Settings:
 
     publishers: Publishers = field(default_factory=Publishers)
     lake: Lake = field(default_factory=Lake)
+    read: Read = field(default_factory=Read)
     narratives: Narratives = field(default_factory=Narratives)
     sources: Sources = field(default_factory=Sources)
     network: Network = field(default_factory=Network)
