@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "evals"))
 
 import flag_sets  # noqa: E402 - lies with the tests
-from bastau.evaluate.rules import wilson  # noqa: E402
 
 from bastau.checks import check_rows  # noqa: E402
+from bastau.evaluate.rules import wilson  # noqa: E402
 from bastau.matching import open_matchers  # noqa: E402
 from bastau.settings import Settings  # noqa: E402
 

@@ -36,12 +36,33 @@ class Matchers:
 
     stages: tuple[Stage, ...]
     fingerprint: str
+    own: "tuple[RuleFile, ...]" = ()
 
     def run(self, posts: pa.Table) -> pa.Table:
         """Return rows of MATCHES for those of ``posts`` (with :data:`READ_COLUMNS`) that matched anything."""
         made = run_stages(self.stages, posts)
         found = [pc.is_valid(made.column(field.name)) for field in (*SUGGESTIONS, *TECHNIQUES, *KNOWN)]
-        return made.select(MATCHES.names).filter(functools.reduce(pc.or_, found))
+        return self._with_stance(made.filter(functools.reduce(pc.or_, found))).select(MATCHES.names)
+
+    def _with_stance(self, rows: pa.Table) -> pa.Table:
+        """Hold back listed texts where the post around them reports, rejects or studies what it repeats.
+
+        The same words say nothing of the purpose (METHODS, "Known content"): news and counter-speech quote them too.
+        """
+        from bastau.read.rules.finding import finder
+
+        known = rows.column("known").to_pylist()
+        if not any(hit["signal"] == "text" and hit["gate"] is None for hits in known for hit in hits or ()):
+            return rows
+        use = finder(self.own)
+        for hits, title, text in zip(
+            known, *(rows.column(name).to_pylist() for name in ("title", "text")), strict=True
+        ):
+            for hit in hits or ():
+                if hit["signal"] == "text" and hit["gate"] is None:
+                    hit["gate"] = use.stance_of(title, text)
+        at = rows.schema.get_field_index("known")
+        return rows.set_column(at, rows.schema.field(at), pa.array(known, rows.schema.field(at).type))
 
 
 def open_matchers(home: "Home | None", *, shadow: bool = False) -> Matchers:
@@ -63,7 +84,8 @@ def open_matchers(home: "Home | None", *, shadow: bool = False) -> Matchers:
     from bastau.read.rules.match import MatchRules
     from bastau.training import load_linear
 
-    rules = MatchRules(own_rules(home), shadow)
+    own = own_rules(home)
+    rules = MatchRules(own, shadow)
     store = store_of(home) if home is not None else None
     known = MatchKnown(store.index() if store is not None else KnownIndex())
     linear = home.settings.models.linear if home is not None else ""
@@ -76,7 +98,7 @@ def open_matchers(home: "Home | None", *, shadow: bool = False) -> Matchers:
         store.fingerprint() if store is not None else "",
         model_id(home.folder / linear) if home is not None and linear else "",
     ]
-    return Matchers(stages, hashlib.blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest())
+    return Matchers(stages, hashlib.blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest(), own)
 
 
 def own_rules(home: "Home | None") -> "tuple[RuleFile, ...]":

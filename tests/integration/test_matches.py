@@ -173,3 +173,19 @@ def test_the_fingerprint_follows_rules_and_lists(home: Home, tmp_path: Path) -> 
     (home.folder / "rules" / "words.yaml").write_text(WORDS, "utf-8")
     (home.folder / "rules" / "own.yaml").write_text(SHADOW.replace("STATUS", "shadow"), "utf-8")
     assert len({first, second, open_matchers(home).fingerprint}) == 3
+
+
+def test_a_listed_text_in_a_report_about_it_is_held_back(home: Home, tmp_path: Path) -> None:
+    leaflet = (
+        "Жители степи, собирайтесь у старой мельницы в час, когда погаснут огни, и приносите всё, что обещали: "
+        "каждый знает своё место, каждый знает свой знак, и никто не уйдёт, пока не взойдёт солнце над холмами"
+    )
+    listed = tmp_path / "listed.ndjson"
+    listed.write_text(json.dumps({"signal": "text", "value": leaflet}, ensure_ascii=False), "utf-8")
+    add(home, str(listed), "leaflets", ListOptions(ground="policy of the test"), now=NOW)
+    report = f"Суд приговорил мужчину за листовку, сообщает прокуратура. В ней говорилось: «{leaflet}»."
+    bring(home, post(5, leaflet), post(6, report))
+    process(home)
+    found = matches(home)
+    assert [hit["gate"] for hit in found["5"]["known"]] == [None]
+    assert all(hit["gate"] for hit in found["6"]["known"])
