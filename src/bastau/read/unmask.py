@@ -434,6 +434,29 @@ def _rewrites(text: str, context: _Context) -> list[tuple[int, int, str, tuple[i
     return sorted(found)
 
 
+@lru_cache(1 << 17)
+def hidden_word(chunk: str, script: str, known: frozenset[str] = frozenset()) -> str:
+    """Return the word that one run of characters between spaces may hide in a text mostly in ``script``, or nothing.
+
+    More is taken for hidden here than in :func:`match_form`, which sees the whole text: what finds nothing here has
+    nothing to write out, except for letters with spaces between them and text turned by an override.
+    """
+    plain = _PLAIN if script == "cyrl" else _PLAIN_LATIN
+    if plain.fullmatch(chunk) or len(chunk) > 3 * _MAX_WORD or not any(map(str.isalpha, chunk)):
+        return ""
+    word = _trimmed(_normalise(chunk, 0))
+    if not word.text:
+        return ""
+    for is_one_word_foreign in (True, False):
+        context = _Context(script, is_one_word_foreign, known)
+        if whole := _whole_double(word.text, context):
+            return whole
+        hidden = _turned(word.text, context) or _unmask_word(word.text, context) or _unmarked(chunk, word)
+        if hidden:
+            return hidden[0]
+    return ""
+
+
 def _unmarked(raw: str, chunk: _Letters) -> tuple[str, tuple[int, ...]] | None:
     """Return a word of boxed letters, or one whose letters carry marks that no writing gives them."""
     if not _STRANGE.search(raw):

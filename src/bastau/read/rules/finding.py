@@ -14,8 +14,12 @@ from bastau.read.rules.loading import load, rule_files, rules_folder
 from bastau.read.rules.pack import Pack, Rule
 from bastau.read.rules.screen import Screen
 from bastau.read.rules.tokens import Form
-from bastau.read.unmask import match_form
+from bastau.read.unmask import hidden_word, match_form
 from bastau.read.unmask_scan import needs_unmasking
+
+_CACHE = 200_000
+_SPACED = 3
+"""Single letters in a row that may be a word written with spaces (as in bastau.read.unmask)."""
 
 
 @dataclass
@@ -24,6 +28,8 @@ class Finder:
 
     pack: Pack
     screen: Screen = field(init=False)
+    _hiding: dict[str, bool] = field(default_factory=dict, repr=False)
+    """Runs of characters seen, and whether they may hide a word of the rules."""
 
     def __post_init__(self) -> None:
         self.screen = Screen(self.pack)
@@ -53,13 +59,39 @@ class Finder:
         for row, post in zip(rows.tolist(), chosen, strict=True):
             form: Form | None = None
             if masked[row]:
-                form = self._written_out(post, "kk" if foreign is not None and foreign[row] else None)
-                if form is None:
+                language = "kk" if foreign is not None and foreign[row] else None
+                if language or any(part and self._hides(part) for part in (post["title"], post["text"])):
+                    form = self._written_out(post, language)
+                if form is None and not plain[row]:
                     continue
             matches = self.read(post["title"], post["text"], form).matches(rules)
             if matches:
                 found[row] = matches
         return found
+
+    def _hides(self, text: str) -> bool:
+        """Tell whether some word of the rules may stand disguised in a text."""
+        known, n_single = self._hiding, 0
+        for chunk in text.split():
+            hides = known.get(chunk)
+            if hides is None:
+                if len(known) >= _CACHE:
+                    known.clear()
+                hides = known[chunk] = self._hides_in(chunk)
+            if hides:
+                return True
+            if len(chunk) < 5 and sum(map(str.isalnum, chunk)) == 1:
+                n_single += 1
+                if n_single == _SPACED:
+                    return True
+            else:
+                n_single = 0
+        return "\u202e" in text or "\u202d" in text
+
+    def _hides_in(self, chunk: str) -> bool:
+        known = self.pack.known
+        words = {hidden_word(chunk, script, known) for script in ("cyrl", "latn")} - {""}
+        return any(self.screen.touches(word) for word in words)
 
     def _written_out(self, post: dict[str, str | None], language: str | None) -> Form | None:
         """Return the form of title and text, made once; None when the fast look finds nothing in it either."""

@@ -19,6 +19,7 @@ WHOLE_TEXT = frozenset(
     ("reporting", "denunciation", "scripture", "testimony", "help", "academic", "fiction", "satire", "game")
 )
 """Gates that can say of a whole post what it is; the others hang on one predicate."""
+_NO_MOOD: frozenset[str] = frozenset()
 _OPEN_WORDS = 2
 """Words outside a quotation that make it one: a post that is nothing but a quotation speaks for itself."""
 
@@ -67,7 +68,7 @@ class Reading:
                 masks[i] |= tag.mask
         self._starts = [tag.start for tag in tags]
         self._ranges: dict[int, list[tuple[int, int]]] = {}
-        self._moods: dict[Tag, frozenset[str]] = {}
+        self._moods: dict[int, frozenset[str]] = {}
         self.outside = sum(1 for quote in document.quotes if quote == 0)
 
     def _settle_names(self, tags: list[Tag]) -> list[Tag]:
@@ -108,15 +109,15 @@ class Reading:
 
     def moods(self, tag: Tag) -> frozenset[str]:
         """Return how the predicate is meant."""
-        known = self._moods.get(tag)
+        known = self._moods.get(id(tag))
         if known is None:
-            rules = self.pack.moods.get(tag.language, [])
-            known = frozenset(rule.mood for rule in rules if self._is_meant(rule, tag))
-            self._moods[tag] = known
+            rules = self.pack.moods_of(tag.language, tag.features)
+            known = frozenset([rule.mood for rule in rules if self._is_meant(rule, tag)]) if rules else _NO_MOOD
+            self._moods[id(tag)] = known
         return known
 
     def _is_meant(self, rule: Mood, tag: Tag) -> bool:
-        if not rule.features & tag.features or (tag.language == "en" and tag.end - 1 in self.document.joined):
+        if tag.language == "en" and tag.end - 1 in self.document.joined:
             return False
         if rule.of and not rule.of & tag.mask:
             return False

@@ -1,6 +1,6 @@
 """Concepts, words, moods, gates and rules as they are used; made by :mod:`bastau.read.rules.loading`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from bastau.read.rules.lexicon import Lexicon
@@ -136,5 +136,13 @@ class Pack:
     context_bit: int = 0
     ambiguous_bit: int = 0
     organisation_mask: int = 0
+    _moods_of: dict[tuple[str, frozenset[str]], list[Mood]] = field(default_factory=dict, repr=False)
     known: frozenset[str] = frozenset()
     """Words that a disguise may hide."""
+
+    def moods_of(self, language: str, features: frozenset[str]) -> list[Mood]:
+        """Return the moods that a form with these features may have."""
+        key = (language, features)
+        if key not in self._moods_of:
+            self._moods_of[key] = [mood for mood in self.moods.get(language, ()) if mood.features & features]
+        return self._moods_of[key]

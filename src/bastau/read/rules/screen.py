@@ -13,6 +13,7 @@ import numba as nb
 import numpy as np
 import pyarrow as pa
 
+from bastau.read.fold import fold_strings
 from bastau.read.rules.inflect import DATIVE, Features
 from bastau.read.rules.lexicon import MAX_ENDING, MAX_GAP, Sequence, Unit
 from bastau.read.rules.pack import Cue, Frame, Mood, Pack, Slot
@@ -275,6 +276,12 @@ class Screen:
     def run(self, folded: pa.Array | pa.ChunkedArray) -> np.ndarray:
         """Return bool (n,): whether each folded text may hold a match."""
         return self._run(folded, None)
+
+    def touches(self, word: str) -> bool:
+        """Tell whether a word is, or begins like, one of the rules' words."""
+        data = np.frombuffer(fold_strings(pa.array([word]))[0][0].as_py().encode(), np.uint8)
+        n_seen, _ = _look_up(data, 0, len(data), self._table, self._is_anchor, np.empty((64, 5), np.int64))
+        return n_seen != 0
 
     def run_disguised(self, folded: pa.Array | pa.ChunkedArray, chosen: np.ndarray) -> np.ndarray:
         """Return bool (n,): whether each text of the ``chosen`` may hold a match, were one part of it disguised."""
