@@ -81,7 +81,13 @@ GATE = Keys(
         ),
         "voices": Many(Choice(VOICES), or_one=True, doc="only frames spoken in these voices (default all)"),
         "moods": Many(_mood, or_one=True, doc="only predicates in these moods (default all)"),
+        "least": Whole(
+            1, 20, "so many different cue words, of the predicate's own voice (in its quotation or outside)"
+        ),
         "unless": Words("concepts that, in the same place, keep the gate open"),
+        "unless_within": Choice(
+            PLACES, "how far from the predicate the words of unless may stand (default: as the cue)"
+        ),
         "unless_negated": Yes("a cue with a word of `not` up to two words before it does not count"),
         "lifts": Words("ids of gates that this one opens again, instead of closing"),
     },

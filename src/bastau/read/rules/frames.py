@@ -279,6 +279,8 @@ class Reading:
                 continue
             if gate.mark == "verse":
                 hit = bool(self.document.verses)
+            elif gate.least:
+                hit = not gate.unless & self.present and self._counted(gate, 0, len(self.masks)) >= gate.least
             else:
                 hit = any(
                     tag.mask & gate.cue
@@ -336,6 +338,12 @@ class Reading:
         low, high = self.place(gate.within, anchor)
         before = max(low, anchor.start - gate.before)
         after = min(high, anchor.end + gate.after)
+        if gate.unless_within:
+            first, last = self.place(gate.unless_within, anchor)
+            if any(self.masks[i] & gate.unless for i in range(first, last)):
+                return False
+        if gate.least:
+            return self._counted(gate, before, after, anchor) >= gate.least
         if gate.mark == "verse":
             hit = any(before <= i < after for i in document.verses)
         taken = {i for _, tag in filled for i in tag.words or range(tag.start, tag.end)}
@@ -351,6 +359,24 @@ class Reading:
                 continue  # what the quoted voice says is no stance of the author
             hit = not (gate.unless_negated and self._negated(tag))
         return hit
+
+    def _counted(self, gate: Gate, low: int, high: int, anchor: Tag | None = None) -> int:
+        """Count the different cue words in [low, high): all, or those in the same quotation as the anchor, or outside."""
+        document = self.document
+        quote = None if anchor is None else document.quotes[anchor.start]
+        seen: set[str] = set()
+        end = low
+        for tag in self._tags_between(low, high):
+            if (
+                not tag.mask & gate.cue
+                or gate.language not in (None, tag.language)
+                or not end <= tag.start < tag.end <= high
+                or (anchor is not None and (tag.meets(anchor) or document.quotes[tag.start] != quote))
+            ):
+                continue
+            seen.add(" ".join(document.words[tag.start : tag.end]))
+            end = tag.end
+        return len(seen)
 
     def _negated(self, tag: Tag) -> bool:
         bit = self.pack.not_bit

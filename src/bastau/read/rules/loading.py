@@ -315,6 +315,8 @@ def _gates(found: _Found, make: _Compiler) -> list[Gate]:
                 make.mask(row.get("unless", []), path),
                 row.get("unless_negated", False),
                 frozenset(name for name, _ in row.get("lifts", [])),
+                row.get("least", 0),
+                row.get("unless_within"),
             )
         )
     return gates

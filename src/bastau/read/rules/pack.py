@@ -53,6 +53,9 @@ class Gate:
     unless: int
     unless_negated: bool
     lifts: frozenset[str]
+    least: int = 0
+    """So many different words of the cue must stand there; 0: any, by the looser count of most gates."""
+    unless_within: str | None = None
 
 
 @dataclass(frozen=True)

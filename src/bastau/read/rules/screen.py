@@ -98,7 +98,7 @@ def _look_up(data, start, end, table, is_anchor, seen):  # type: ignore[no-untyp
 
     Returns (their number, whether one may be an anchor); -1 when they do not fit: then the post goes on unseen.
     """
-    keys, values, bloom, shift, bloom_shift = table
+    keys, values, shift, word_bloom, word_shift, start_bloom, start_shift = table
     h = np.uint64(1)
     word = n_chars = n_seen = first = 0
     word_start = start
@@ -111,9 +111,16 @@ def _look_up(data, start, end, table, is_anchor, seen):  # type: ignore[no-untyp
             n_chars += (b & 0xC0) != 0x80
             if n_chars < 2 or (i + 1 < end and (data[i + 1] & 0xC0) == 0x80):
                 continue
-        key = h if is_word_end else h ^ _PREFIX
-        probe = key * _MULTIPLY >> bloom_shift
-        if bloom[probe >> np.uint64(3)] >> (probe & np.uint64(7)) & 1:
+        # Beginnings are few and asked for at every letter, so their filter is small enough to stay in the cache.
+        if is_word_end:
+            key = h
+            probe = key * _MULTIPLY >> word_shift
+            may_be = word_bloom[probe >> np.uint64(3)] >> (probe & np.uint64(7)) & 1
+        else:
+            key = h ^ _PREFIX
+            probe = key * _MULTIPLY >> start_shift
+            may_be = start_bloom[probe >> np.uint64(3)] >> (probe & np.uint64(7)) & 1
+        if may_be:
             at = _find(key, keys, shift)
             if at >= 0:
                 if n_seen == len(seen):
@@ -135,19 +142,18 @@ def _look_up(data, start, end, table, is_anchor, seen):  # type: ignore[no-untyp
 
 
 @nb.njit(nogil=True, cache=True)
-def _fill(data, start, end, classes, seen, n_seen, hits, head):  # type: ignore[no-untyped-def]
-    """Write (class, word number, earlier hit of the class) of each hit to ``hits`` and the last of each to ``head``.
+def _fill(data, start, end, classes, wanted, seen, n_seen, hits, n_hits, head):  # type: ignore[no-untyped-def]
+    """Write (class, word number, earlier hit of the class) of each hit behind ``hits`` and the last to ``head``.
 
-    Returns their number, or -1 when they do not fit.
+    Only of the ``wanted`` classes. Returns the number of hits, or -1 when they do not fit.
     """
     class_starts, class_bits, room_of, beside, beside_hash, beside_bytes = classes
-    n_hits = 0
     for k in range(n_seen):
         value, word = seen[k, 0], seen[k, 1]
         for c in range(class_starts[value], class_starts[value + 1]):
-            if seen[k, 2] > room_of[c]:
-                continue
             bit = class_bits[c]
+            if not wanted[bit] or seen[k, 2] > room_of[c]:
+                continue
             if head[bit] >= 0 and hits[head[bit], 1] == word:
                 continue
             if beside[c] and not _stands_beside(
@@ -196,6 +202,10 @@ def _nearly(alone, head, anchors, term_starts, parts):  # type: ignore[no-untype
 def _screen_rows(offsets, data, chosen, table, is_anchor, classes, terms, is_slack, out):  # type: ignore[no-untyped-def]
     n_bits, anchors, alone, term_starts, parts, by_anchor_starts, by_anchor = terms
     head = np.full(n_bits, -1, np.int64)
+    everything = np.ones(n_bits, np.bool_)
+    wanted = np.zeros(n_bits, np.bool_)
+    anchor_bits = np.zeros(n_bits, np.bool_)
+    anchor_bits[anchors] = True
     hits = np.empty((_HITS, 3), np.int64)
     seen = np.empty((_SEEN, 5), np.int64)
     for row in range(len(offsets) - 1):
@@ -208,12 +218,23 @@ def _screen_rows(offsets, data, chosen, table, is_anchor, classes, terms, is_sla
             continue
         if n_seen == 0 or not (anchored or is_slack):
             continue
-        n_hits = _fill(data, start, end, classes, seen, n_seen, hits, head)
-        passes = n_hits < 0
-        if is_slack and not passes:
-            passes = _nearly(alone, head, anchors, term_starts, parts)
-        elif not passes:
-            for hit in range(n_hits):
+        if is_slack:
+            n_hits = _fill(data, start, end, classes, everything, seen, n_seen, hits, 0, head)
+            passes = n_hits < 0 or _nearly(alone, head, anchors, term_starts, parts)
+        else:
+            n_hits = n_anchors = _fill(data, start, end, classes, anchor_bits, seen, n_seen, hits, 0, head)
+            passes = n_hits < 0
+            if n_anchors > 0:
+                # then only the classes that stand beside one of these anchors in some term
+                wanted[:] = False
+                for hit in range(n_anchors):
+                    bit = hits[hit, 0]
+                    for t in range(by_anchor_starts[bit], by_anchor_starts[bit + 1]):
+                        for k in range(term_starts[by_anchor[t]], term_starts[by_anchor[t] + 1]):
+                            wanted[parts[k, 0]] |= not anchor_bits[parts[k, 0]]
+                n_hits = _fill(data, start, end, classes, wanted, seen, n_seen, hits, n_anchors, head)
+                passes = n_hits < 0
+            for hit in range(n_anchors if n_hits > 0 else 0):
                 bit = hits[hit, 0]
                 for t in range(by_anchor_starts[bit], by_anchor_starts[bit + 1]):
                     if _whole(by_anchor[t], hits[hit, 1], hits, head, term_starts, parts):
@@ -478,7 +499,8 @@ class _Words:
         words = pa.array([word for word, _, _ in self.spelled], pa.string())
         hashes = np.empty(len(words), np.uint64)
         _hash_words(*utf8_buffers(words), hashes)
-        hashes[np.array([prefix for _, prefix, _ in self.spelled], np.bool_)] ^= _PREFIX
+        is_start = np.array([prefix for _, prefix, _ in self.spelled], np.bool_)
+        hashes[is_start] ^= _PREFIX
         values = np.array([value for _, _, value in self.spelled], np.int64)
         all_hashes = np.concatenate([hashes, *self.hashes])
         all_values = np.concatenate([values, *self.values])
@@ -497,7 +519,7 @@ class _Words:
         flat = [one for rows in self.sets for one in rows]
         bits, rooms, reaches, n_bytes = (np.array([one[k] for one in flat], np.int64) for k in (0, 1, 2, 4))
         beside = np.array([one[3] for one in flat], np.uint64)
-        return (starts, bits, rooms, reaches, beside, n_bytes), _open_table(keys, numbers), len(keys)
+        return (starts, bits, rooms, reaches, beside, n_bytes), _open_table(keys, numbers, hashes[is_start]), len(keys)
 
 
 def _compile_words(pack: Pack, needs: list[_Need]):  # type: ignore[no-untyped-def]
@@ -548,23 +570,34 @@ def _hash_endings(state, offsets, data, out):  # type: ignore[no-untyped-def]
         out[i] = h
 
 
-def _open_table(hashes: np.ndarray, numbers: np.ndarray):  # type: ignore[no-untyped-def]
+def _open_table(hashes: np.ndarray, numbers: np.ndarray, starts: np.ndarray):  # type: ignore[no-untyped-def]
+    """Return the open table and its two filters; ``starts`` are the hashes of beginnings."""
     size = 1 << max(4, (2 * len(hashes)).bit_length())
-    bloom_bits = 1 << max(10, (16 * len(hashes)).bit_length())
-    shift, bloom_shift = (np.uint64(64 - (n.bit_length() - 1)) for n in (size, bloom_bits))
+    shift = np.uint64(64 - (size.bit_length() - 1))
     keys, values = np.zeros(size, np.uint64), np.zeros(size, np.int64)
-    bloom = np.zeros(bloom_bits >> 3, np.uint8)
-    _insert(hashes, numbers, keys, values, bloom, shift, bloom_shift)
-    return keys, values, bloom, shift, bloom_shift
+    _insert(hashes, numbers, keys, values, shift)
+    return keys, values, shift, *_filter(hashes, 8), *_filter(starts, 16)
+
+
+def _filter(hashes: np.ndarray, bits_each: int) -> tuple[np.ndarray, np.uint64]:
+    n_bits = 1 << max(10, (bits_each * len(hashes)).bit_length())
+    shift = np.uint64(64 - (n_bits.bit_length() - 1))
+    bits = np.zeros(n_bits >> 3, np.uint8)
+    _mark(hashes, bits, shift)
+    return bits, shift
 
 
 @nb.njit(nogil=True, cache=True)
-def _insert(hashes, numbers, keys, values, bloom, shift, bloom_shift):  # type: ignore[no-untyped-def]
+def _mark(hashes, bits, shift):  # type: ignore[no-untyped-def]
+    for key in hashes:
+        probe = key * _MULTIPLY >> shift
+        bits[probe >> np.uint64(3)] |= np.uint8(1) << np.uint8(probe & np.uint64(7))
+
+
+@nb.njit(nogil=True, cache=True)
+def _insert(hashes, numbers, keys, values, shift):  # type: ignore[no-untyped-def]
     for k in range(len(hashes)):
-        key = hashes[k]
-        i = np.int64((key * _MULTIPLY) >> shift)
+        i = np.int64((hashes[k] * _MULTIPLY) >> shift)
         while keys[i] != 0:
             i = (i + 1) % len(keys)
-        keys[i], values[i] = key, numbers[k]
-        probe = key * _MULTIPLY >> bloom_shift
-        bloom[probe >> np.uint64(3)] |= np.uint8(1) << np.uint8(probe & np.uint64(7))
+        keys[i], values[i] = hashes[k], numbers[k]
