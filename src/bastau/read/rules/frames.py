@@ -158,7 +158,7 @@ class Reading:
         if (
             not low
             or document.sentences[low - 1] != document.sentences[low]
-            or document.gaps[low].strip() not in _LISTS
+            or document.gaps.get(low, "") not in _LISTS
         ):
             return True
         return all(

@@ -123,6 +123,19 @@ class Sequence:
     concept: str
 
 
+class Reading(NamedTuple):
+    """What one word can be."""
+
+    units: dict[int, Features]
+    """Units and the features of this form."""
+    alone: list[tuple[int, Features, str, str]]
+    """(mask, features, language, concept) of each entry that is this word alone."""
+    begins: list[int]
+    """Units that begin a phrase whose next word follows at once."""
+    gapped: list[int]
+    """Units that begin a phrase with a gap."""
+
+
 @dataclass
 class Lexicon:
     """Every entry, ready to be looked up.
@@ -145,7 +158,8 @@ class Lexicon:
     """Phrases with a gap after the first word."""
     units: list[Unit] = field(default_factory=list)
     _unit_of: dict[tuple[str, str], int] = field(default_factory=dict)
-    _seen: dict[str, list[tuple[int, Features]]] = field(default_factory=dict)
+    pair_starts: set[int] = field(default_factory=set)
+    _seen: dict[str, "Reading"] = field(default_factory=dict)
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Add entries; their words are folded as texts are."""
@@ -186,6 +200,7 @@ class Lexicon:
             self.by_first.setdefault(units[0], []).append(sequence)
         else:
             self.by_pair.setdefault((units[0], units[1]), []).append(sequence)
+            self.pair_starts.add(units[0])
 
     def _unit(self, word: str, kind: str) -> int:
         if (word, kind) in self._unit_of:
@@ -209,17 +224,16 @@ class Lexicon:
             spelled.append((stem[:-1], "verb after й"))
         return spelled
 
-    def look_up(self, word: str) -> list[tuple[int, Features]]:
-        """Return (unit, features of this form) of every unit that ``word`` can be."""
+    def look_up(self, word: str) -> "Reading":
+        """Return what a word can be."""
         found = self._seen.get(word)
         if found is None:
-            found = self._look_up(word)
             if len(self._seen) >= _CACHE:
                 self._seen.clear()
-            self._seen[word] = found
+            found = self._seen[word] = self._look_up(word)
         return found
 
-    def _look_up(self, word: str) -> list[tuple[int, Features]]:
+    def _look_up(self, word: str) -> "Reading":
         none: Features = frozenset()
         found = dict.fromkeys(self.exact.get(word, ()), none)
         for i in range(2, len(word) + 1):
@@ -231,35 +245,49 @@ class Lexicon:
                 features = self.endings[kind].get(word[i:])
                 if features is not None:
                     found[number] = found.get(number, none) | features
-        return list(found.items())
+        alone = [
+            (one.mask, one.features | features if features else one.features, one.language, one.concept)
+            for number, features in found.items()
+            for one in self.singles.get(number, ())
+        ]
+        begins = [number for number in found if number in self.pair_starts]
+        gapped = [number for number in found if number in self.by_first]
+        return Reading(found, alone, begins, gapped)
 
     def tag(self, document: Document) -> list[Tag]:
-        """Return the tags of a text by place; of two of one concept and start the longer stands alone."""
-        look_up, singles, by_pair, by_first = self.look_up, self.singles, self.by_pair, self.by_first
-        found = [look_up(word) for word in document.words]
-        sentences = document.sentences
-        present = {number for units in found for number, _ in units}
+        """Return the tags of a text by place."""
+        seen, by_pair, sentences = self._seen, self.by_pair, document.sentences
+        found = [seen.get(word) or self.look_up(word) for word in document.words]
         tags: list[Tag] = []
-        for i, units in enumerate(found):
+        present: set[int] | None = None
+        n = len(found)
+        for i, reading in enumerate(found):
+            units, alone, begins, gapped = reading
             if not units:
                 continue
-            after = found[i + 1] if i + 1 < len(found) and sentences[i + 1] == sentences[i] else ()
-            for number, features in units:
-                for one in singles.get(number, ()):
-                    both = one.features | features if features else one.features
-                    tags.append(Tag(one.mask, both, one.language, i, i + 1, one.concept))
-                phrases = [one for second, _ in after for one in by_pair.get((number, second), ())]
-                phrases += [one for one in by_first.get(number, ()) if one.units[1] in present]
-                for one in phrases:
-                    words, more = self._follow(one, found, sentences, i, features)
-                    if words:
-                        gapped = words if any(one.gaps) else ()
-                        tags.append(Tag(one.mask, more, one.language, i, words[-1] + 1, one.concept, gapped))
+            for mask, features, language, concept in alone:
+                tags.append(Tag(mask, features, language, i, i + 1, concept))
+            phrases: list[Sequence] = []
+            if begins and i + 1 < n and sentences[i + 1] == sentences[i]:
+                after = found[i + 1].units
+                for number in begins:
+                    for second in after:
+                        phrases += by_pair.get((number, second), ())
+            if gapped:
+                if present is None:
+                    present = {number for one in found for number in one.units}
+                for number in gapped:
+                    phrases += [one for one in self.by_first[number] if one.units[1] in present]
+            for one in phrases:
+                words, more = self._follow(one, found, sentences, i, units[one.units[0]])
+                if words:
+                    parted = words if any(one.gaps) else ()
+                    tags.append(Tag(one.mask, more, one.language, i, words[-1] + 1, one.concept, parted))
         return tags
 
     @staticmethod
     def _follow(
-        sequence: Sequence, found: list[list[tuple[int, Features]]], sentences: list[int], i: int, features: Features
+        sequence: Sequence, found: list["Reading"], sentences: list[int], i: int, features: Features
     ) -> tuple[tuple[int, ...], Features]:
         """Return (its words, features) of a phrase that begins at word ``i``; no words when it does not go on."""
         features = features | sequence.features
@@ -270,7 +298,7 @@ class Lexicon:
                 j = at + step
                 if j >= len(found) or sentences[j] != sentences[i]:
                     return (), features
-                here = next((more for number, more in found[j] if number == unit), None)
+                here = found[j].units.get(unit)
                 if here is not None:
                     features, at = features | here, j
                     words.append(j)

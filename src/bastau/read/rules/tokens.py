@@ -1,6 +1,7 @@
 """A text as words with their place: sentence, clause, quotation. Words are folded, places are of the original."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ MAX_SINGLE = 500
 _SENTENCE = re.compile(r"[!?…\n\r]|\.(?=\s|$|[\"»”)])|[؟。]")
 _CLAUSE = frozenset(',;:—–(){}«»“”„"‹›|/•')
 _DASH_CLAUSE = re.compile(r"\s-+\s")
+_LEADING = frozenset(':«“„"')
 _CLOSERS = frozenset("\"'”’»›“")
 _VERSE = re.compile(r"^\s*:\s*$")
 
@@ -26,7 +28,7 @@ class Document:
     """The words of one post, title first. Every list has one value a word.
 
     ``starts`` and ``ends`` are characters of the field; ``fields`` 0 is the title, 1 the text. ``quotes`` is 0
-    outside quotations, else the number of the quotation. ``gaps`` holds what stands before the word.
+    outside quotations, else the number of the quotation.
     """
 
     words: list[str] = field(default_factory=list)
@@ -36,7 +38,8 @@ class Document:
     sentences: list[int] = field(default_factory=list)
     clauses: list[int] = field(default_factory=list)
     quotes: list[int] = field(default_factory=list)
-    gaps: list[str] = field(default_factory=list)
+    gaps: dict[int, str] = field(default_factory=dict)
+    """What stands before a word, where it is more than a space."""
     questions: set[int] = field(default_factory=set)
     """Sentences that end in a question mark."""
     colons: set[int] = field(default_factory=set)
@@ -66,51 +69,79 @@ def _read_field(document: Document, text: str, number: int, form: Form) -> None:
     if not folded:
         return
     origin = origins.tolist()
-    words, starts, ends, gaps = document.words, document.starts, document.ends, document.gaps
-    sentences, clauses, quotes = document.sentences, document.clauses, document.quotes
-    sentence = sentences[-1] + 1 if sentences else 0
-    clause = clauses[-1] + 1 if clauses else 0
-    spans = _quotations(text)
-    quote, n_quotes = 0, max(quotes, default=0)
-    span = 0
-    at = previous_end = 0
-    for word in folded.split(" "):
-        start = origin[at]
+    words = folded.split(" ")
+    starts, ends = [], []
+    at = 0
+    for word in words:
+        starts.append(origin[at])
         at += len(word)
-        end = origin[at - 1] + 1
+        ends.append(origin[at - 1] + 1)
         at += 1
-        gap = text[previous_end:start]
-        while span < len(spans) and spans[span][1] <= start:
-            span += 1
-        left = quote
-        quote = n_quotes + span + 1 if span < len(spans) and spans[span][0] <= start else 0
+    first = len(document.words)
+    quotes = _quotes_of(starts, _quotations(text), max(document.quotes, default=0))
+    document.words += words
+    document.starts += starts
+    document.ends += ends
+    document.quotes += quotes
+    document.fields += [number] * len(words)
+    _part(document, text, first, starts, ends, quotes)
+
+
+def _quotes_of(starts: list[int], spans: list[tuple[int, int]], n_before: int) -> list[int]:
+    """Return for each word the number of the quotation it is in, or 0."""
+    quotes = [0] * len(starts)
+    for number, (low, high) in enumerate(spans, n_before + 1):
+        for i in range(bisect_left(starts, low), bisect_left(starts, high)):
+            quotes[i] = number
+    return quotes
+
+
+def _part(document: Document, text: str, first: int, starts: list[int], ends: list[int], quotes: list[int]) -> None:
+    """Part the words of one field into sentences and clauses by what stands between them."""
+    words = document.words
+    sentence = document.sentences[-1] + 1 if document.sentences else 0
+    clause = document.clauses[-1] + 1 if document.clauses else 0
+    sentence_at = clause_at = 0
+    previous = 0
+    for i, start in enumerate(starts):
+        end = previous
+        previous = ends[i]
+        if start == end + 1 and text[end] == " " and i:
+            continue
+        gap = text[end:start]
         if gap == "-":
-            document.joined.add(len(words) - 1)
-        elif gap != " " and (previous_end or gap):
-            if previous_end and _SENTENCE.search(gap):
-                if "?" in gap or "؟" in gap:
-                    document.questions.add(sentence)
-                sentence += 1
-                clause += 1
-            elif left and not quote and gap.strip() in _CLOSERS:
-                pass  # the sentence runs on: "rebels" attack a school
-            elif not _CLAUSE.isdisjoint(gap) or _DASH_CLAUSE.search(gap):
-                if ":" in gap and word[0].isdecimal() and words and words[-1][-1].isdecimal() and _VERSE.match(gap):
-                    document.verses.add(len(words))
-                else:
-                    if previous_end and not {":", "«", "“", "„", '"'}.isdisjoint(gap):
-                        document.colons.add(clause)
-                    clause += 1
-        words.append(word)
-        starts.append(start)
-        ends.append(end)
-        gaps.append(gap)
-        sentences.append(sentence)
-        clauses.append(clause)
-        quotes.append(quote)
-        document.fields.append(number)
-        previous_end = end
-    if "?" in text[previous_end:]:
+            document.joined.add(first + i - 1)
+            continue
+        if not gap.strip() and "\n" not in gap and "\r" not in gap:
+            continue
+        document.gaps[first + i] = gap.strip()
+        if end and _SENTENCE.search(gap):
+            if "?" in gap or "؟" in gap:
+                document.questions.add(sentence)
+            document.sentences += [sentence] * (i - sentence_at)
+            document.clauses += [clause] * (i - clause_at)
+            sentence, clause = sentence + 1, clause + 1
+            sentence_at = clause_at = i
+        elif i and quotes[i - 1] and not quotes[i] and gap.strip() in _CLOSERS:
+            pass  # the sentence runs on: "rebels" attack a school
+        elif not _CLAUSE.isdisjoint(gap) or _DASH_CLAUSE.search(gap):
+            here = first + i
+            if (
+                ":" in gap
+                and i
+                and words[here][0].isdecimal()
+                and words[here - 1][-1].isdecimal()
+                and _VERSE.match(gap)
+            ):
+                document.verses.add(here)
+                continue
+            if end and not _LEADING.isdisjoint(gap):
+                document.colons.add(clause)
+            document.clauses += [clause] * (i - clause_at)
+            clause, clause_at = clause + 1, i
+    document.sentences += [sentence] * (len(starts) - sentence_at)
+    document.clauses += [clause] * (len(starts) - clause_at)
+    if "?" in text[previous:]:
         document.questions.add(sentence)
 
 
