@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import json
 import re
 import sys
 import tomllib
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 from bastau import errors, schemas, settings
 from bastau.cli import build_parser
+from bastau.read.rules.format import editor_schema
 from bastau.shield import exports, queries
 
 ROOT = Path(__file__).parents[1]
@@ -23,13 +25,14 @@ NOTE = "<!-- Made by docs/generate_reference.py; do not edit. -->\n"
 def main(arguments: Sequence[str]) -> int:
     """Write the pages, or with --check compare them; return the exit code."""
     pages = {f"{name}.md": NOTE + text for name, text in build().items()}
+    pages["rule.schema.json"] = json.dumps(editor_schema(), ensure_ascii=False, indent=1) + "\n"
     if "--check" not in arguments:
         FOLDER.mkdir(exist_ok=True)
         for name, text in pages.items():
             (FOLDER / name).write_text(text, "utf-8")
         return 0
     stale = [name for name, text in pages.items() if not _same(FOLDER / name, text)]
-    stale += sorted(page.name for page in FOLDER.glob("*.md") if page.name not in pages)
+    stale += sorted(page.name for page in FOLDER.iterdir() if page.name not in pages)
     if stale:
         print(f"stale: {', '.join(stale)}; run: .venv/bin/python docs/generate_reference.py", file=sys.stderr)
     return int(bool(stale))
