@@ -143,18 +143,24 @@ def _look_up(data, start, end, table, is_anchor, seen):  # type: ignore[no-untyp
 
 @nb.njit(nogil=True, cache=True)
 def _fill(data, start, end, classes, wanted, seen, n_seen, hits, n_hits, head):  # type: ignore[no-untyped-def]
-    """Write (class, word number, earlier hit of the class) of each hit behind ``hits`` and the last to ``head``.
+    """Write (class, word number, earlier hit, words of its phrase before and after) of each hit behind ``hits``.
 
-    Only of the ``wanted`` classes. Returns the number of hits, or -1 when they do not fit.
+    The last hit of each class goes to ``head``. Only the ``wanted`` classes count. Returns the number of hits, or -1 when they do not fit.
     """
-    class_starts, class_bits, room_of, beside, beside_hash, beside_bytes = classes
+    class_starts, class_bits, room_of, beside, beside_hash, beside_bytes, words_before, words_after = classes
     for k in range(n_seen):
         value, word = seen[k, 0], seen[k, 1]
         for c in range(class_starts[value], class_starts[value + 1]):
             bit = class_bits[c]
             if not wanted[bit] or seen[k, 2] > room_of[c]:
                 continue
-            if head[bit] >= 0 and hits[head[bit], 1] == word:
+            last = head[bit]
+            if (
+                last >= 0
+                and hits[last, 1] == word
+                and hits[last, 3] >= words_before[c]
+                and hits[last, 4] >= words_after[c]
+            ):
                 continue
             if beside[c] and not _stands_beside(
                 data, start, seen[k, 3], seen[k, 4], end, beside[c], beside_hash[c], beside_bytes[c]
@@ -165,6 +171,7 @@ def _fill(data, start, end, classes, wanted, seen, n_seen, hits, n_hits, head): 
                     head[hits[hit, 0]] = -1
                 return -1
             hits[n_hits, 0], hits[n_hits, 1], hits[n_hits, 2] = bit, word, head[bit]
+            hits[n_hits, 3], hits[n_hits, 4] = words_before[c], words_after[c]
             head[bit] = n_hits
             n_hits += 1
     return n_hits
@@ -172,12 +179,17 @@ def _fill(data, start, end, classes, wanted, seen, n_seen, hits, n_hits, head): 
 
 @nb.njit(nogil=True, cache=True)
 def _whole(term, anchor, hits, head, term_starts, parts):  # type: ignore[no-untyped-def]
-    """Tell whether every part of the term stands where it may around word ``anchor``."""
+    """Tell whether every part of the term stands where it may around the hit ``anchor``."""
+    at, at_before, at_after = hits[anchor, 1], hits[anchor, 3], hits[anchor, 4]
     for k in range(term_starts[term], term_starts[term + 1]):
         hit = head[parts[k, 0]]
-        while hit >= 0 and hits[hit, 1] > anchor + parts[k, 2]:
+        while hit >= 0:
+            # Each was seen by one word of what may be a phrase: its ends lie that many words off.
+            later = hits[hit, 1] - at
+            if later <= parts[k, 2] + hits[hit, 3] + at_after and -later <= parts[k, 1] + hits[hit, 4] + at_before:
+                break
             hit = hits[hit, 2]
-        if hit < 0 or hits[hit, 1] < anchor - parts[k, 1]:
+        if hit < 0:
             return False
     return True
 
@@ -206,7 +218,7 @@ def _screen_rows(offsets, data, chosen, table, is_anchor, classes, terms, is_sla
     wanted = np.zeros(n_bits, np.bool_)
     anchor_bits = np.zeros(n_bits, np.bool_)
     anchor_bits[anchors] = True
-    hits = np.empty((_HITS, 3), np.int64)
+    hits = np.empty((_HITS, 5), np.int64)
     seen = np.empty((_SEEN, 5), np.int64)
     for row in range(len(offsets) - 1):
         if not chosen[row]:
@@ -237,7 +249,7 @@ def _screen_rows(offsets, data, chosen, table, is_anchor, classes, terms, is_sla
             for hit in range(n_anchors if n_hits > 0 else 0):
                 bit = hits[hit, 0]
                 for t in range(by_anchor_starts[bit], by_anchor_starts[bit + 1]):
-                    if _whole(by_anchor[t], hits[hit, 1], hits, head, term_starts, parts):
+                    if _whole(by_anchor[t], hit, hits, head, term_starts, parts):
                         passes = True
                         break
                 if passes:
@@ -343,14 +355,13 @@ def _terms(frame: Frame, pack: Pack, extents: _Extents) -> list[_Term]:
     out = []
     for paths in itertools.product(*(_paths(slot, pack, languages if slot is anchor else [""]) for slot in slots)):
         first, cues = paths[0]
-        # A phrase is seen by any one of its words, so each end moves by its length.
-        slip = extents.of(first.mask) - 1
-        parts = {_cue_part(cue, is_before, extents, slip) for cue, is_before in cues}
+        parts = {_cue_part(cue, is_before, 0) for cue, is_before in cues}
         for slot, (need, more) in zip(slots[1:], paths[1:], strict=True):
-            reach = frame.within + extents.of(slot.mask) - 1 + slip
-            before, after = (0 if one else reach for one in _sides(frame, anchor, slot))
-            parts.add(_Part(need, before + slip, after + slip))
-            parts |= {_cue_part(cue, is_before, extents, slip + reach) for cue, is_before in more}
+            before, after = (0 if one else frame.within for one in _sides(frame, anchor, slot))
+            parts.add(_Part(need, before, after))
+            # Cues hang on a word that is itself up to so far off.
+            off = frame.within + extents.of(slot.mask)
+            parts |= {_cue_part(cue, is_before, off) for cue, is_before in more}
         out.append(_Term(first, frozenset(parts), len(slots) == 1))
     return out
 
@@ -364,9 +375,9 @@ def _sides(frame: Frame, anchor: Slot, slot: Slot) -> tuple[bool, bool]:
     return not comes_first, comes_first
 
 
-def _cue_part(cue: Cue, is_before: bool, extents: _Extents, slip: int) -> _Part:
-    reach = cue.within + extents.of(cue.mask) - 1 + slip
-    return _Part(_Need(cue.mask, "", frozenset()), reach if is_before else slip, slip if is_before else reach)
+def _cue_part(cue: Cue, is_before: bool, off: int) -> _Part:
+    need = _Need(cue.mask, "", frozenset())
+    return _Part(need, (cue.within if is_before else 0) + off, (0 if is_before else cue.within) + off)
 
 
 _Path = tuple[_Need, tuple[tuple[Cue, bool], ...]]
@@ -405,9 +416,9 @@ def _pack_terms(terms: list[_Term], bit_of: dict[_Need, int]):  # type: ignore[n
     return len(bit_of), anchors, alone, starts, np.array(parts, np.int64).reshape(-1, 3), by_starts, flat
 
 
-_Row = tuple[int, int, int, int, int]
+_Row = tuple[int, int, int, int, int, int, int]
 """Class; letters that may follow a beginning; words within which another must follow (negative: precede; 0: none), its
-hash, its bytes (0: the whole word)."""
+hash, its bytes (0: the whole word); words of the phrase before and after this one at most."""
 
 
 class _Words:
@@ -479,7 +490,7 @@ class _Words:
             for ending, features in self.lexicon.endings[kind].items():
                 both = features | sequence.features
                 rows = frozenset(
-                    (number, 60, 0, 0, 0)
+                    (number, 60, 0, 0, 0, 0, 0)
                     for number, wanted in self.classes(mask, sequence.language)
                     if not wanted or wanted & both
                 )
@@ -517,9 +528,15 @@ class _Words:
                 numbers[at] = self.value(frozenset().union(*(by_number[value] for value in together)))
         starts = np.cumsum([0, *(len(rows) for rows in self.sets)])
         flat = [one for rows in self.sets for one in rows]
-        bits, rooms, reaches, n_bytes = (np.array([one[k] for one in flat], np.int64) for k in (0, 1, 2, 4))
+        bits, rooms, reaches, n_bytes, before, after = (
+            np.array([one[k] for one in flat], np.int64) for k in (0, 1, 2, 4, 5, 6)
+        )
         beside = np.array([one[3] for one in flat], np.uint64)
-        return (starts, bits, rooms, reaches, beside, n_bytes), _open_table(keys, numbers, hashes[is_start]), len(keys)
+        return (
+            (starts, bits, rooms, reaches, beside, n_bytes, before, after),
+            _open_table(keys, numbers, hashes[is_start]),
+            len(keys),
+        )
 
 
 def _compile_words(pack: Pack, needs: list[_Need]):  # type: ignore[no-untyped-def]
@@ -532,20 +549,24 @@ def _compile_words(pack: Pack, needs: list[_Need]):  # type: ignore[no-untyped-d
     return words.table()
 
 
-def _key_of(units: list[Unit], gaps: tuple[bool, ...]) -> tuple[Unit, tuple[int, int, int]]:
-    """Return the word by which a phrase is looked for, and the word that must stand beside it (reach, hash, bytes)."""
+def _key_of(units: list[Unit], gaps: tuple[bool, ...]) -> tuple[Unit, tuple[int, int, int, int, int]]:
+    """Return the word by which a phrase is looked for, and what else a row says of it (see _Row)."""
     if len(units) == 1:
-        return units[0], (0, 0, 0)
+        return units[0], (0, 0, 0, 0, 0)
     first = max(range(len(units) - 1), key=lambda i: len(units[i].spelled) + len(units[i + 1].spelled))
-    key, other, reach = units[first], units[first + 1], 1 + MAX_GAP * gaps[first + 1]
-    if len(other.spelled) > len(key.spelled):
-        key, other, reach = other, key, -reach
+    at, beside, reach = first, first + 1, 1 + MAX_GAP * gaps[first + 1]
+    if len(units[beside].spelled) > len(units[at].spelled):
+        at, beside, reach = beside, at, -reach
+    before = at + MAX_GAP * sum(gaps[: at + 1])
+    after = len(units) - 1 - at + MAX_GAP * sum(gaps[at + 1 :])
+    other = units[beside]
     spelled = other.spelled
     if other.kind in ("verb", "noun"):  # the last letter of a stem may change before an ending
         spelled = spelled[:-1]
     if not spelled:
-        return key, (0, 0, 0)
-    return key, (reach, _hash(spelled), 0 if other.kind == "exact" else len(spelled.encode()))
+        return units[at], (0, 0, 0, before, after)
+    n_bytes = 0 if other.kind == "exact" else len(spelled.encode())
+    return units[at], (reach, _hash(spelled), n_bytes, before, after)
 
 
 def _hash(word: str) -> int:
