@@ -220,9 +220,10 @@ def _compile(found: _Found, problems: list[Problem], digest: str) -> Pack:
 
 
 def _check_repeats(entries: list[Entry], make: _Compiler) -> None:
+    """Refuse a word that one file lists twice; two files, perhaps by two authors, may list the same one."""
     seen: dict[tuple[Any, ...], Entry] = {}
     for entry in entries:
-        key = (entry.concept, entry.language, entry.kind, entry.forms[0], entry.forms[-1])
+        key = (entry.path, entry.concept, entry.language, entry.kind, entry.forms[0], entry.forms[-1])
         if key in seen:
             first = seen[key]
             make.wrong(
