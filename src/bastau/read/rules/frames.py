@@ -371,7 +371,8 @@ class Reading:
                 not tag.mask & gate.cue
                 or gate.language not in (None, tag.language)
                 or not end <= tag.start < tag.end <= high
-                or (anchor is not None and (tag.meets(anchor) or document.quotes[tag.start] != quote))
+                or (anchor is not None and (anchor.start <= tag.start < tag.end <= anchor.end))
+                or (quote is not None and document.quotes[tag.start] != quote)
             ):
                 continue
             seen.add(" ".join(document.words[tag.start : tag.end]))
