@@ -54,19 +54,23 @@ class Finder:
         if foreign is not None:
             masked |= foreign
         rows = np.flatnonzero(plain | masked)
-        chosen = pa.table({"title": titles, "text": texts}).take(pa.array(rows)).to_pylist()
+        taken = pa.array(rows)
+        chosen = pa.table({"title": titles, "text": texts}).take(taken).to_pylist()
+        may_match = self.screen.rules_of(folded.take(taken))
+        number = {rule.id: k for k, rule in enumerate(self.pack.rules)}
+        numbers = np.array([number[rule.id] for rule in rules], np.int64)
         found = {}
-        for row, post in zip(rows.tolist(), chosen, strict=True):
-            form: Form | None = None
+        for row, post, candidates in zip(rows.tolist(), chosen, may_match, strict=True):
+            form, asked = None, candidates
             if masked[row]:
                 language = "kk" if foreign is not None and foreign[row] else None
                 if language or any(part and self._hides(part) for part in (post["title"], post["text"])):
-                    form = self._written_out(post, language)
-                if form is None and not plain[row]:
-                    continue
-            matches = self.read(post["title"], post["text"], form).matches(rules)
-            if matches:
-                found[row] = matches
+                    form, asked = self._written_out(post, language)
+            chosen_rules = [rules[k] for k in np.flatnonzero(asked[numbers])]
+            if chosen_rules:
+                matches = self.read(post["title"], post["text"], form).matches(chosen_rules)
+                if matches:
+                    found[row] = matches
         return found
 
     def _hides(self, text: str) -> bool:
@@ -93,13 +97,12 @@ class Finder:
         words = {hidden_word(chunk, script, known) for script in ("cyrl", "latn")} - {""}
         return any(self.screen.touches(word) for word in words)
 
-    def _written_out(self, post: dict[str, str | None], language: str | None) -> Form | None:
-        """Return the form of title and text, made once; None when the fast look finds nothing in it either."""
+    def _written_out(self, post: dict[str, str | None], language: str | None) -> tuple[Form, np.ndarray]:
+        """Return the form of title and text, made once, and the rules that may match it."""
         form = self.form(language)
         made = {part: form(part) for part in (post["title"], post["text"]) if part}
-        if not self.screen.run(pa.array([" ".join(words for words, _ in made.values())]))[0]:
-            return None
-        return made.__getitem__
+        together = " ".join(words for words, _ in made.values())
+        return made.__getitem__, self.screen.rules_of(pa.array([together]))[0]
 
     def form(self, language: str | None = None) -> Form:
         """Return the form in which disguised words are matched."""

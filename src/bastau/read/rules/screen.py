@@ -211,8 +211,12 @@ def _nearly(alone, head, anchors, term_starts, parts):  # type: ignore[no-untype
 
 
 @nb.njit(nogil=True, cache=True)
-def _screen_rows(offsets, data, chosen, table, is_anchor, classes, terms, is_slack, out):  # type: ignore[no-untyped-def]
-    n_bits, anchors, alone, term_starts, parts, by_anchor_starts, by_anchor = terms
+def _screen_rows(offsets, data, chosen, table, is_anchor, classes, terms, is_slack, out, found):  # type: ignore[no-untyped-def]
+    """Write to ``out`` which rows may hold a match, and to ``found`` (rows, rules) of which rules.
+
+    ``found`` without rows: only whether, which is quicker.
+    """
+    n_bits, anchors, alone, rule_of, term_starts, parts, by_anchor_starts, by_anchor = terms
     head = np.full(n_bits, -1, np.int64)
     everything = np.ones(n_bits, np.bool_)
     wanted = np.zeros(n_bits, np.bool_)
@@ -225,15 +229,14 @@ def _screen_rows(offsets, data, chosen, table, is_anchor, classes, terms, is_sla
             continue
         start, end = offsets[row], offsets[row + 1]
         n_seen, anchored = _look_up(data, start, end, table, is_anchor, seen)
-        if n_seen < 0:
-            out[row] = True
-            continue
         if n_seen == 0 or not (anchored or is_slack):
             continue
-        if is_slack:
+        passes = n_seen < 0
+        n_hits = 0
+        if is_slack and not passes:
             n_hits = _fill(data, start, end, classes, everything, seen, n_seen, hits, 0, head)
             passes = n_hits < 0 or _nearly(alone, head, anchors, term_starts, parts)
-        else:
+        elif not passes:
             n_hits = n_anchors = _fill(data, start, end, classes, anchor_bits, seen, n_seen, hits, 0, head)
             passes = n_hits < 0
             if n_anchors > 0:
@@ -241,6 +244,8 @@ def _screen_rows(offsets, data, chosen, table, is_anchor, classes, terms, is_sla
                 wanted[:] = False
                 for hit in range(n_anchors):
                     bit = hits[hit, 0]
+                    if hits[hit, 2] >= 0:  # an earlier hit of the class has asked
+                        continue
                     for t in range(by_anchor_starts[bit], by_anchor_starts[bit + 1]):
                         for k in range(term_starts[by_anchor[t]], term_starts[by_anchor[t] + 1]):
                             wanted[parts[k, 0]] |= not anchor_bits[parts[k, 0]]
@@ -249,14 +254,21 @@ def _screen_rows(offsets, data, chosen, table, is_anchor, classes, terms, is_sla
             for hit in range(n_anchors if n_hits > 0 else 0):
                 bit = hits[hit, 0]
                 for t in range(by_anchor_starts[bit], by_anchor_starts[bit + 1]):
-                    if _whole(by_anchor[t], hit, hits, head, term_starts, parts):
+                    term = by_anchor[t]
+                    if len(found) and found[row, rule_of[term]]:
+                        continue
+                    if _whole(term, hit, hits, head, term_starts, parts):
                         passes = True
-                        break
-                if passes:
+                        if len(found) == 0:
+                            break
+                        found[row, rule_of[term]] = True
+                if passes and len(found) == 0:
                     break
         for hit in range(n_hits):
             head[hits[hit, 0]] = -1
         out[row] = passes
+        if len(found) and (n_seen < 0 or n_hits < 0):
+            found[row] = True
 
 
 @dataclass(frozen=True)
@@ -283,6 +295,8 @@ class _Part:
 class _Term:
     anchor: _Need
     parts: frozenset[_Part]
+    rule: int
+    """Number of the rule in the pack."""
     is_alone: bool
     """The parts are cues of the anchor's mood only."""
 
@@ -294,12 +308,17 @@ class Screen:
         """Compile the rules and words of ``pack``."""
         extents = _Extents(pack)
         terms = list(
-            dict.fromkeys(term for rule in pack.rules for frame in rule.frames for term in _terms(frame, pack, extents))
+            dict.fromkeys(
+                term
+                for number, rule in enumerate(pack.rules)
+                for frame in rule.frames
+                for term in _terms(frame, number, pack, extents)
+            )
         )
         needs = {term.anchor for term in terms} | {part.need for term in terms for part in term.parts}
         ordered = sorted(needs, key=lambda n: (n.mask, n.language, sorted(n.features)))
         bit_of = {need: i for i, need in enumerate(ordered)}
-        self.n_classes, self.n_terms = len(ordered), len(terms)
+        self.n_classes, self.n_terms, self.n_rules = len(ordered), len(terms), len(pack.rules)
         self._terms = _pack_terms(terms, bit_of)
         self._classes, self._table, self.n_keys = _compile_words(pack, ordered)
         starts, bits = self._classes[0], self._classes[1]
@@ -308,7 +327,17 @@ class Screen:
 
     def run(self, folded: pa.Array | pa.ChunkedArray) -> np.ndarray:
         """Return bool (n,): whether each folded text may hold a match."""
-        return self._run(folded, None)
+        return self._run(folded, None, np.zeros((0, 0), np.bool_))
+
+    def rules_of(self, folded: pa.Array | pa.ChunkedArray) -> np.ndarray:
+        """Return bool (n, rules of the pack): which rules may match each folded text."""
+        found = np.zeros((len(folded), self.n_rules), np.bool_)
+        self._run(folded, None, found)
+        return found
+
+    def run_disguised(self, folded: pa.Array | pa.ChunkedArray, chosen: np.ndarray) -> np.ndarray:
+        """Return bool (n,): whether each text of the ``chosen`` may hold a match, were one part of it disguised."""
+        return self._run(folded, chosen, np.zeros((0, 0), np.bool_))
 
     def touches(self, word: str) -> bool:
         """Tell whether a word is, or begins like, one of the rules' words."""
@@ -316,18 +345,13 @@ class Screen:
         n_seen, _ = _look_up(data, 0, len(data), self._table, self._is_anchor, np.empty((64, 5), np.int64))
         return n_seen != 0
 
-    def run_disguised(self, folded: pa.Array | pa.ChunkedArray, chosen: np.ndarray) -> np.ndarray:
-        """Return bool (n,): whether each text of the ``chosen`` may hold a match, were one part of it disguised."""
-        return self._run(folded, chosen)
-
-    def _run(self, folded: pa.Array | pa.ChunkedArray, chosen: np.ndarray | None) -> np.ndarray:
+    def _run(self, folded: pa.Array | pa.ChunkedArray, chosen: np.ndarray | None, found: np.ndarray) -> np.ndarray:
         offsets, data = utf8_buffers(folded)
         out = np.zeros(len(offsets) - 1, np.bool_)
         rows = np.ones(len(out), np.bool_) if chosen is None else chosen
+        words = (self._table, self._is_anchor, self._classes, self._terms)
         if self.n_terms:
-            _screen_rows(
-                offsets, data, rows, self._table, self._is_anchor, self._classes, self._terms, chosen is not None, out
-            )
+            _screen_rows(offsets, data, rows, *words, chosen is not None, out, found)
         return out
 
 
@@ -347,7 +371,7 @@ class _Extents:
         return max((extent for known, extent in self._by_mask.items() if known & mask), default=1)
 
 
-def _terms(frame: Frame, pack: Pack, extents: _Extents) -> list[_Term]:
+def _terms(frame: Frame, rule: int, pack: Pack, extents: _Extents) -> list[_Term]:
     """Return the terms of a frame."""
     slots = [slot for slot in frame.slots if not slot.optional]
     anchor = slots[0]
@@ -362,7 +386,7 @@ def _terms(frame: Frame, pack: Pack, extents: _Extents) -> list[_Term]:
             # Cues hang on a word that is itself up to so far off.
             off = frame.within + extents.of(slot.mask)
             parts |= {_cue_part(cue, is_before, off) for cue, is_before in more}
-        out.append(_Term(first, frozenset(parts), len(slots) == 1))
+        out.append(_Term(first, frozenset(parts), rule, len(slots) == 1))
     return out
 
 
@@ -413,7 +437,8 @@ def _pack_terms(terms: list[_Term], bit_of: dict[_Need, int]):  # type: ignore[n
     by_starts = np.cumsum([0, *(len(numbers) for numbers in by_anchor)])
     flat = np.array([number for numbers in by_anchor for number in numbers], np.int64)
     alone = np.array([term.is_alone for term in terms], np.bool_)
-    return len(bit_of), anchors, alone, starts, np.array(parts, np.int64).reshape(-1, 3), by_starts, flat
+    rule_of = np.array([term.rule for term in terms], np.int64)
+    return len(bit_of), anchors, alone, rule_of, starts, np.array(parts, np.int64).reshape(-1, 3), by_starts, flat
 
 
 _Row = tuple[int, int, int, int, int, int, int]
