@@ -289,6 +289,14 @@ def _keep_kernels() -> None:
     atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
 
 
+def _keep_rules() -> None:
+    """Let compiled rules be kept in the user's cache folder."""
+    from bastau.read.rules.kept import keep_compiled
+
+    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("HOME", "/") + "/.cache"
+    keep_compiled(Path(base) / "bastau")
+
+
 def _open_home(options: argparse.Namespace, *, create: bool = False) -> "Home":
     from bastau.home import Home
 
@@ -424,6 +432,7 @@ def _mapping(pairs: Sequence[str]) -> dict[str, str] | None:
 
 def _run(options: argparse.Namespace) -> int:
     home = _open_home(options)
+    _keep_rules()
     with home.locked():
         import dataclasses
 
@@ -510,6 +519,7 @@ def _compact(options: argparse.Namespace) -> int:
 
 def _erase(options: argparse.Namespace) -> int:
     home = _open_home(options)
+    _keep_rules()
     with home.locked():
         from bastau.engine import open_engine
         from bastau.pipeline import erase, run
@@ -661,6 +671,7 @@ def _check(options: argparse.Namespace) -> int:
     if (options.text is None) == (options.file is None):
         raise ConfigError("check: give one TEXT (- for standard input), or --file F")
     home = _home_if_any(options)
+    _keep_rules()
     settings = home.settings if home is not None else Settings()
     matchers = open_matchers(home)
     from bastau.checks import answer_lines, check_file, check_rows
@@ -727,6 +738,7 @@ def _rules(options: argparse.Namespace) -> int:
     if options.action == "shadow":
         from bastau.matching import count_shadow
 
+        _keep_rules()
         return _answer(options, *count_shadow(_open_home(options)))
     paths = [*own, *(Path(path) for path in options.what)]
     if options.action == "check":
@@ -830,6 +842,7 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
+    _keep_rules()
     from bastau.demo import prepare, serve
 
     folder = options.home or Path(os.environ.get("BASTAU_HOME") or "bastau-demo")
@@ -913,6 +926,7 @@ def _evaluate_file(options: argparse.Namespace) -> int:
         from bastau.evaluate.kazakh import evaluate_kazakh
 
         return _answer(options, *evaluate_kazakh(options.file))
+    _keep_rules()
     from bastau.evaluate.rules import evaluate_rules
     from bastau.matching import own_rules
     from bastau.read.rules.finding import finder

@@ -10,6 +10,7 @@ import pyarrow as pa
 from bastau.read.fold import fold_strings
 from bastau.read.rules.documents import RuleFile
 from bastau.read.rules.frames import Match, Reading
+from bastau.read.rules.kept import kept
 from bastau.read.rules.loading import load, rule_files, rules_folder
 from bastau.read.rules.pack import Pack, Rule
 from bastau.read.rules.screen import Screen
@@ -132,4 +133,5 @@ def finder(own: tuple[RuleFile, ...] = ()) -> Finder:
     Raises:
         RulesError: with every problem found.
     """
-    return Finder(load((*rule_files([rules_folder()]), *own)))
+    files = (*rule_files([rules_folder()]), *own)
+    return kept(files, lambda: Finder(load(files)))
