@@ -142,17 +142,34 @@ def _look_up(data, start, end, table, is_anchor, seen):  # type: ignore[no-untyp
 
 
 @nb.njit(nogil=True, cache=True)
+def _class_words(starts, bits, n_bits):  # type: ignore[no-untyped-def]
+    """Return for each set of rows its classes as bits of uint64 words."""
+    words = np.zeros((len(starts) - 1, (n_bits + 63) // 64), np.uint64)
+    for value in range(len(starts) - 1):
+        for c in range(starts[value], starts[value + 1]):
+            words[value, bits[c] >> 6] |= np.uint64(1) << np.uint64(bits[c] & 63)
+    return words
+
+
+@nb.njit(nogil=True, cache=True)
 def _fill(data, start, end, classes, wanted, seen, n_seen, hits, n_hits, head):  # type: ignore[no-untyped-def]
     """Write (class, word number, earlier hit, words of its phrase before and after) of each hit behind ``hits``.
 
     The last hit of each class goes to ``head``. Only the ``wanted`` classes count. Returns the number of hits, or -1 when they do not fit.
     """
-    class_starts, class_bits, room_of, beside, beside_hash, beside_bytes, words_before, words_after = classes
+    class_starts, class_bits, room_of, beside, beside_hash, beside_bytes, words_before, words_after, class_words = (
+        classes
+    )
     for k in range(n_seen):
         value, word = seen[k, 0], seen[k, 1]
+        common = np.uint64(0)
+        for w in range(len(wanted)):
+            common |= wanted[w] & class_words[value, w]
+        if common == 0:
+            continue
         for c in range(class_starts[value], class_starts[value + 1]):
             bit = class_bits[c]
-            if not wanted[bit] or seen[k, 2] > room_of[c]:
+            if not wanted[bit >> 6] >> np.uint64(bit & 63) & np.uint64(1) or seen[k, 2] > room_of[c]:
                 continue
             last = head[bit]
             if (
@@ -218,10 +235,13 @@ def _screen_rows(offsets, data, chosen, table, is_anchor, classes, terms, is_sla
     """
     n_bits, anchors, alone, rule_of, term_starts, parts, by_anchor_starts, by_anchor = terms
     head = np.full(n_bits, -1, np.int64)
-    everything = np.ones(n_bits, np.bool_)
-    wanted = np.zeros(n_bits, np.bool_)
+    wanted = np.zeros((n_bits + 63) // 64, np.uint64)
+    everything = np.full(len(wanted), ~np.uint64(0))
     anchor_bits = np.zeros(n_bits, np.bool_)
     anchor_bits[anchors] = True
+    anchor_words = np.zeros(len(wanted), np.uint64)
+    for bit in anchors:
+        anchor_words[bit >> 6] |= np.uint64(1) << np.uint64(bit & 63)
     hits = np.empty((_HITS, 5), np.int64)
     seen = np.empty((_SEEN, 5), np.int64)
     for row in range(len(offsets) - 1):
@@ -237,19 +257,32 @@ def _screen_rows(offsets, data, chosen, table, is_anchor, classes, terms, is_sla
             n_hits = _fill(data, start, end, classes, everything, seen, n_seen, hits, 0, head)
             passes = n_hits < 0 or _nearly(alone, head, anchors, term_starts, parts)
         elif not passes:
-            n_hits = n_anchors = _fill(data, start, end, classes, anchor_bits, seen, n_seen, hits, 0, head)
+            n_hits = n_anchors = _fill(data, start, end, classes, anchor_words, seen, n_seen, hits, 0, head)
             passes = n_hits < 0
             if n_anchors > 0:
                 # then only the classes that stand beside one of these anchors in some term
-                wanted[:] = False
+                wanted[:] = 0
                 for hit in range(n_anchors):
                     bit = hits[hit, 0]
                     if hits[hit, 2] >= 0:  # an earlier hit of the class has asked
                         continue
                     for t in range(by_anchor_starts[bit], by_anchor_starts[bit + 1]):
                         for k in range(term_starts[by_anchor[t]], term_starts[by_anchor[t] + 1]):
-                            wanted[parts[k, 0]] |= not anchor_bits[parts[k, 0]]
-                n_hits = _fill(data, start, end, classes, wanted, seen, n_seen, hits, n_anchors, head)
+                            need = parts[k, 0]
+                            if not anchor_bits[need]:
+                                wanted[need >> 6] |= np.uint64(1) << np.uint64(need & 63)
+                n_hits = _fill(
+                    data,
+                    start,
+                    end,
+                    classes,
+                    wanted,
+                    seen,
+                    n_seen,
+                    hits,
+                    n_anchors,
+                    head,
+                )
                 passes = n_hits < 0
             for hit in range(n_anchors if n_hits > 0 else 0):
                 bit = hits[hit, 0]
@@ -558,7 +591,7 @@ class _Words:
         )
         beside = np.array([one[3] for one in flat], np.uint64)
         return (
-            (starts, bits, rooms, reaches, beside, n_bytes, before, after),
+            (starts, bits, rooms, reaches, beside, n_bytes, before, after, _class_words(starts, bits, len(self.needs))),
             _open_table(keys, numbers, hashes[is_start]),
             len(keys),
         )
