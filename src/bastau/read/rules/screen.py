@@ -22,6 +22,7 @@ from bastau.tables import utf8_buffers
 _MULTIPLY = np.uint64(0x9E3779B97F4A7C15)
 _PREFIX = np.uint64(0x632BE59BD9B4E019)
 _HITS = 8192
+_WORDS = 20_000
 _SEEN = 8192
 """Words and beginnings of one post that are kept; a post with more goes on unseen."""
 
@@ -68,36 +69,27 @@ def _begins(data, start, end, wanted, n_bytes):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _stands_beside(data, start, word_start, word_end, end, reach, wanted, n_bytes):  # type: ignore[no-untyped-def]
-    """Tell whether the wanted word is one of the ``reach`` words after the present one (negative: before it)."""
-    i = word_end
-    for _ in range(reach):
-        if i >= end:
-            return False
-        i += 1  # past the space
-        if _begins(data, i, end, wanted, n_bytes):
-            return True
-        while i < end and data[i] != 32:
-            i += 1
-    i = word_start
-    for _ in range(-reach):
-        if i <= start:
-            return False
-        i -= 1  # the space
-        stop = i
-        while i > start and data[i - 1] != 32:
-            i -= 1
-        if _begins(data, i, stop, wanted, n_bytes):
+def _stands_beside(data, end, words, n_words, word, reach, wanted, n_bytes):  # type: ignore[no-untyped-def]
+    """Tell whether the wanted word is one of the ``reach`` words after ``word`` (negative: before it)."""
+    starts, hashes = words
+    low, high = (word + 1, word + reach + 1) if reach > 0 else (word + reach, word)
+    for i in range(max(0, low), min(high, n_words)):
+        if n_bytes == 0:
+            if hashes[i] == wanted:
+                return True
+        elif _begins(data, starts[i], end, wanted, n_bytes):
             return True
     return False
 
 
 @nb.njit(nogil=True, cache=True)
-def _look_up(data, start, end, table, is_anchor, seen):  # type: ignore[no-untyped-def]
-    """Write (value, word number, letters after the hit, word start, word end) of each word or beginning to ``seen``.
+def _look_up(data, start, end, table, is_anchor, seen, words):  # type: ignore[no-untyped-def]
+    """Write (value, word number, letters after the hit) of each word or beginning to ``seen``.
 
-    Returns (their number, whether one may be an anchor); -1 when they do not fit: then the post goes on unseen.
+    The start and hash of every word go to ``words``. Returns (number seen, number of words, whether one may be an
+    anchor); -1 seen when they do not fit: then the post goes on unseen.
     """
+    word_starts, word_hashes = words
     keys, values, shift, word_bloom, word_shift, start_bloom, start_shift = table
     h = np.uint64(1)
     word = n_chars = n_seen = first = 0
@@ -124,7 +116,7 @@ def _look_up(data, start, end, table, is_anchor, seen):  # type: ignore[no-untyp
             at = _find(key, keys, shift)
             if at >= 0:
                 if n_seen == len(seen):
-                    return -1, True
+                    return -1, 0, True
                 seen[n_seen, 0], seen[n_seen, 1], seen[n_seen, 2] = values[at], word, n_chars
                 anchored |= is_anchor[values[at]]
                 n_seen += 1
@@ -132,13 +124,15 @@ def _look_up(data, start, end, table, is_anchor, seen):  # type: ignore[no-untyp
             continue
         for k in range(first, n_seen):
             seen[k, 2] = n_chars - seen[k, 2]
-            seen[k, 3], seen[k, 4] = word_start, i
         first = n_seen
+        if word == len(word_starts):
+            return -1, 0, True
+        word_starts[word], word_hashes[word] = word_start, h
         h = np.uint64(1)
         word_start = i + 1
         word += 1
         n_chars = 0
-    return n_seen, anchored
+    return n_seen, word, anchored
 
 
 @nb.njit(nogil=True, cache=True)
@@ -152,7 +146,7 @@ def _class_words(starts, bits, n_bits):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _fill(data, start, end, classes, wanted, seen, n_seen, hits, n_hits, head):  # type: ignore[no-untyped-def]
+def _fill(data, end, classes, wanted, seen, n_seen, words, n_words, hits, n_hits, head):  # type: ignore[no-untyped-def]
     """Write (class, word number, earlier hit, words of its phrase before and after) of each hit behind ``hits``.
 
     The last hit of each class goes to ``head``. Only the ``wanted`` classes count. Returns the number of hits, or -1 when they do not fit.
@@ -180,7 +174,7 @@ def _fill(data, start, end, classes, wanted, seen, n_seen, hits, n_hits, head): 
             ):
                 continue
             if beside[c] and not _stands_beside(
-                data, start, seen[k, 3], seen[k, 4], end, beside[c], beside_hash[c], beside_bytes[c]
+                data, end, words, n_words, word, beside[c], beside_hash[c], beside_bytes[c]
             ):
                 continue
             if n_hits == len(hits):
@@ -243,21 +237,22 @@ def _screen_rows(offsets, data, chosen, table, is_anchor, classes, terms, is_sla
     for bit in anchors:
         anchor_words[bit >> 6] |= np.uint64(1) << np.uint64(bit & 63)
     hits = np.empty((_HITS, 5), np.int64)
-    seen = np.empty((_SEEN, 5), np.int64)
+    seen = np.empty((_SEEN, 3), np.int64)
+    words = (np.empty(_WORDS, np.int64), np.empty(_WORDS, np.uint64))
     for row in range(len(offsets) - 1):
         if not chosen[row]:
             continue
         start, end = offsets[row], offsets[row + 1]
-        n_seen, anchored = _look_up(data, start, end, table, is_anchor, seen)
+        n_seen, n_words, anchored = _look_up(data, start, end, table, is_anchor, seen, words)
         if n_seen == 0 or not (anchored or is_slack):
             continue
         passes = n_seen < 0
         n_hits = 0
         if is_slack and not passes:
-            n_hits = _fill(data, start, end, classes, everything, seen, n_seen, hits, 0, head)
+            n_hits = _fill(data, end, classes, everything, seen, n_seen, words, n_words, hits, 0, head)
             passes = n_hits < 0 or _nearly(alone, head, anchors, term_starts, parts)
         elif not passes:
-            n_hits = n_anchors = _fill(data, start, end, classes, anchor_words, seen, n_seen, hits, 0, head)
+            n_hits = n_anchors = _fill(data, end, classes, anchor_words, seen, n_seen, words, n_words, hits, 0, head)
             passes = n_hits < 0
             if n_anchors > 0:
                 # then only the classes that stand beside one of these anchors in some term
@@ -271,18 +266,7 @@ def _screen_rows(offsets, data, chosen, table, is_anchor, classes, terms, is_sla
                             need = parts[k, 0]
                             if not anchor_bits[need]:
                                 wanted[need >> 6] |= np.uint64(1) << np.uint64(need & 63)
-                n_hits = _fill(
-                    data,
-                    start,
-                    end,
-                    classes,
-                    wanted,
-                    seen,
-                    n_seen,
-                    hits,
-                    n_anchors,
-                    head,
-                )
+                n_hits = _fill(data, end, classes, wanted, seen, n_seen, words, n_words, hits, n_anchors, head)
                 passes = n_hits < 0
             for hit in range(n_anchors if n_hits > 0 else 0):
                 bit = hits[hit, 0]
@@ -375,7 +359,9 @@ class Screen:
     def touches(self, word: str) -> bool:
         """Tell whether a word is, or begins like, one of the rules' words."""
         data = np.frombuffer(fold_strings(pa.array([word]))[0][0].as_py().encode(), np.uint8)
-        n_seen, _ = _look_up(data, 0, len(data), self._table, self._is_anchor, np.empty((64, 5), np.int64))
+        words = (np.empty(64, np.int64), np.empty(64, np.uint64))
+        seen = np.empty((64, 3), np.int64)
+        n_seen, _, _ = _look_up(data, 0, len(data), self._table, self._is_anchor, seen, words)
         return n_seen != 0
 
     def _run(self, folded: pa.Array | pa.ChunkedArray, chosen: np.ndarray | None, found: np.ndarray) -> np.ndarray:
