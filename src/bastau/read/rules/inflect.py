@@ -18,6 +18,7 @@ _SOUNDS = {
     "A": ("а", "е"), "I": ("ы", "і"), "D": ("д", "т"), "M": ("м", "б", "п"), "G": ("ғ", "г", "қ", "к"),
     "K": ("қ", "к"), "L": ("л", "д", "т"), "N": ("н", "д", "т"), "Y": ("а", "е", "й"),
 }  # fmt: skip
+_INSTRUMENTAL = re.compile("[мбп]ен$")
 _OPTIONAL = re.compile(r"\(([^()]*)\)")
 
 
@@ -97,7 +98,8 @@ def fused_endings(table: dict[str, Features]) -> dict[str, Features]:
 
 
 def _harmonic(ending: str) -> bool:
-    """Front and back vowels do not meet in one ending."""
+    """Front and back vowels do not meet in one ending; only the instrumental мен is always written so."""
+    ending = _INSTRUMENTAL.sub("", ending)
     return not (set(ending) & set("аығқ") and set(ending) & set("еігк"))
 
 
