@@ -1,5 +1,6 @@
 """Posts in, matches out: the fast look, the disguised texts written out, the slow look at what is left."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -21,6 +22,14 @@ from bastau.read.unmask_scan import needs_unmasking
 _CACHE = 200_000
 _SPACED = 3
 """Single letters in a row that may be a word written with spaces (as in bastau.read.unmask)."""
+
+
+# Most words of a post that holds something odd are plain themselves: letters of one script, links, handles, numbers.
+_PLAIN = re.compile(
+    r"[^\w\s]*(?:[A-Za-z]{2,}(?:['’-][A-Za-z]{2,})*|[А-Яа-яЁёӘәҒғҚқҢңӨөҰұҮүІіҺһ]{2,}(?:-[А-Яа-яЁёӘәҒғҚқҢңӨөҰұҮүІіҺһ]{2,})*"
+    r"|\d+(?:[.,:%/-]\d+)*)[.,:;!?…»”\")\]]*|[\[(]*https?://\S+|@\w+[.,:;!?…]*"
+)
+_THRICE = re.compile(r"([^\W\d_])\1\1")
 
 
 @dataclass
@@ -78,6 +87,9 @@ class Finder:
         """Tell whether some word of the rules may stand disguised in a text."""
         known, n_single = self._hiding, 0
         for chunk in text.split():
+            if _PLAIN.fullmatch(chunk) and not _THRICE.search(chunk):
+                n_single = 0
+                continue
             hides = known.get(chunk)
             if hides is None:
                 if len(known) >= _CACHE:
