@@ -87,14 +87,12 @@ class Finder:
         """Tell whether some word of the rules may stand disguised in a text."""
         known, n_single = self._hiding, 0
         for chunk in text.split():
-            if _PLAIN.fullmatch(chunk) and not _THRICE.search(chunk):
-                n_single = 0
-                continue
             hides = known.get(chunk)
             if hides is None:
                 if len(known) >= _CACHE:
                     known.clear()
-                hides = known[chunk] = self._hides_in(chunk)
+                is_plain = _PLAIN.fullmatch(chunk) and not _THRICE.search(chunk)
+                hides = known[chunk] = not is_plain and self._hides_in(chunk)
             if hides:
                 return True
             if len(chunk) < 5 and sum(map(str.isalnum, chunk)) == 1:
