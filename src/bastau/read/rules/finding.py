@@ -7,8 +7,10 @@ from functools import lru_cache, partial
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bastau.read.fold import fold_strings
+from bastau.read.language import DetectLanguage
 from bastau.read.rules.documents import RuleFile
 from bastau.read.rules.frames import Match, Reading
 from bastau.read.rules.kept import kept
@@ -130,8 +132,20 @@ class Finder:
     def find_in(self, texts: Sequence[str], rules: list[Rule]) -> list[list[Match]]:
         """Return the matches of ``rules`` in each of some texts without titles."""
         column = pa.array(texts, pa.string())
-        found = self.find(pa.nulls(len(texts), pa.string()), column, fold_strings(column)[0], rules)
+        posts = pa.table(
+            {"title": pa.nulls(len(texts), pa.string()), "text": column, "folded": fold_strings(column)[0]}
+        )
+        posts = DetectLanguage().run(posts)
+        folded = posts.column("folded")
+        found = self.find(posts.column("title"), posts.column("text"), folded, rules, foreign_kazakh(posts))
         return [found.get(i, []) for i in range(len(texts))]
+
+
+def foreign_kazakh(posts: pa.Table) -> np.ndarray:
+    """Return bool (n,): Kazakh in Latin or Arabic letters, from ``detected_language`` and ``script``."""
+    is_kazakh = pc.match_substring_regex(posts.column("detected_language"), r"(^|\|)kk($|[|-])")
+    elsewhere = pc.is_in(posts.column("script"), pa.array(["Latn", "Arab"]))
+    return np.asarray(pc.fill_null(pc.and_(is_kazakh, elsewhere), False))
 
 
 @lru_cache(maxsize=4)

@@ -7,10 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bastau.read.rules.documents import RuleFile
-from bastau.read.rules.finding import Finder, finder
+from bastau.read.rules.finding import Finder, finder, foreign_kazakh
 from bastau.read.rules.frames import Match
 from bastau.read.rules.pack import Rule
 from bastau.schemas import FOLDED, LANGUAGE, POSTS, SUGGESTIONS, TECHNIQUES
@@ -86,14 +85,7 @@ class MatchRules:
 
 def find_in_posts(posts: pa.Table, use: Finder, rules: list[Rule]) -> dict[int, list[Match]]:
     """Return the matches of ``rules`` by row, of the rows that have any; ``posts`` has what MatchRules needs."""
-    return use.find(posts.column("title"), posts.column("text"), posts.column("folded"), rules, _foreign_kazakh(posts))
-
-
-def _foreign_kazakh(posts: pa.Table) -> np.ndarray:
-    """Return bool (n,): Kazakh in Latin or Arabic letters."""
-    is_kazakh = pc.match_substring_regex(posts.column("detected_language"), r"(^|\|)kk($|[|-])")
-    elsewhere = pc.is_in(posts.column("script"), pa.array(["Latn", "Arab"]))
-    return np.asarray(pc.fill_null(pc.and_(is_kazakh, elsewhere), False))
+    return use.find(posts.column("title"), posts.column("text"), posts.column("folded"), rules, foreign_kazakh(posts))
 
 
 def _spread(
