@@ -227,12 +227,12 @@ class ListStore:
         try:
             old = self.open(info.name).entries if info.version else ENTRIES.empty_table()
             numbers, counts, n_deleted = _write_version(temporary, old, items, now=now, whole=whole)
+            entry = {"when": now.astimezone(UTC).isoformat(timespec="seconds"), **provenance(), **numbers}
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             if not info.version and not any(folder.iterdir()):
                 folder.rmdir()
             raise
-        entry = {"when": now.astimezone(UTC).isoformat(timespec="seconds"), **provenance(), **numbers}
         temporary.rename(target)
         sync_folder(folder)
         updated = replace(
