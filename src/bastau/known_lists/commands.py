@@ -394,7 +394,7 @@ def _hash_lines(row: dict[str, Any]) -> list[str]:
     if row["reason"]:
         missing = row["reason"] == "extra_media_missing"
         lines.append(
-            "  no picture: pip install 'bastau[media]' to read it" if missing else f"  no picture: {row['reason']}"
+            "  no picture: pip install 'bastau[media]' to read it" if missing else f"  no picture: {row['detail']}"
         )
     for match in row.get("known", []):
         apart = f", {match['distance']:.0f} bits apart" if match["distance"] is not None else ""
