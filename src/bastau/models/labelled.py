@@ -28,6 +28,10 @@ _ABOUT_PEOPLE = frozenset({
 """Words in the name of a column or class that make it one about who wrote (SCOPE, rule 2)."""
 
 
+MAX_FIELD = 131_072
+"""Characters of one field; a longer one is no text of a post but a quotation mark that never closed."""
+
+
 @dataclass(frozen=True)
 class Columns:
     """Names of the columns to read; ``language`` and ``group`` may be absent from the file, or None: not read."""
@@ -131,6 +135,7 @@ def _read_bytes(path: Path) -> bytes:
 
 def _csv_rows(path: Path, text: str, mark: str) -> Iterator[tuple[int, dict[str, Any]]]:
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=mark)
+    csv.field_size_limit(MAX_FIELD)  # one number for the whole process, which other readers set too
     try:
         for row in reader:
             yield reader.line_num, row
