@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from bastau.errors import ConfigError
+from bastau.evaluate.figures import figure_lines
 from bastau.evaluate.near_duplicates import evaluate
 from bastau.evaluate.simulation import score_coordination, score_narratives, score_origins
 from bastau.home import Home
@@ -45,7 +46,7 @@ def near_duplicates(home: Home, *, n_texts: int, seed: int) -> tuple[dict[str, A
     state = update(None, sample, _no_more_texts, similarity=similarity)
     figures = evaluate(state, sample.select(["text_key", "folded"]), similarity=similarity)
     answer = {"task": "near-duplicates", "seed": seed, **asdict(figures)}
-    return answer, _lines(answer)
+    return answer, figure_lines(answer)
 
 
 def _no_more_texts(text_keys: np.ndarray) -> pa.Table:
@@ -80,7 +81,7 @@ def against_truth(home: Home, task: str, folder: Path) -> tuple[dict[str, Any], 
         hidden = () if home.settings.publishers.min_audience == 0 else truth.private_sources
         rows = _exported(home, "coordination")
         answer |= asdict(score_coordination(rows, truth.groups, truth.lookalikes, unnamed=hidden))
-    return answer, _lines(answer)
+    return answer, figure_lines(answer)
 
 
 def _exported(home: Home, what: str) -> list[dict[str, Any]]:
@@ -89,13 +90,3 @@ def _exported(home: Home, what: str) -> list[dict[str, Any]]:
         path = Path(folder) / f"{what}.ndjson"
         export(home.connect(), what, path, min_audience=home.settings.publishers.min_audience, now=_EPOCH)
         return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-
-
-def _lines(answer: dict[str, Any], indent: str = "") -> list[str]:
-    lines = []
-    for name, value in answer.items():
-        if isinstance(value, dict):
-            lines += [f"{indent}{name}:", *_lines(value, indent + "  ")]
-        else:
-            lines.append(f"{indent}{name}: {value:.4f}" if isinstance(value, float) else f"{indent}{name}: {value}")
-    return lines

@@ -47,7 +47,7 @@ class Matchers:
     def _with_stance(self, rows: pa.Table) -> pa.Table:
         """Hold back listed texts where the post around them reports, rejects or studies what it repeats.
 
-        The same words say nothing of the purpose (METHODS, "Known content"): news and counter-speech quote them too.
+        The same words say nothing of the purpose (docs/decisions/0012-known-content.md): news and counter-speech quote them too.
         """
         from bastau.read.rules.finding import finder
 

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from bastau.errors import InputError
+from bastau.evaluate.figures import figure_lines
 from bastau.evaluate.labelled import read_labelled
 from bastau.evaluate.obfuscation import altered, measure
 from bastau.read.kazakh_scripts import ALPHABETS, from_cyrillic, to_cyrillic
@@ -141,12 +142,12 @@ def evaluate_kazakh(path: Path, *, n_texts: int = 300, seed: int = 1) -> tuple[d
         rows = read_conllu(path)
         answer["lemmas"] = lemma_accuracy(rows)
         answer["round_trip"] = _round_trip_figures(Counter(w for w, _ in rows if WORD.fullmatch(w)))
-        return answer, _lines(answer)
+        return answer, figure_lines(answer)
     rows_of = read_labelled(path, ["text"], ["language", "cyrillic"])
     if any(row["cyrillic"] for row in rows_of):
         pairs = [(row["text"], row["cyrillic"]) for row in rows_of if row["cyrillic"]]
         answer["transliteration"] = transliteration(pairs)
-        return answer, _lines(answer)
+        return answer, figure_lines(answer)
     words = Counter(w.lower() for row in rows_of if row["language"] in ("", "kk") for w in WORD.findall(row["text"]))
     answer["round_trip"] = _round_trip_figures(words)
     by_language: dict[str, list[str]] = {}
@@ -156,7 +157,7 @@ def evaluate_kazakh(path: Path, *, n_texts: int = 300, seed: int = 1) -> tuple[d
         found, _ = measure(_sample(texts, n_texts, seed), language or None, seed=seed)
         answer[f"disguises {language or 'und'}"] = {name: r.share for name, r in found.items() if r.n_words}
         answer[f"unaltered {language or 'und'}"] = clean_altered(texts, language or None)
-    return answer, _lines(answer)
+    return answer, figure_lines(answer)
 
 
 def _sample(texts: list[str], n_texts: int, seed: int) -> list[str]:
@@ -165,13 +166,3 @@ def _sample(texts: list[str], n_texts: int, seed: int) -> list[str]:
 
 def _round_trip_figures(words: Counter[str]) -> dict[str, Any]:
     return {name: {"tokens": r.tokens, "types": r.types} for name, r in round_trips(words).items()}
-
-
-def _lines(answer: dict[str, Any], indent: str = "") -> list[str]:
-    lines = []
-    for name, value in answer.items():
-        if isinstance(value, dict):
-            lines += [f"{indent}{name}:", *_lines(value, indent + "  ")]
-        else:
-            lines.append(f"{indent}{name}: {value:.4f}" if isinstance(value, float) else f"{indent}{name}: {value}")
-    return lines
