@@ -704,6 +704,8 @@ def _check_lines(options: argparse.Namespace, answers: Iterator[Answer]) -> int:
         bars = stack.enter_context(_bars(options))
         bar = bars.add_task(options.file.name, total=None, note="")
         temporary = options.output.with_name(f".{options.output.name}.tmp") if options.output else None
+        if temporary is not None:  # once it has its name, there is nothing left to remove
+            stack.callback(temporary.unlink, missing_ok=True)
         try:
             sink = stack.enter_context(temporary.open("wb")) if temporary else sys.stdout.buffer
         except OSError as error:
@@ -718,8 +720,8 @@ def _check_lines(options: argparse.Namespace, answers: Iterator[Answer]) -> int:
             sink.write(orjson.dumps(answer) + b"\n")
             bars.update(bar, completed=n, note=f"{_number(n_flagged)} flagged")
         sink.flush()
-    if temporary is not None:
-        temporary.replace(options.output)
+        if temporary is not None:
+            temporary.replace(options.output)
     said = f"{_number(n)} rows: {_number(n_flagged)} for a reviewer, {_number(n_bad)} could not be used"
     print(said, file=sys.stderr)
     return 2 if n == n_bad else 0
