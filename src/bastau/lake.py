@@ -31,7 +31,7 @@ from bastau.errors import ConfigError, DiskFull, LakeDamaged
 from bastau.schemas import TABLES
 from bastau.tables import conform
 
-LAKE_TABLES = ("posts", "readings", "matches", "rejects", "imports", "publishers", "pages", "claims")
+LAKE_TABLES = ("posts", "readings", "matches", "rejects", "imports", "publishers", "pages", "claims", "page_signals")
 """Tables that hold what came in; everything else is remade from them."""
 
 _BATCH = re.compile(r"^[a-z0-9][a-z0-9-]{3,63}$")
@@ -335,7 +335,7 @@ class Lake:
                         self._num_rows(file)
                 except LakeDamaged:
                     remedy = "--repair sets it aside; import the same file again to restore its posts"
-                    if table in ("readings", "matches"):
+                    if table in ("readings", "matches", "page_signals"):
                         remedy = "--repair removes it; the next run makes it again"
                     problems.append(Problem("damaged", file.path, remedy))
         return problems

@@ -343,6 +343,78 @@ AMPLIFIERS = pa.schema(
         ),
         _field("n_posts", pa.int64(), "its posts that were repeated", required=True),
         _field("n_repeats", pa.float64(), "credit-weighted repeats of its posts by other sources", required=True),
+        _field(
+            "influence",
+            pa.float64(),
+            "later posts that its posts set off, as expected by the point process of `influence`; null: not part of a spread",
+        ),
+    ]
+)
+WIRES = pa.schema(
+    [
+        _field("source", pa.string(), "a publisher whose texts others print", required=True),
+        _field(
+            "agency", pa.string(), "name of the agency; the source itself when only structure shows it", required=True
+        ),
+        _field(
+            "is_listed", pa.bool_(), "its address is in the list of agencies; false: structure shows it", required=True
+        ),
+        _field("n_texts", pa.int64(), "texts it was first with and other publishers printed", required=True),
+        _field("n_copies", pa.int64(), "prints by other publishers", required=True),
+        _field("n_copiers", pa.int64(), "publishers that printed it", required=True),
+        _field("n_named", pa.int64(), "prints that name it", required=True),
+        _field("median_delay_s", pa.float64(), "median delay of the prints, seconds", required=True),
+    ]
+)
+WIRE_COPIES = pa.schema(
+    [
+        _field("narrative_key", pa.int64(), "a narrative that is a copied agency text", required=True),
+        _field("agency", pa.string(), "which agency", required=True),
+        _field("n_publishers", pa.int64(), "publishers that published it in their own posts", required=True),
+        _field("n_named", pa.int64(), "of them those that name an agency as their source", required=True),
+        _field("is_by_wire", pa.bool_(), "a wire service was observed to be first", required=True),
+    ]
+)
+COPY_NETWORK = pa.schema(
+    [
+        _field("from_source", pa.string(), "publisher copied from", required=True),
+        _field("to_source", pa.string(), "publisher that copied", required=True),
+        _field("n_copies", pa.int64(), "copies", required=True),
+        _field("n_narratives", pa.int64(), "distinct narratives among them", required=True),
+        _field("n_wire", pa.int64(), "of them copies of agency texts", required=True),
+        _field("n_repost", pa.int64(), "of them reposts", required=True),
+        _field("n_forward", pa.int64(), "of them forwards", required=True),
+        _field("n_link", pa.int64(), "of them links", required=True),
+        _field("n_near_copy", pa.int64(), "of them near-copies of the text", required=True),
+        _field("credit", pa.float64(), "sum of the copies' credits", required=True),
+        _field(
+            "share", pa.float64(), "of all credit of what the copier copied, from anybody; in (0, 1]", required=True
+        ),
+        _field("median_delay_s", pa.float64(), "median delay, seconds", required=True),
+    ]
+)
+INFLUENCE = pa.schema(
+    [
+        _field("narrative_key", pa.int64(), "null: over all spreads"),
+        _field("trace", pa.string(), "what spreads: link (one address) or near_copy (one narrative)", required=True),
+        _field("platform_from", pa.string(), "platform of the posts that set others off", required=True),
+        _field("platform_to", pa.string(), "platform of the posts set off", required=True),
+        _field("n_from", pa.int64(), "posts on the first", required=True),
+        _field("n_to", pa.int64(), "posts on the second", required=True),
+        _field(
+            "weight",
+            pa.float64(),
+            "posts on the second that one post on the first sets off, on average; null for one narrative",
+        ),
+        _field("low", pa.float64(), "2.5th percentile of weight over bootstrap samples of spreads"),
+        _field("high", pa.float64(), "97.5th percentile"),
+        _field(
+            "caused",
+            pa.float64(),
+            "posts on the second that the process expects the first to have set off",
+            required=True,
+        ),
+        _field("n_spreads", pa.int64(), "addresses or narratives that the estimate rests on", required=True),
     ]
 )
 SHARES = pa.schema(
@@ -370,7 +442,26 @@ CO_SHARES = pa.schema(
         _field("p_value", pa.float64(), "chance of so many objects so close in time under the null", required=True),
     ]
 )
-EXAMPLE = pa.struct([("trace", pa.string()), ("object", pa.string()), ("post_ids", pa.list_(pa.string()))])
+EXAMPLE_POST = pa.struct(
+    [
+        ("post_id", pa.string()),
+        ("source", pa.string()),
+        ("published_at", TIME),
+        ("delay_s", pa.int64()),
+        ("url", pa.string()),
+        ("text", pa.string()),
+    ]
+)
+"""A publisher's post in an example: ``delay_s`` after the first of its moment, ``text`` cut to 300 characters, handles of
+private accounts struck out."""
+EXAMPLE = pa.struct(
+    [
+        ("trace", pa.string()),
+        ("object", pa.string()),
+        ("post_ids", pa.list_(pa.string())),
+        ("posts", pa.list_(EXAMPLE_POST)),
+    ]
+)
 WINDOW = pa.struct([("from", TIME), ("to", TIME)])
 COORDINATION = pa.schema(
     [
@@ -388,7 +479,82 @@ COORDINATION = pa.schema(
         _field("traces", pa.list_(pa.string()), "kinds of objects co-shared", required=True),
         _field("windows", pa.list_(WINDOW), "days in which they moved together, merged to intervals", required=True),
         _field("n_objects", pa.int64(), "distinct objects co-shared within the window", required=True),
-        _field("examples", pa.list_(EXAMPLE), "up to ten objects with the publishers' post_ids", required=True),
+        _field(
+            "examples",
+            pa.list_(EXAMPLE),
+            "up to ten objects with the publishers' posts, texts, times and delays",
+            required=True,
+        ),
+        _field(
+            "test", pa.string(), "what found it: pairs (timing of pairs) or crowd (many in step at once)", required=True
+        ),
+        _field("median_delay_s", pa.float64(), "median time between neighbours in a moment, seconds", required=True),
+        _field(
+            "n_wire_copies",
+            pa.int64(),
+            "agency texts that its members also published within the window; they are no evidence and not in n_objects",
+            required=True,
+        ),
+    ]
+)
+
+# ---- website families ----------------------------------------------------------------------------------
+
+PAGE_SIGNALS = pa.schema(
+    [
+        _field("source", pa.string(), "website: the registrable domain, in ASCII", required=True),
+        _field("signal", pa.string(), "kind of signal, a key of sources/families/kinds.toml", required=True),
+        _field("value", pa.string(), "what was seen, folded so that equal means equal", required=True),
+        _field("seen_from", TIME, "earliest fetch of a page with it", required=True),
+        _field("seen_to", TIME, "latest fetch of a page with it", required=True),
+        _field("n_pages", pa.int64(), "pages with it", required=True),
+        _field("url", pa.string(), "address of one of them", required=True),
+    ]
+)
+SITE_SIGNALS = pa.schema(
+    [
+        *PAGE_SIGNALS,
+        _field("n_sources", pa.int64(), "websites of the store with the same value", required=True),
+        _field(
+            "ignored", pa.string(), "why it counts for nothing: a code the page of evidence explains; null: it counts"
+        ),
+    ]
+)
+FAMILY_EVIDENCE = pa.struct([("signal", pa.string()), ("value", pa.string()), ("seen_from", TIME), ("seen_to", TIME)])
+LINK_EVIDENCE = pa.struct([*FAMILY_EVIDENCE, pa.field("log_ratio", pa.float64())])
+SITE_LINKS = pa.schema(
+    [
+        _field("source_a", pa.string(), "website, the smaller of the two", required=True),
+        _field("source_b", pa.string(), "website, the larger of the two", required=True),
+        _field("family_id", pa.string(), "family that the pair helps to hold together; null: not linked"),
+        _field("reason", pa.string(), "why the two are not linked: a code the page of evidence explains; null: linked"),
+        _field(
+            "log_ratio",
+            pa.float64(),
+            "how much likelier, as ln, under the same hands than by chance; capped",
+            required=True,
+        ),
+        _field("p_value", pa.float64(), "chance of as much in common among unrelated websites", required=True),
+        _field(
+            "areas",
+            pa.list_(pa.string()),
+            "independent areas that agree: hosting, analytics, money, registration, template, content",
+            required=True,
+        ),
+        _field("evidence", pa.list_(LINK_EVIDENCE), "what the two have in common while both had it", required=True),
+    ]
+)
+FAMILIES = pa.schema(
+    [
+        _field("family_id", pa.string(), "`f` + 13 base-32 digits, a hash of its sources", required=True),
+        _field("sources", pa.list_(pa.string()), "websites run by the same hands, sorted; at least two", required=True),
+        _field(
+            "evidence",
+            pa.list_(FAMILY_EVIDENCE),
+            "what its websites have in common, surest first, and from when to when",
+            required=True,
+        ),
+        _field("p_value", pa.float64(), "largest p among the pairs that hold the family together", required=True),
     ]
 )
 
@@ -401,6 +567,7 @@ TABLES: dict[str, pa.Schema] = {
     "claims": CLAIMS,
     "readings": READINGS,
     "matches": MATCHES,
+    "page_signals": PAGE_SIGNALS,
     "text_pairs": TEXT_PAIRS,
     "members": MEMBERS,
     "narratives": NARRATIVES,
@@ -408,10 +575,17 @@ TABLES: dict[str, pa.Schema] = {
     "origins": ORIGINS,
     "copies": COPIES,
     "amplifiers": AMPLIFIERS,
+    "wires": WIRES,
+    "wire_copies": WIRE_COPIES,
+    "copy_network": COPY_NETWORK,
+    "influence": INFLUENCE,
     "co_shares": CO_SHARES,
     "coordination": COORDINATION,
+    "site_signals": SITE_SIGNALS,
+    "site_links": SITE_LINKS,
+    "families": FAMILIES,
 }
-"""Tables that are stored: the first eight in the lake (bastau.lake.LAKE_TABLES), the rest remade by each run (a generation)."""
+"""Tables that are stored: those of bastau.lake.LAKE_TABLES in the lake, the rest remade by each run (a generation)."""
 
 
 def describe(schema: pa.Schema) -> list[tuple[str, str, str]]:
