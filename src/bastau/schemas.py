@@ -263,6 +263,34 @@ NARRATIVES = pa.schema(
         _field("text", pa.string(), "text of the earliest post", required=True),
     ]
 )
+TELLINGS = pa.schema(
+    [
+        _field("telling_key", pa.int64(), "a narrative_key, or the post_key of a post that is in none", required=True),
+        _field("first_seen_at", TIME, "earliest observed published_at", required=True),
+        _field("text_post_key", pa.int64(), "earliest post with a text, whose words stand for it", required=True),
+        _field("story_key", pa.int64(), "telling_key of the first telling of its story; its own when alone", required=True),
+        _field("wording_key", pa.int64(), "telling_key of the first one that it rewords; its own when none", required=True),
+        _field("score", pa.float32(), "how well it fits the story, in [0.5, 1]; 1 for the first", required=True),
+    ]
+)
+STORIES = pa.schema(
+    [
+        _field("story_key", pa.int64(), "story_id as a number", required=True),
+        _field("story_id", pa.string(), "`s` + 13 base-32 digits; follows the earliest post", required=True),
+        _field("first_post_key", pa.int64(), "earliest observed post", required=True),
+        _field("first_seen_at", TIME, "earliest observed published_at", required=True),
+        _field("last_seen_at", TIME, "latest published_at", required=True),
+        _field("n_tellings", pa.int64(), "narratives and lone posts that tell it, at least two", required=True),
+        _field("n_wordings", pa.int64(), "groups of tellings that reword each other", required=True),
+        _field("n_posts", pa.int64(), "posts", required=True),
+        _field("n_sources", pa.int64(), "distinct sources, pseudonymous ones included", required=True),
+        _field("n_publishers", pa.int64(), "distinct sources that are publishers", required=True),
+        _field("languages", pa.list_(pa.string()), "detected languages, most posts first", required=True),
+        _field("platforms", pa.list_(pa.string()), "platforms, most posts first", required=True),
+        _field("text_post_key", pa.int64(), "post whose text stands for it: the first of its largest telling", required=True),
+        _field("text", pa.string(), "text of that post", required=True),
+    ]
+)
 NARRATIVE_CHANGES = pa.schema(
     [
         _field("old_id", pa.string(), "id that was given out before", required=True),
@@ -572,6 +600,8 @@ TABLES: dict[str, pa.Schema] = {
     "members": MEMBERS,
     "narratives": NARRATIVES,
     "narrative_changes": NARRATIVE_CHANGES,
+    "tellings": TELLINGS,
+    "stories": STORIES,
     "origins": ORIGINS,
     "copies": COPIES,
     "amplifiers": AMPLIFIERS,
