@@ -205,6 +205,16 @@ def build_parser() -> argparse.ArgumentParser:
     simulate.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     simulate.add_argument("--posts", type=int, default=3200, help="posts to invent (default 3200)")
     simulate.add_argument("--seed", type=int, default=2026, help="seed (default 2026)")
+    simulate.add_argument(
+        "--level", choices=("easy", "medium", "hard"), help="the benchmark at this level instead of the demo's sample"
+    )
+    for name, meaning in (
+        ("narratives", "narratives (default 300)"),
+        ("jitter", "seconds over which the members of a coordinated event spread"),
+        ("paraphrase", "pasted copies of 100 that tell it in other words"),
+        ("missing", "posts of 100 lost at random"),
+    ):
+        simulate.add_argument(f"--{name}", type=int, metavar="N", help=f"with --level: {meaning}")
 
     bench = add("bench", _bench, "speed on this machine: import, run and export of generated posts in a temporary home")
     bench.add_argument("--posts", type=int, default=100_000, help="posts to generate (default 100000)")
@@ -838,7 +848,22 @@ def _export(options: argparse.Namespace) -> int:
 def _simulate(options: argparse.Namespace) -> int:
     from bastau.simulate.world import generate, write
 
-    write(generate(options.posts, seed=options.seed), options.output)
+    knobs = {
+        "n_narratives": options.narratives,
+        "jitter_s": options.jitter,
+        "paraphrase": options.paraphrase,
+        "missing": options.missing,
+    }
+    if options.level:
+        from bastau.simulate.benchmark import generate_benchmark
+        from bastau.simulate.levels import level_named
+
+        simulation = generate_benchmark(level_named(options.level, **knobs), options.seed)
+    elif any(value is not None for value in knobs.values()):
+        raise ConfigError("--narratives, --jitter, --paraphrase and --missing belong to a benchmark: add --level")
+    else:
+        simulation = generate(options.posts, seed=options.seed)
+    write(simulation, options.output)
     names = [str(options.output / name) for name in ("posts.ndjson", "truth.json")]
     return _answer(options, {"files": names}, names)
 

@@ -1,6 +1,6 @@
 """What is true of a simulation: narratives, beginnings, copies, groups and look-alikes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,10 @@ class Truth:
         corrections: first post -> its corrected versions by the same source, in order.
         private_sources: accounts below the publisher threshold.
         withheld: ids of posts that were made and then left out of the posts.
+        why_withheld: for each of them uncollected, late, deleted, before, outage or missing; benchmark only.
+        clock_skew_s: sources whose clock is wrong -> seconds that it is ahead; benchmark only.
+        back_dated: posts that carry an older date than the day they were made; benchmark only.
+        level: the numbers of the level; benchmark only.
     """
 
     labels: pa.Table
@@ -66,9 +70,14 @@ class Truth:
     corrections: dict[str, list[str]]
     private_sources: list[str]
     withheld: list[str]
+    why_withheld: dict[str, str] = field(default_factory=dict)
+    clock_skew_s: dict[str, int] = field(default_factory=dict)
+    back_dated: list[str] = field(default_factory=list)
+    level: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return the parts as plain lists and dicts; :func:`read_truth` turns them back."""
+        extra = {name: getattr(self, name) for name in _BENCHMARK_ONLY if getattr(self, name)}
         return {
             "posts": self.labels.to_pylist(),
             "firsts": self.firsts.to_pylist(),
@@ -78,7 +87,11 @@ class Truth:
             "corrections": self.corrections,
             "private_sources": self.private_sources,
             "withheld": self.withheld,
+            **extra,
         }
+
+
+_BENCHMARK_ONLY = ("why_withheld", "clock_skew_s", "back_dated", "level")
 
 
 def read_truth(path: Path) -> Truth:
@@ -99,6 +112,7 @@ def read_truth(path: Path) -> Truth:
             corrections=raw["corrections"],
             private_sources=raw["private_sources"],
             withheld=raw["withheld"],
+            **{name: raw[name] for name in _BENCHMARK_ONLY if name in raw},
         )
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
