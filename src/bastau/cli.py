@@ -197,6 +197,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--truth", type=Path, metavar="DIR", help="folder with truth.json (see the how-to on simulated posts)"
     )
     evaluate.add_argument(
+        "--predicted",
+        type=Path,
+        metavar="F",
+        help="narratives, origin, coordination: judge this NDJSON, in the form of the exports, instead of the home folder",
+    )
+    evaluate.add_argument(
         "--sample", type=int, default=30_000, help="near-duplicates: distinct texts to compare (default 30000)"
     )
     evaluate.add_argument("--seed", type=int, default=1, help="near-duplicates: seed of the sample (default 1)")
@@ -922,8 +928,10 @@ def _demo(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     if options.task in FILE_TASKS:
         return _evaluate_file(options)
-    home = _processed(options)
+    home = None if options.predicted is not None else _processed(options)
     if options.task == "near-duplicates":
+        if home is None:
+            raise ConfigError("evaluate near-duplicates: --predicted is for narratives, origin and coordination")
         from bastau.evaluation import near_duplicates
 
         answer, lines = near_duplicates(home, n_texts=options.sample, seed=options.seed)
@@ -932,7 +940,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             raise ConfigError(f"evaluate {options.task}: name the folder of truth.json with --truth DIR")
         from bastau.evaluation import against_truth
 
-        answer, lines = against_truth(home, options.task, options.truth)
+        answer, lines = against_truth(home, options.task, options.truth, options.predicted)
     return _answer(options, answer, lines)
 
 

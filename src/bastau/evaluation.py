@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from bastau.errors import ConfigError
+from bastau.errors import ConfigError, InputError
 from bastau.evaluate.figures import figure_lines
 from bastau.evaluate.near_duplicates import evaluate
 from bastau.evaluate.simulation import score_coordination, score_narratives, score_origins
@@ -21,6 +21,9 @@ from bastau.shield.exports import export
 from bastau.simulate.truth import read_truth
 
 LEVELS: tuple[Literal["version", "narrative"], ...] = ("version", "narrative")
+ORIGIN_LEVELS: tuple[Literal["found", "version", "narrative"], ...] = ("found", "version", "narrative")
+MIN_POSTS = (5, 2)
+"""Posts from which on a narrative spread at all, and those that were copied once."""
 SINGLETONS: tuple[Literal["kept", "dropped"], ...] = ("kept", "dropped")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -53,35 +56,88 @@ def _no_more_texts(text_keys: np.ndarray) -> pa.Table:
     raise AssertionError(f"the sample brings all its texts, yet {len(text_keys)} more were asked for")
 
 
-def against_truth(home: Home, task: str, folder: Path) -> tuple[dict[str, Any], list[str]]:
+def against_truth(
+    home: Home | None, task: str, folder: Path, predicted: Path | None = None
+) -> tuple[dict[str, Any], list[str]]:
     """Compare narratives, origins or coordinated groups with ``truth.json`` of ``folder``.
+
+    Args:
+        home: what to judge, unless ``predicted`` is given.
+        task: narratives, origin or coordination.
+        folder: written by ``bastau simulate``.
+        predicted: an export of any tool instead: NDJSON with the fields of ``bastau export narratives`` or
+            ``coordination`` that the task needs. All its sources count as nameable.
 
     Raises:
         ConfigError: no truth.json there.
+        InputError: ``predicted`` cannot be read, or lacks a field.
     """
     path = folder / "truth.json"
     if not path.exists():
         raise ConfigError(f"{path}: no such file; `bastau simulate -o DIR` writes one")
     truth = read_truth(path)
+    all_named = home is None or home.settings.publishers.min_audience == 0
+    what = "coordination" if task == "coordination" else "narratives"
+    rows = _exported(home, what) if home is not None else _read_predicted(predicted, _FIELDS[task])
     answer: dict[str, Any] = {"task": task}
     if task == "narratives":
-        con = home.connect()
-        predicted = con.sql(
-            "SELECT p.post_id, m.narrative_key AS narrative_id FROM posts p JOIN members m USING (post_key)"
-        ).to_arrow_table()
+        pairs = [(post_id, row["narrative_id"]) for row in rows for post_id in row["post_ids"]]
+        found = dict(pairs)
+        if home is not None:
+            found = dict.fromkeys(_post_ids(home)) | found
+        table = pa.table(
+            {"post_id": pa.array(list(found), pa.string()), "narrative_id": pa.array(list(found.values()), pa.string())}
+        )
         for level in LEVELS:
             for singletons in SINGLETONS:
-                figures = score_narratives(predicted, truth.labels, level=level, singletons=singletons)
+                figures = score_narratives(table, truth.labels, level=level, singletons=singletons)
                 answer[f"{level}, singletons {singletons}"] = asdict(figures)
     elif task == "origin":
-        for level in LEVELS:
-            figures_of = score_origins(_exported(home, "narratives"), truth.labels, truth.firsts, level=level)
-            answer[level] = asdict(figures_of)
+        for level_asked in ORIGIN_LEVELS:
+            for min_posts in MIN_POSTS:
+                figures_of = score_origins(
+                    rows, truth.labels, truth.firsts, level=level_asked, min_posts=min_posts, all_named=all_named
+                )
+                answer[f"{level_asked}, at least {min_posts} posts"] = asdict(figures_of)
     else:
-        hidden = () if home.settings.publishers.min_audience == 0 else truth.private_sources
-        rows = _exported(home, "coordination")
+        hidden = () if all_named else truth.private_sources
         answer |= asdict(score_coordination(rows, truth.groups, truth.lookalikes, unnamed=hidden))
     return answer, figure_lines(answer)
+
+
+_FIELDS = {
+    "narratives": ("narrative_id", "post_ids"),
+    "origin": ("narrative_id", "post_ids", "origin"),
+    "coordination": ("sources",),
+}
+
+
+def _read_predicted(path: Path | None, fields: tuple[str, ...]) -> list[dict[str, Any]]:
+    assert path is not None, "either a home or a file is judged"
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+            row = {name: row[name] for name in fields}
+            if "origin" in row:
+                abstained, candidates = row["origin"].get("abstained", False), row["origin"].get("candidates") or []
+                row["origin"] = {
+                    "abstained": bool(abstained),
+                    "candidates": [{"confidence": 1.0, **candidate} for candidate in candidates],
+                }
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}, line {number}: needs a JSON object with {', '.join(fields)}") from error
+        rows.append(row)
+    return rows
+
+
+def _post_ids(home: Home) -> list[str]:
+    ids: list[str] = home.connect().sql("SELECT post_id FROM posts").to_arrow_table().column("post_id").to_pylist()
+    return ids
 
 
 def _exported(home: Home, what: str) -> list[dict[str, Any]]:

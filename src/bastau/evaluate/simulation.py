@@ -38,13 +38,28 @@ class NarrativeFigures:
 
 
 @dataclass(frozen=True)
+class Bin:
+    """Answers whose confidence lies in one tenth of [0, 1]: how sure they were and how many were right, on average."""
+
+    n: int
+    confidence: float
+    right: float
+
+
+@dataclass(frozen=True)
 class OriginFigures:
     """How often the beginning was named rightly, over the narratives of the truth that were found at all.
 
-    ``n_observed``: began with a publisher's post that is in the posts; ``n_first`` and ``n_in_three`` of them have the
+    ``n_observed``: began with a nameable post that is in the posts; ``n_first`` and ``n_in_three`` of them have the
     true source as first candidate or among the first three, ``n_wrongly_abstained`` were given up.
     ``n_withheld``: began with a post that was withheld; abstaining is right. ``n_private``: began with a private
-    account, which may never be named; ``n_private_named`` must be 0.
+    account, which may never be named; ``n_private_named`` must be 0. The shares are null where there is nothing to count.
+
+    ``n_named`` answers name somebody; ``calibration_error`` is the expected calibration error of the confidence of
+    their first candidate over ten equal bins (``reliability``), ``brier`` its mean squared error. Naming anybody where the
+    beginning was withheld or private counts as wrong.
+
+    Reference: Naeini et al. 2015, AAAI (expected calibration error); Brier 1950, Monthly Weather Review 78.
     """
 
     n_observed: int
@@ -56,13 +71,22 @@ class OriginFigures:
     n_private: int
     n_private_named: int
     n_not_found: int
+    first: float | None
+    in_three: float | None
+    wrongly_abstained: float | None
+    rightly_abstained: float | None
+    n_named: int
+    calibration_error: float | None
+    brier: float | None
+    reliability: dict[str, Bin]
 
 
 @dataclass(frozen=True)
 class CoordinationFigures:
     """Pairs of sources that move together: found against true, and innocent look-alikes taken for it.
 
-    ``flagged``: for each look-alike, the predicted pairs inside it that are in no true group.
+    ``flagged``: for each look-alike that has any, the predicted pairs inside it that are in no true group;
+    ``n_flagged`` of ``n_lookalikes`` have one, ``flagged_share`` in [0, 1].
     """
 
     n_true_pairs: int
@@ -70,6 +94,9 @@ class CoordinationFigures:
     pair_precision: float
     pair_recall: float
     pair_f1: float
+    n_lookalikes: int
+    n_flagged: int
+    flagged_share: float
     flagged: dict[str, int]
 
 
@@ -139,56 +166,135 @@ def _f1(precision: float, recall: float) -> float:
 
 
 def score_origins(
-    narratives: Iterable[Mapping[str, Any]], labels: pa.Table, firsts: pa.Table, *, level: Level = "version"
+    narratives: Iterable[Mapping[str, Any]],
+    labels: pa.Table,
+    firsts: pa.Table,
+    *,
+    level: Level | Literal["found"] = "version",
+    min_posts: int = 2,
+    all_named: bool = False,
 ) -> OriginFigures:
     """Compare origin candidates with where narratives (or versions) truly began.
 
-    Each true one is judged by the predicted narrative that holds most of its posts (ties: the smaller id). What began
-    with one post and was never copied is left out.
+    Each true one of at least ``min_posts`` posts is judged by the predicted narrative that holds most of its posts (ties:
+    the smaller id). "found" judges each predicted narrative once, by the earliest beginning among the versions that it
+    answers for, so that a tool is asked about what it found, be it one wording or all of them.
 
     Args:
         narratives: rows of ``narratives.ndjson`` (``narrative_id``, ``post_ids``, ``origin``).
+        all_named: private accounts are nameable too (``min_audience = 0``).
     """
     rows = {row["narrative_id"]: row for row in narratives}
     narrative_of = {post_id: name for name, row in rows.items() for post_id in row["post_ids"]}
+    column: Level = "version" if level == "found" else level
     held: dict[str, Counter[str]] = {}
     sizes: Counter[str] = Counter()
-    for post_id, label in zip(labels.column("post_id").to_pylist(), labels.column(level).to_pylist(), strict=True):
+    for post_id, label in zip(labels.column("post_id").to_pylist(), labels.column(column).to_pylist(), strict=True):
         if label is not None:
             sizes[label] += 1
             if post_id in narrative_of:
                 held.setdefault(label, Counter())[narrative_of[post_id]] += 1
-    counts: Counter[str] = Counter()
+    asked = []
+    n_not_found = 0
     for first in firsts.to_pylist():
-        label = first[level]
-        if label is None or sizes[label] < 2 or (level == "narrative" and first["version"] is not None):
+        label = first[column]
+        if label is None or sizes[label] < min_posts or (level == "narrative" and first["version"] is not None):
             continue
         if label not in held:
-            counts["n_not_found"] += 1
+            n_not_found += 1
             continue
         most = min(held[label], key=lambda name: (-held[label][name], name))
-        counts.update(_judge(rows[most]["origin"], first))
-    return OriginFigures(**{name: counts[name] for name in OriginFigures.__dataclass_fields__})
+        asked.append((most, held[label][most], first))
+    if level == "found":
+        asked = _one_each(asked)
+    answers = [_judge(rows[name]["origin"], first, all_named=all_named) for name, _, first in asked]
+    return _figures(answers, n_not_found)
 
 
-def _judge(origin: Mapping[str, Any], first: Mapping[str, Any]) -> Iterable[str]:
-    named = [] if origin["abstained"] else [candidate["source"] for candidate in origin["candidates"]]
-    if not first["is_publisher"]:
-        yield "n_private"
-        if first["source"] in named:
-            yield "n_private_named"
-    elif first["withheld"]:
-        yield "n_withheld"
-        if origin["abstained"]:
-            yield "n_rightly_abstained"
-    else:
-        yield "n_observed"
-        if origin["abstained"]:
-            yield "n_wrongly_abstained"
-        if named[:1] == [first["source"]]:
-            yield "n_first"
-        if first["source"] in named[:3]:
-            yield "n_in_three"
+_Asked = tuple[str, int, Mapping[str, Any]]
+
+
+def _one_each(asked: Sequence[_Asked]) -> list[_Asked]:
+    """Return one question a predicted narrative: the earliest beginning in the true narrative it holds most posts of."""
+    of: dict[str, list[_Asked]] = {}
+    for question in asked:
+        of.setdefault(question[0], []).append(question)
+    chosen = []
+    for questions in of.values():
+        weight: Counter[str] = Counter()
+        for _, n, first in questions:
+            weight[first["narrative"]] += n
+        most = min(weight, key=lambda name: (-weight[name], name))
+        mine = [question for question in questions if question[2]["narrative"] == most]
+        chosen.append(min(mine, key=lambda question: (question[2]["published_at"], question[2]["version"])))
+    return chosen
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """One judged answer: what ``kind`` of beginning it was, and how right."""
+
+    kind: Literal["observed", "withheld", "private"]
+    abstained: bool
+    place: int | None
+    confidence: float
+
+
+def _judge(origin: Mapping[str, Any], first: Mapping[str, Any], *, all_named: bool) -> _Answer:
+    candidates = [] if origin["abstained"] else origin["candidates"]
+    named = [candidate["source"] for candidate in candidates]
+    is_private = not (first["is_publisher"] or all_named)
+    kind: Literal["observed", "withheld", "private"]
+    kind = "private" if is_private else "withheld" if first["withheld"] else "observed"
+    return _Answer(
+        kind,
+        abstained=not named,
+        place=named.index(first["source"]) if first["source"] in named else None,
+        confidence=float(candidates[0].get("confidence", 1.0)) if candidates else 0.0,
+    )
+
+
+def _figures(answers: Sequence[_Answer], n_not_found: int) -> OriginFigures:
+    observed = [answer for answer in answers if answer.kind == "observed"]
+    withheld = [answer for answer in answers if answer.kind == "withheld"]
+    private = [answer for answer in answers if answer.kind == "private"]
+    n_first = sum(answer.place == 0 for answer in observed)
+    n_in_three = sum(answer.place is not None and answer.place < 3 for answer in observed)
+    n_wrongly, n_rightly = (sum(answer.abstained for answer in some) for some in (observed, withheld))
+    named = [answer for answer in answers if not answer.abstained]
+    right = np.array([answer.kind == "observed" and answer.place == 0 for answer in named], np.float64)
+    confidence = np.array([answer.confidence for answer in named], np.float64)
+    bins = _bins(confidence, right)
+    error = sum(b.n * abs(b.confidence - b.right) for b in bins.values()) / len(named) if named else None
+    return OriginFigures(
+        n_observed=len(observed),
+        n_first=n_first,
+        n_in_three=n_in_three,
+        n_wrongly_abstained=n_wrongly,
+        n_withheld=len(withheld),
+        n_rightly_abstained=n_rightly,
+        n_private=len(private),
+        n_private_named=sum(answer.place is not None for answer in private),
+        n_not_found=n_not_found,
+        first=n_first / len(observed) if observed else None,
+        in_three=n_in_three / len(observed) if observed else None,
+        wrongly_abstained=n_wrongly / len(observed) if observed else None,
+        rightly_abstained=n_rightly / len(withheld) if withheld else None,
+        n_named=len(named),
+        calibration_error=error,
+        brier=float(((confidence - right) ** 2).mean()) if named else None,
+        reliability=bins,
+    )
+
+
+def _bins(confidence: np.ndarray, right: np.ndarray) -> dict[str, Bin]:
+    tenth = np.minimum((confidence * 10).astype(np.int64), 9)
+    return {
+        f"{b / 10:.1f}-{(b + 1) / 10:.1f}": Bin(
+            int((tenth == b).sum()), float(confidence[tenth == b].mean()), float(right[tenth == b].mean())
+        )
+        for b in np.unique(tenth)
+    }
 
 
 def score_coordination(
@@ -210,13 +316,18 @@ def score_coordination(
     true = {pair for sources in groups.values() for pair in _pairs(set(sources) - hidden)}
     guess = {pair for row in predicted for pair in _pairs(row["sources"])}
     precision, recall = _share(len(guess & true), len(guess)), _share(len(guess & true), len(true))
+    innocent = {name: len((guess - true) & set(_pairs(sources))) for name, sources in lookalikes.items()}
+    flagged = {name: n for name, n in innocent.items() if n}
     return CoordinationFigures(
         n_true_pairs=len(true),
         n_predicted_pairs=len(guess),
         pair_precision=precision,
         pair_recall=recall,
         pair_f1=_f1(precision, recall),
-        flagged={name: len((guess - true) & set(_pairs(sources))) for name, sources in lookalikes.items()},
+        n_lookalikes=len(innocent),
+        n_flagged=len(flagged),
+        flagged_share=len(flagged) / len(innocent) if innocent else 0.0,
+        flagged=flagged,
     )
 
 
