@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
@@ -24,22 +24,28 @@ from bastau.home import Generation, Home
 from bastau.lake import LAKE_TABLES, Lake, LakeFile, write_whole
 from bastau.matching import match_batch, open_matchers
 from bastau.narratives.changes import changes
-from bastau.narratives.summary import summarise
+from bastau.narratives.stories import find_tellings, tell, told_by
+from bastau.narratives.summary import summarise, summarise_stories
 from bastau.narratives.update import State, update
 from bastau.reading import read_batch, read_fingerprint
 from bastau.renewal import find_touched, renew_copies, renew_summaries
 from bastau.schemas import NARRATIVE_CHANGES, POSTS, READINGS, TABLES
 from bastau.settings import Settings
-from bastau.sources.amplifiers import amplifiers
+from bastau.sources.amplifiers import amplifiers, with_influence
 from bastau.sources.coordination import co_shares, shares
 from bastau.sources.copies import copies
 from bastau.sources.firstseen import origins
 from bastau.sources.groups import groups
+from bastau.sources.influence import influence, spread_events
+from bastau.sources.network import copy_network
+from bastau.sources.wires import wire_copies, wires
 
 _log = logging.getLogger(__name__)
 
 STATE_TABLES = ("state_texts", "state_posts")
 """What the next run needs beside the public tables of a generation."""
+
+_TOLD_ROWS = 32_768
 
 Progress = Callable[[str, int, int], None]
 """Called with (step, done, total); total 0 means unknown."""
@@ -147,7 +153,18 @@ def run(
     generation.write("narrative_changes", history)
     members = state.members
     n_posts = members.num_rows
+    tellings = find_tellings(members, state.posts)
     del state
+
+    clock.step("stories")
+    told = tell(
+        previous.read("tellings") if previous is not None and usable else None,
+        tellings,
+        functools.partial(_told, home),
+        threads=home.settings.engine.threads or os.cpu_count() or 1,
+    )
+    generation.write("tellings", told)
+    del tellings, told
 
     _relational(home, engine, generation, clock, members, previous if usable else None)
     n_narratives = generation.read("narratives", ["narrative_key"]).num_rows
@@ -211,6 +228,10 @@ def _relational(
         generation.write("narratives", renew_summaries(engine, members_now, previous.read("narratives"), touched))
     engine.open({"narratives": generation.paths("narratives")})
 
+    engine.open({"tellings": generation.paths("tellings")})
+    stories = summarise_stories(posts, readings, members, engine.table("tellings"), keep=engine.keep)
+    generation.write("stories", stories)
+
     clock.step("copies")
     if previous is None or touched is None:
         edges = copies(posts, readings, members, keep=engine.keep, clock_error_s=settings.clock_error_s)
@@ -224,13 +245,24 @@ def _relational(
     narratives = engine.table("narratives")
     generation.write("origins", origins(posts, readings, members, narratives, keep=engine.keep, settings=settings))
 
-    clock.step("amplifiers")
-    generation.write("amplifiers", engine.collect(amplifiers(engine.table("copies"), posts)))
+    clock.step("copy network")
+    found = engine.keep(wires(posts, members, narratives, keep=engine.keep))
+    generation.write("wires", engine.collect(found))
+    printed = engine.keep(wire_copies(posts, members, narratives, found, keep=engine.keep))
+    generation.write("wire_copies", engine.collect(printed))
+    network = copy_network(engine.table("copies"), printed, keep=engine.keep)
+    generation.write("copy_network", engine.collect(network))
+
+    clock.step("influence")
+    shared = engine.keep(shares(posts, readings, members, printed))
+    between, of_sources = influence(engine.collect(spread_events(shared, posts, members)))
+    generation.write("influence", between)
+    repeated = engine.collect(amplifiers(engine.table("copies"), posts))
+    generation.write("amplifiers", with_influence(repeated, of_sources))
 
     clock.step("coordination")
-    shared = engine.keep(shares(posts, readings, members))
     pairs = co_shares(shared, keep=engine.keep, settings=settings)
-    generation.write("coordination", groups(pairs, shared, posts, readings, settings=settings))
+    generation.write("coordination", groups(pairs, shared, posts, readings, members, settings=settings))
     publishers = engine.collect(posts.filter(posts.is_publisher).select("source").distinct()).column("source")
     generation.write("co_shares", _between(pairs, publishers))
 
@@ -283,6 +315,20 @@ def _folded_texts(home: Home, text_keys: np.ndarray) -> pa.Table:
     ).to_arrow_table()
 
 
+def _told(home: Home, post_keys: np.ndarray) -> Iterator[pa.Table]:
+    """Yield what ``post_keys`` say, point to and show, in pieces (:data:`bastau.narratives.stories.Fetch`)."""
+    con = home.connect()
+    con.register("wanted", pa.table({"post_key": post_keys}))
+    # A post is a sight of its own address: it goes with those that link to it.
+    found = con.sql(
+        "SELECT post_key, folded, detected_language, list_append(url_keys, own_url_key) AS url_keys, "
+        "list_transform(media, lambda m: m.sha256) AS media "
+        "FROM readings SEMI JOIN wanted USING (post_key) JOIN posts USING (post_key)"
+    )
+    for batch in found.to_arrow_reader(_TOLD_ROWS):
+        yield pa.Table.from_batches([batch])
+
+
 def _load_state(generation: Generation) -> State:
     return State(
         texts=generation.read("state_texts"),
@@ -301,7 +347,7 @@ def _history(previous: Generation | None, members: pa.Table, number: int) -> pa.
 
 def fingerprint(settings: Settings) -> str:
     """Return a hash of all that the grouping depends on beside the posts."""
-    parts = {"narratives": asdict(settings.narratives), "read": read_fingerprint(settings)}
+    parts = {"narratives": asdict(settings.narratives), "read": read_fingerprint(settings), "stories": told_by()}
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=12).hexdigest()
 
 

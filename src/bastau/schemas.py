@@ -268,8 +268,12 @@ TELLINGS = pa.schema(
         _field("telling_key", pa.int64(), "a narrative_key, or the post_key of a post that is in none", required=True),
         _field("first_seen_at", TIME, "earliest observed published_at", required=True),
         _field("text_post_key", pa.int64(), "earliest post with a text, whose words stand for it", required=True),
-        _field("story_key", pa.int64(), "telling_key of the first telling of its story; its own when alone", required=True),
-        _field("wording_key", pa.int64(), "telling_key of the first one that it rewords; its own when none", required=True),
+        _field(
+            "story_key", pa.int64(), "telling_key of the first telling of its story; its own when alone", required=True
+        ),
+        _field(
+            "wording_key", pa.int64(), "telling_key of the first one that it rewords; its own when none", required=True
+        ),
         _field("score", pa.float32(), "how well it fits the story, in [0.5, 1]; 1 for the first", required=True),
     ]
 )
@@ -287,7 +291,12 @@ STORIES = pa.schema(
         _field("n_publishers", pa.int64(), "distinct sources that are publishers", required=True),
         _field("languages", pa.list_(pa.string()), "detected languages, most posts first", required=True),
         _field("platforms", pa.list_(pa.string()), "platforms, most posts first", required=True),
-        _field("text_post_key", pa.int64(), "post whose text stands for it: the first of its largest telling", required=True),
+        _field(
+            "text_post_key",
+            pa.int64(),
+            "post whose text stands for it: the first of its largest telling",
+            required=True,
+        ),
         _field("text", pa.string(), "text of that post", required=True),
     ]
 )
@@ -384,6 +393,7 @@ WIRES = pa.schema(
         _field(
             "agency", pa.string(), "name of the agency; the source itself when only structure shows it", required=True
         ),
+        _field("shown_name", pa.string(), "its name in lower case, as others print it", required=True),
         _field(
             "is_listed", pa.bool_(), "its address is in the list of agencies; false: structure shows it", required=True
         ),

@@ -45,6 +45,8 @@ ALLOWED = {
     "origins.candidates.confidence": "subject: a publisher",
     "copies.credit": "subject: one copy; splits a repeat between the posts it may come from",
     "amplifiers.score": "subject: a publisher",
+    "copy_network.credit": "subject: what one publisher copied from another; pairs with a private account are not stored",
+    "influence.weight": "subject: two platforms",
     "co_shares.weight": "subject: a pair of publishers; pairs with a private account are not stored",
     "co_shares.p_value": "subject: a pair of publishers; pairs with a private account are not stored",
     "coordination.p_value": "subject: a group of publishers; private accounts are a number in it",
@@ -353,7 +355,7 @@ class TestFindings:
         assert groups == [(OUTLETS[:3], len(PRIVATE))]
         assert any(PSEUDONYM.match(row["from_source"]) for row in world.table("copies"))
 
-    @pytest.mark.parametrize("table", ["origins", "amplifiers", "co_shares", "coordination"])
+    @pytest.mark.parametrize("table", ["origins", "amplifiers", "copy_network", "co_shares", "coordination"])
     def test_no_table_that_judges_names_a_private_account(self, table: str, world: World) -> None:
         rows = world.table(table)
         assert rows

@@ -1,8 +1,12 @@
-"""Amplifiers: publishers whose posts are repeated most."""
+"""Amplifiers: publishers whose posts are repeated most, and what their posts are expected to have set off."""
 
 import ibis
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from bastau.schemas import AMPLIFIERS
 from bastau.sources.relations import stack
+from bastau.tables import conform
 
 
 def amplifiers(copies: ibis.ir.Table, posts: ibis.ir.Table) -> ibis.ir.Table:
@@ -28,7 +32,29 @@ def amplifiers(copies: ibis.ir.Table, posts: ibis.ir.Table) -> ibis.ir.Table:
     overall = once.group_by("from_source", "from_post", "to_source").agg(credit=once["credit"].max())
     overall = overall.group_by("from_source", "from_post").agg(repeats=_total(overall["credit"]))
     overall = overall.mutate(narrative_key=ibis.null("int64")).select(within.columns)
-    return _h_index(stack(within, overall))
+    return _h_index(stack(within, overall)).mutate(influence=ibis.null("float64"))
+
+
+def with_influence(amplifiers: pa.Table, influence: pa.Table) -> pa.Table:
+    """Return AMPLIFIERS with what :func:`bastau.sources.influence.influence` says of each source, sorted.
+
+    Args:
+        influence: (narrative_key, source, influence); null key: over all narratives.
+    """
+    keys = ["of_all", "narrative_key", "source"]
+    known = _without_null_keys(influence).select([*keys, "influence"])
+    rows = _without_null_keys(amplifiers.drop_columns("influence")).join(known, keys, join_type="left outer")
+    key = pc.if_else(rows.column("of_all"), pa.scalar(None, pa.int64()), rows.column("narrative_key"))
+    rows = rows.set_column(rows.column_names.index("narrative_key"), "narrative_key", key)
+    return conform(rows, AMPLIFIERS).sort_by([("narrative_key", "ascending"), ("source", "ascending")])
+
+
+def _without_null_keys(table: pa.Table) -> pa.Table:
+    """Arrow joins no null with a null: say by a column of its own where the key is missing."""
+    key = table.column("narrative_key")
+    place = table.column_names.index("narrative_key")
+    table = table.set_column(place, "narrative_key", pc.fill_null(key, 0))
+    return table.append_column("of_all", pc.is_null(key))
 
 
 def _total(credit: ibis.ir.Column) -> ibis.ir.Column:

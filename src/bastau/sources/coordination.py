@@ -27,6 +27,12 @@ TRACES = ("repost", "near_copy", "hashtags", "link")
 MIN_WORDS = 5
 """Shorter texts (greetings, slogans, a flag) are posted by many at once for good reasons."""
 
+LONG_WORDS = 12
+"""Shorter texts are the same object only when word for word the same."""
+
+PRINTERS = ("outlet", "website", "channel", "page")
+"""Kinds of sources that print agency texts as a matter of course."""
+
 HOT_CELL = 64
 """Sharers of one object within one window above which it is hot. Each share then meets at most 3 * 64 / 2 others, so a
 million shares make at most 10^8 pairs: seconds, streamed."""
@@ -40,18 +46,30 @@ LOOK_AHEAD = 8
 _MIX = {trace: (i + 1) * 0x1E3779B97F4A7C15 for i, trace in enumerate(TRACES)}
 
 
-def shares(posts: ibis.ir.Table, readings: ibis.ir.Table, members: ibis.ir.Table) -> ibis.ir.Table:
-    """Return what each post shares, as SHARES.
+def shares(
+    posts: ibis.ir.Table,
+    readings: ibis.ir.Table,
+    members: ibis.ir.Table,
+    wire_copies: ibis.ir.Table | None = None,
+) -> ibis.ir.Table:
+    """Return who shared what and when, as SHARES, in no order.
 
     - repost: the post named in ``repost_of``; its key is the smallest post_key among its reposts, as the original may
       not be stored. Nothing else of a repost counts: its text and links came with the same click.
-    - near_copy: the narrative, for texts of at least :data:`MIN_WORDS` words.
+    - near_copy: the narrative, for texts of at least :data:`LONG_WORDS` words; the very text, for those of at least
+      :data:`MIN_WORDS`: two people who write down one sentence of a speech write nearly the same.
     - hashtags: the sequence of hashtags.
     - link: each address pointed to, but the post's own.
+    - wire: the narrative, in place of near_copy, where a site, channel or page publishes an agency's text
+      (``wire_copies``). No evidence; it is counted in the groups.
+
+    Args:
+        wire_copies: as WIRE_COPIES; None: no agency is known.
     """
-    posts = posts.select("post_key", "source", "repost_of", shared_at="published_at")
+    posts = posts.select("post_key", "source", "repost_of", "platform", "source_kind", shared_at="published_at")
     own = posts.filter(posts.repost_of.isnull()).drop("repost_of")
-    read = own.join(readings.select("post_key", "n_words", "hashtags_key", "own_url_key", "url_keys"), "post_key")
+    columns = ["post_key", "n_words", "text_key", "hashtags_key", "own_url_key", "url_keys"]
+    read = own.join(readings.select(columns), "post_key")
     pointing = read.filter(read.url_keys.length() > 0)
     links = pointing.select("source", "shared_at", "post_key", "own_url_key", object_key=pointing.url_keys.unnest())
     links = links.filter((links.object_key != links.own_url_key) | links.own_url_key.isnull())
@@ -61,11 +79,25 @@ def shares(posts: ibis.ir.Table, readings: ibis.ir.Table, members: ibis.ir.Table
     reposts = posts.filter(posts.repost_of.notnull())
     reposted = reposts.group_by("repost_of").agg(object_key=reposts.post_key.min())
     joined = reposts.join(reposted, "repost_of")
+    told = [_trace(worded, "near_copy", _told(worded))]
+    if wire_copies is not None:
+        printed = wire_copies.select("narrative_key")
+        # an account that pastes agency texts is no newsroom, and its tool may be one that many accounts share
+        prints = worded.filter((worded.platform == "web") | worded.source_kind.isin(PRINTERS).fill_null(False))
+        wired = prints.semi_join(printed, "narrative_key")
+        rest = worded.anti_join(wired.select("post_key"), "post_key")
+        told = [_trace(rest, "near_copy", _told(rest)), _trace(wired, "wire", wired.narrative_key)]
     return stack(
         _trace(links, "link", links.object_key),
         _trace(tagged, "hashtags", tagged.hashtags_key),
-        _trace(worded, "near_copy", worded.narrative_key),
+        *told,
         _trace(joined, "repost", joined.object_key),
+    )
+
+
+def _told(worded: ibis.ir.Table) -> ibis.ir.Column:
+    return (worded.n_words >= LONG_WORDS).ifelse(
+        worded.narrative_key, ibis.coalesce(worded.text_key, worded.narrative_key)
     )
 
 
@@ -90,6 +122,7 @@ def co_shares(shares: ibis.ir.Table, *, keep: Keep, settings: Sources) -> pa.Tab
         keep: materialises an intermediate.
     """
     window_s = settings.window_s
+    shares = shares.filter(shares.trace != "wire")
     who = keep(_number(shares))
     cells = keep(_cells(shares, who, window_s))
     sharing = keep(_sharing(cells))
@@ -113,6 +146,7 @@ def co_shares(shares: ibis.ir.Table, *, keep: Keep, settings: Sources) -> pa.Tab
 
 def count_tests(shares: ibis.ir.Table, settings: Sources) -> int:
     """Return the number of tests of :func:`co_shares` again, for a table of pairs that lost its metadata."""
+    shares = shares.filter(shares.trace != "wire")
     sharing = _sharing(_cells(shares, _number(shares), settings.window_s))
     return count_testable(sharing, settings.min_objects)
 

@@ -23,6 +23,9 @@ from bastau.tables import conform, empty
 MAX_EXAMPLES = 10
 """Most objects shown for a group, and most posts shown for an object."""
 
+MAX_CHARS = 300
+"""Characters of a post's text in an example."""
+
 _DAY_S = 86_400
 _PSEUDONYM = re.compile("@?p~[a-z2-7]{16}")
 
@@ -32,6 +35,7 @@ def groups(
     shares: ibis.ir.Table,
     posts: ibis.ir.Table,
     readings: ibis.ir.Table,
+    members: ibis.ir.Table,
     *,
     settings: Sources,
     seed: int = 0,
@@ -55,7 +59,7 @@ def groups(
     clusters = _cluster(kept, seed)
     moved = _moved(clusters, shares, posts, settings.window_s)
     rows = [row for number, p_value in enumerate(clusters.p_values) if (row := _describe(number, p_value, moved))]
-    return conform(_name_objects(rows, posts, readings), COORDINATION).sort_by(
+    return conform(_name_objects(rows, posts, readings, members), COORDINATION).sort_by(
         [("p_value", "ascending"), ("group_id", "ascending")]
     )
 
@@ -135,6 +139,9 @@ def _moved(clusters: _Clusters, shares: ibis.ir.Table, posts: ibis.ir.Table, win
 def _describe(cluster: int, p_value: float, moved: pa.Table) -> dict[str, object] | None:
     """Return one COORDINATION row, examples still as keys; None with fewer than two publishers."""
     rows = moved.filter(pc.equal(moved.column("cluster"), cluster))
+    is_wire = pc.equal(rows.column("trace"), "wire")
+    wired = rows.filter(is_wire)
+    rows = rows.filter(pc.invert(is_wire))
     published = rows.filter(rows.column("is_publisher"))
     sources = sorted(pc.unique(published.column("source")).to_pylist())
     if len(sources) < 2:
@@ -150,6 +157,9 @@ def _describe(cluster: int, p_value: float, moved: pa.Table) -> dict[str, object
         "windows": _windows(np.sort(rows.column("at").to_numpy())),
         "n_objects": objects.num_rows,
         "examples": _examples(published),
+        "test": "pairs",
+        "median_delay_s": _median_delay(rows),
+        "n_wire_copies": len(pc.unique(wired.column("object_key"))),
     }
 
 
@@ -158,6 +168,15 @@ def _windows(at: np.ndarray) -> list[dict[str, int]]:
     starts = np.flatnonzero(np.diff(at // _DAY_S, prepend=at[0] // _DAY_S - 2) > 1)
     ends = np.append(starts[1:], len(at)) - 1
     return [{"from": int(at[i]) * 1_000_000, "to": int(at[j]) * 1_000_000} for i, j in zip(starts, ends, strict=True)]
+
+
+def _median_delay(rows: pa.Table) -> float:
+    """Return the median of the seconds between neighbours of a moment; ``rows`` are ordered by object and time."""
+    trace = rows.column("trace").dictionary_encode().combine_chunks().indices.to_numpy()
+    key, at = rows.column("object_key").to_numpy(), rows.column("at").to_numpy()
+    gaps = np.diff(at)[(trace[1:] == trace[:-1]) & (key[1:] == key[:-1])]
+    gaps = gaps[gaps <= _DAY_S // 24]
+    return float(np.median(gaps)) if len(gaps) else 0.0
 
 
 def _examples(published: pa.Table) -> list[tuple[str, int, list[int]]]:
@@ -173,31 +192,63 @@ def _examples(published: pa.Table) -> list[tuple[str, int, list[int]]]:
     return examples
 
 
-def _name_objects(rows: list[dict[str, object]], posts: ibis.ir.Table, readings: ibis.ir.Table) -> pa.Table:
-    """Replace the keys in the examples by addresses, hashtags and ids that people see."""
+def _name_objects(
+    rows: list[dict[str, object]], posts: ibis.ir.Table, readings: ibis.ir.Table, members: ibis.ir.Table
+) -> pa.Table:
+    """Replace the keys in the examples by addresses, hashtags and ids that people see, and quote the posts."""
     examples: list[tuple[str, int, list[int]]] = [example for row in rows for example in row["examples"]]  # type: ignore[attr-defined]
     wanted = ibis.memtable(
         pa.table({"post_key": pa.array(sorted({p for _, _, ps in examples for p in ps}), pa.int64())})
     )
-    seen = posts.select("post_key", "post_id", "repost_of").join(wanted, "post_key")
+    columns = ["post_key", "post_id", "repost_of", "source", "url", "title", "text"]
+    seen = posts.select(*columns, at=epoch_s(posts.published_at)).join(wanted, "post_key")
     seen = seen.join(readings.select("post_key", "urls", "url_keys", "hashtags"), "post_key")
+    told = members.filter(members.narrative_key.notnull()).select("post_key", narrative="narrative_key")
+    told = told.join(wanted, "post_key").to_pyarrow().to_pylist()
+    narratives = {row["post_key"]: row["narrative"] for row in told}
     by_key = {post["post_key"]: post for post in seen.to_pyarrow().to_pylist()}
     for row in rows:
         row["examples"] = [
             {
                 "trace": trace,
                 # The id or address of a private account's post holds its pseudonym (SCOPE, rule 2).
-                "object": _PSEUDONYM.sub("@…", _object_name(trace, key, by_key[keys[0]])),
+                "object": _public(_object_name(trace, key, by_key[keys[0]], narratives.get(keys[0], key))),
                 "post_ids": [by_key[k]["post_id"] for k in keys],
+                "posts": _quoted([by_key[k] for k in keys]),
             }
             for trace, key, keys in row["examples"]  # type: ignore[attr-defined]
         ]
     return pa.Table.from_pylist(rows, COORDINATION)
 
 
-def _object_name(trace: str, key: int, post: dict[str, Any]) -> str:
+def _public(text: str) -> str:
+    return _PSEUDONYM.sub("@…", text)
+
+
+def _quoted(posts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return EXAMPLE_POST rows in order of time; ``delay_s`` counts from the last pause longer than an hour."""
+    quoted: list[dict[str, Any]] = []
+    begin = last = None
+    for post in sorted(posts, key=lambda post: (post["at"], post["post_key"])):
+        begin = post["at"] if begin is None or last is None or post["at"] - last > _DAY_S // 24 else begin
+        last = post["at"]
+        words = " — ".join(filter(None, [post["title"], post["text"]]))
+        quoted.append(
+            {
+                "post_id": post["post_id"],
+                "source": post["source"],
+                "published_at": post["at"] * 1_000_000,
+                "delay_s": post["at"] - begin,
+                "url": None if post["url"] is None else _public(post["url"]),
+                "text": _public(words if len(words) <= MAX_CHARS else words[: MAX_CHARS - 1] + "…"),
+            }
+        )
+    return quoted
+
+
+def _object_name(trace: str, key: int, post: dict[str, Any], narrative: int) -> str:
     if trace == "link":
         return str(dict(zip(post["url_keys"], post["urls"], strict=True))[key])
     if trace == "hashtags":
         return " ".join("#" + tag for tag in post["hashtags"])
-    return str(post["repost_of"]) if trace == "repost" else format_id("n", key)
+    return str(post["repost_of"]) if trace == "repost" else format_id("n", narrative)

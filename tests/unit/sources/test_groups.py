@@ -24,7 +24,7 @@ def found(con: ibis.BaseBackend, keep: Keep, rows: Rows) -> list[dict[str, Any]]
     tables = world(con, rows)
     shared = keep(shares(tables.posts, tables.readings, tables.members))
     pairs = co_shares(shared, keep=keep, settings=Sources())
-    table = groups(pairs, shared, tables.posts, tables.readings, settings=Sources())
+    table = groups(pairs, shared, tables.posts, tables.readings, tables.members, settings=Sources())
     assert table.schema == COORDINATION
     return table.to_pylist()
 
@@ -173,6 +173,6 @@ def test_no_shares_give_no_groups(con: ibis.BaseBackend, keep: Keep) -> None:
     tables = world(con, [post("a", 0, "A")])
     none = con.create_table("none", share_table([]))
     pairs = co_shares(none, keep=keep, settings=Sources())
-    assert groups(pairs, none, tables.posts, tables.readings, settings=Sources()) == pa.table(
+    assert groups(pairs, none, tables.posts, tables.readings, tables.members, settings=Sources()) == pa.table(
         {f.name: pa.array([], f.type) for f in COORDINATION}, COORDINATION
     )

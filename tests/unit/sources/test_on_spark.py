@@ -82,7 +82,7 @@ def everything(tables: World, keep: Keep, collect: Collect) -> dict[str, list[di
             tables.posts, tables.readings, tables.members, tables.narratives, keep=keep, settings=Sources()
         ),
         "pairs": pairs,
-        "groups": groups(pairs, shared, tables.posts, tables.readings, settings=Sources()),
+        "groups": groups(pairs, shared, tables.posts, tables.readings, tables.members, settings=Sources()),
     }
     # sorted without floats, whose last digits differ
     return {
