@@ -15,7 +15,18 @@ from bastau.pipeline import compact, erase, run
 from bastau.simulate.world import generate, write
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
-DERIVED = ("members", "text_pairs", "narratives", "origins", "copies", "amplifiers", "co_shares", "coordination")
+DERIVED = (
+    "members",
+    "text_pairs",
+    "narratives",
+    "tellings",
+    "stories",
+    "origins",
+    "copies",
+    "amplifiers",
+    "co_shares",
+    "coordination",
+)
 
 
 @pytest.fixture(scope="module")

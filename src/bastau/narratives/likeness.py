@@ -233,7 +233,7 @@ def _candidates(  # type: ignore[no-untyped-def]
                 other = np.int64(postings[q] & _LOW)
                 if postings[q] >> np.uint64(32) != term or at[other] < at[row] - window or n_here == reach:
                     break
-                if across and (language[other] == 0 or language[other] == language[row]):  # noqa: PLR1714 (numba)
+                if across and (language[other] == 0 or language[other] == language[row]):
                     continue
                 met[n_met] = other
                 n_met += 1

@@ -10,7 +10,8 @@ never the whole past. docs/decisions/0018-stories.md says what it costs and why 
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +37,11 @@ Fetch = Callable[[np.ndarray], Iterable[pa.Table]]
 
 ``media`` lists the SHA-256 of pictures; ``url_keys`` and ``media`` may be null.
 """
+
+
+def told_by() -> list[Any]:
+    """Return all that the answer depends on beside the tellings."""
+    return [WINDOW_DAYS, _LEAST, _LEAST_ACROSS, asdict(Fit()), asdict(Bounds())]
 
 
 @dataclass(frozen=True)
@@ -181,13 +187,17 @@ def _marks(some: pa.Table) -> pa.ListArray:
     """Return for each post the hashes of what it points to and shows."""
     links = some.column("url_keys").combine_chunks()
     pictures = some.column("media").combine_chunks()
-    hashed = hash_strings(pictures.flatten().cast(pa.string()), seed=1)
-    counts = [
-        pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False) for lists in (links, pictures)
-    ]
-    rows = np.concatenate([np.repeat(np.arange(len(links)), count) for count in counts])
-    values = np.concatenate([links.flatten().to_numpy(zero_copy_only=False), hashed])
-    offsets = np.concatenate([[0], np.cumsum(counts[0] + counts[1])])
+    shown = pictures.flatten().cast(pa.string())
+    parts = []
+    for lists, values, known in (
+        (links, pc.fill_null(links.flatten(), 0).to_numpy(), pc.is_valid(links.flatten())),
+        (pictures, hash_strings(shown, seed=1), pc.is_valid(shown)),
+    ):
+        here = known.to_numpy(zero_copy_only=False)
+        counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+        parts.append((np.repeat(np.arange(len(lists)), counts)[here], values[here]))
+    rows, values = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=some.num_rows))])
     return pa.ListArray.from_arrays(
         pa.array(offsets, pa.int32()), pa.array(values[np.argsort(rows, kind="stable")], pa.int64())
     )

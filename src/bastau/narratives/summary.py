@@ -1,4 +1,4 @@
-"""One row for each narrative: relational steps that run on any engine, lists and ids made in the driver."""
+"""One row for each narrative and for each story: relational steps that run on any engine, lists and ids made in the driver."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bastau.hashing import format_ids
-from bastau.schemas import NARRATIVES
+from bastau.schemas import NARRATIVES, STORIES
 from bastau.tables import conform
 
 
@@ -48,10 +48,54 @@ def summarise(posts: Any, readings: Any, members: Any, *, keep: Callable[[Any], 
     return conform(found, NARRATIVES)
 
 
-def _most_first(rows: Any, column: str, keys: np.ndarray) -> pa.Array:
+def summarise_stories(
+    posts: Any, readings: Any, members: Any, tellings: Any, *, keep: Callable[[Any], Any]
+) -> pa.Table:
+    """Return STORIES, those with at least two tellings, sorted by story_key.
+
+    Args:
+        posts, readings, members, tellings: Ibis tables of POSTS, READINGS, MEMBERS and TELLINGS.
+        keep: materialises an intermediate.
+    """
+    shared = tellings.group_by("story_key").agg(n_tellings=tellings.count(), n_wordings=tellings.wording_key.nunique())
+    shared = keep(shared.filter(shared.n_tellings > 1))
+    told = tellings.semi_join(shared, "story_key").select("telling_key", "story_key", "text_post_key")
+    of_post = members.select("post_key", telling_key=ibis.coalesce(members.narrative_key, members.post_key))
+    rows = keep(
+        of_post.join(told, "telling_key")
+        .join(posts.select("post_key", "published_at", "source", "platform", "is_publisher"), "post_key")
+        .join(readings.select("post_key", "detected_language"), "post_key")
+    )
+    totals = rows.group_by("story_key").agg(
+        first_seen_at=rows.published_at.min(),
+        last_seen_at=rows.published_at.max(),
+        n_posts=rows.count(),
+        n_sources=rows.source.nunique(),
+        n_publishers=rows.source.nunique(where=rows.is_publisher),
+    )
+    sizes = rows.group_by("story_key", "text_post_key").agg(n=rows.count(), at=rows.published_at.min())
+    rank = ibis.row_number().over(group_by="story_key", order_by=[ibis.desc("n"), "at", "text_post_key"])
+    largest = sizes.mutate(rank=rank)
+    largest = largest.filter(largest["rank"] == 0).select("story_key", "text_post_key")
+    texts = posts.select(text_post_key="post_key", text=ibis.coalesce(posts.text, posts.title, ""))
+    found = shared.join(totals, "story_key").join(largest, "story_key").join(texts, "text_post_key")
+    # The key of a telling is that of its earliest post, and the key of a story that of its first telling.
+    found = found.mutate(first_post_key=found.story_key).to_pyarrow().sort_by("story_key")
+    keys = found.column("story_key").to_numpy()
+    columns = {
+        "story_id": format_ids("s", keys),
+        "languages": _most_first(rows, "detected_language", keys, by="story_key"),
+        "platforms": _most_first(rows, "platform", keys, by="story_key"),
+    }
+    for name, values in columns.items():
+        found = found.append_column(STORIES.field(name), values)
+    return conform(found, STORIES)
+
+
+def _most_first(rows: Any, column: str, keys: np.ndarray, *, by: str = "narrative_key") -> pa.Array:
     """Return for each of ``keys`` (ascending) the distinct values of ``column``, most posts first, then by name."""
-    counts = rows.group_by(["narrative_key", column]).agg(n=rows.count()).to_pyarrow()
-    counts = counts.sort_by([("narrative_key", "ascending"), ("n", "descending"), (column, "ascending")])
-    ends = np.searchsorted(counts.column("narrative_key").to_numpy(), keys, side="right")
+    counts = rows.group_by([by, column]).agg(n=rows.count()).to_pyarrow()
+    counts = counts.sort_by([(by, "ascending"), ("n", "descending"), (column, "ascending")])
+    ends = np.searchsorted(counts.column(by).to_numpy(), keys, side="right")
     offsets = pa.array(np.concatenate([[0], ends]).astype(np.int32))
     return pa.ListArray.from_arrays(offsets, pc.cast(counts.column(column).combine_chunks(), pa.string()))
