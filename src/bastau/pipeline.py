@@ -27,6 +27,7 @@ from bastau.narratives.changes import changes
 from bastau.narratives.stories import find_tellings, tell, told_by
 from bastau.narratives.summary import summarise, summarise_stories
 from bastau.narratives.update import State, update
+from bastau.narratives.versions import versions
 from bastau.reading import read_batch, read_fingerprint
 from bastau.renewal import find_touched, renew_copies, renew_summaries
 from bastau.schemas import NARRATIVE_CHANGES, POSTS, READINGS, TABLES
@@ -231,6 +232,11 @@ def _relational(
     engine.open({"tellings": generation.paths("tellings")})
     stories = summarise_stories(posts, readings, members, engine.table("tellings"), keep=engine.keep)
     generation.write("stories", stories)
+    engine.open({"text_pairs": generation.paths("text_pairs")})
+    changed = versions(posts, members, engine.table("text_pairs"), keep=engine.keep)
+    generation.write(
+        "versions", engine.collect(changed).sort_by([("narrative_key", "ascending"), ("version", "ascending")])
+    )
 
     clock.step("copies")
     if previous is None or touched is None:
@@ -321,7 +327,7 @@ def _told(home: Home, post_keys: np.ndarray) -> Iterator[pa.Table]:
     con.register("wanted", pa.table({"post_key": post_keys}))
     # A post is a sight of its own address: it goes with those that link to it.
     found = con.sql(
-        "SELECT post_key, folded, detected_language, list_append(url_keys, own_url_key) AS url_keys, "
+        "SELECT post_key, folded, detected_language, source, list_append(url_keys, own_url_key) AS url_keys, "
         "list_transform(media, lambda m: m.sha256) AS media "
         "FROM readings SEMI JOIN wanted USING (post_key) JOIN posts USING (post_key)"
     )

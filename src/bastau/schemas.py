@@ -263,6 +263,20 @@ NARRATIVES = pa.schema(
         _field("text", pa.string(), "text of the earliest post", required=True),
     ]
 )
+VERSIONS = pa.schema(
+    [
+        _field("narrative_key", pa.int64(), "narrative with at least two texts", required=True),
+        _field("text_key", pa.int64(), "one of its texts", required=True),
+        _field("version", pa.int64(), "0 for the first, then in order of first appearance", required=True),
+        _field("from_version", pa.int64(), "earlier version most like it; null for the first"),
+        _field("similarity", pa.float32(), "to that version, in [threshold, 1]; null when they were not compared"),
+        _field("first_post_key", pa.int64(), "earliest post with this text", required=True),
+        _field("first_seen_at", TIME, "when that post was published", required=True),
+        _field("source", pa.string(), "who published that post, publishers only; null: a private account"),
+        _field("n_posts", pa.int64(), "posts with this text", required=True),
+        _field("n_sources", pa.int64(), "distinct sources with this text", required=True),
+    ]
+)
 TELLINGS = pa.schema(
     [
         _field("telling_key", pa.int64(), "a narrative_key, or the post_key of a post that is in none", required=True),
@@ -610,6 +624,7 @@ TABLES: dict[str, pa.Schema] = {
     "members": MEMBERS,
     "narratives": NARRATIVES,
     "narrative_changes": NARRATIVE_CHANGES,
+    "versions": VERSIONS,
     "tellings": TELLINGS,
     "stories": STORIES,
     "origins": ORIGINS,

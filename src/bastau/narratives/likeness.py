@@ -35,7 +35,8 @@ class Bounds:
             weighs nothing: grammar, and what a channel writes under each of its posts.
         common_texts: see ``common``.
         mark_texts: a link or a picture in more texts of a window weighs nothing: an advert, or the channel's own page.
-        mark_weight: how often a link or a picture counts.
+        mark_weight: what a link or a picture in both adds to the cosine of two texts.
+        mark_repeats: nor does one that its source put into more tellings of a window: what it puts under everything.
     """
 
     keys: int = 10
@@ -44,12 +45,13 @@ class Bounds:
     common: float = 0.01
     common_texts: int = 40
     mark_texts: int = 12
-    mark_weight: float = 1.5
+    mark_weight: float = 0.3
+    mark_repeats: int = 2
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """Weighted terms: row i is ``hashes`` and ``weights`` [indptr[i]:indptr[i + 1]], of unit length.
+    """Weighted terms: row i is ``hashes`` and ``weights`` [indptr[i]:indptr[i + 1]]; its words are of unit length.
 
     ``keys`` int64 (n, k): positions in ``postings`` of the rarest terms of each row, -1 for none. ``postings`` uint64,
     ascending: ``term << 32 | row``.
@@ -88,11 +90,13 @@ def _weigh(
     hashes,
     counts,
     at,
+    source,
     around,
     window,
     common,
     common_texts,
     mark_texts,
+    mark_repeats,
     mark_weight,
     weights,
     keys,
@@ -121,13 +125,18 @@ def _weigh(
                     i = middle + 1
                 else:
                     i_end = middle
-            is_mark = term & np.uint64(1) == 1
-            if n > (mark_texts if is_mark else max(common * around[row], common_texts)):
-                continue
-            weight = np.float32(np.log(1.0 + around[row] / n) * (mark_weight if is_mark else 1.0 + np.log(counts[i])))
-            weights[i] = weight
-            if n < 2:
-                continue
+            if term & np.uint64(1):
+                if n < 2 or n > mark_texts or _own(postings, low, high, source, row) > mark_repeats:
+                    continue
+                weight = np.float32(2.0 * np.log(1.0 + around[row]))  # before all words
+                weights[i] = -1.0  # told from words until these have their length
+            else:
+                if n > max(common * around[row], common_texts):
+                    continue
+                weight = np.float32(np.log(1.0 + around[row] / n) * (1.0 + np.log(counts[i])))
+                weights[i] = weight
+                if n < 2:
+                    continue
             lightest = 0
             for k in range(1, n_keys):
                 if key_weights[row, k] < key_weights[row, lightest]:
@@ -138,15 +147,26 @@ def _weigh(
     for row in range(len(indptr) - 1):
         square = 0.0
         for k in range(indptr[row], indptr[row + 1]):
-            square += weights[k] * weights[k]
-        if square > 0.0:
-            scale = np.float32(1.0 / np.sqrt(square))
-            for k in range(indptr[row], indptr[row + 1]):
-                weights[k] *= scale
+            square += max(weights[k], 0.0) ** 2
+        scale = np.float32(1.0 / np.sqrt(square)) if square > 0.0 else np.float32(0.0)
+        for k in range(indptr[row], indptr[row + 1]):
+            weights[k] = weights[k] * scale if weights[k] >= 0.0 else mark_weight
 
 
-def weigh(terms: Terms, at: np.ndarray, *, window: int, bounds: Bounds) -> Vectors:
-    """Return the vectors of texts whose times ``at`` (int64 (n,), any unit) ascend; ``window`` in the same unit."""
+@nb.njit(nogil=True, cache=True)
+def _own(postings, low, high, source, row):  # type: ignore[no-untyped-def]
+    """Return how many of ``postings[low:high]`` are of the source of ``row``."""
+    n = 0
+    for p in range(low, high):
+        n += source[postings[p] & _LOW] == source[row]
+    return n
+
+
+def weigh(terms: Terms, at: np.ndarray, source: np.ndarray, *, window: int, bounds: Bounds) -> Vectors:
+    """Return the vectors of texts whose times ``at`` (int64 (n,), any unit) ascend; ``window`` in the same unit.
+
+    ``source`` int64 (n,): equal for texts of one source.
+    """
     n = len(at)
     postings = np.empty(len(terms.hashes), np.uint64)
     _fill_postings(terms.indptr, terms.hashes, postings)
@@ -162,12 +182,14 @@ def weigh(terms: Terms, at: np.ndarray, *, window: int, bounds: Bounds) -> Vecto
         terms.hashes,
         terms.counts,
         at,
+        source,
         around,
         window,
         bounds.common,
         bounds.common_texts,
         bounds.mark_texts,
-        bounds.mark_weight,
+        bounds.mark_repeats,
+        np.float32(np.sqrt(bounds.mark_weight)),
         weights,
         keys,
         key_weights,
@@ -177,7 +199,7 @@ def weigh(terms: Terms, at: np.ndarray, *, window: int, bounds: Bounds) -> Vecto
 
 @nb.njit(nogil=True, cache=True)
 def cosine(indptr, hashes, weights, a, b):  # type: ignore[no-untyped-def]
-    """Return the cosine of two rows of unit length."""
+    """Return the cosine of the words of two rows, and more for links and pictures that both have."""
     i, i_end, j, j_end = indptr[a], indptr[a + 1], indptr[b], indptr[b + 1]
     total = np.float32(0.0)
     while i < i_end and j < j_end:

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bastau.errors import ContractError
 from bastau.hashing import hash_strings
 from bastau.narratives.joining import Fit, Texts, join
 from bastau.narratives.likeness import Bounds, like_pairs, weigh
@@ -33,7 +34,7 @@ _LEAST_ACROSS = 0.1
 """The same for soundings."""
 
 Fetch = Callable[[np.ndarray], Iterable[pa.Table]]
-"""post_keys int64 (n,), distinct -> tables (post_key, folded, detected_language, url_keys, media) of them, any order.
+"""post_keys int64 (n,), distinct -> tables (post_key, folded, detected_language, source, url_keys, media), any order.
 
 ``media`` lists the SHA-256 of pictures; ``url_keys`` and ``media`` may be null.
 """
@@ -162,25 +163,45 @@ def _first_changed(known: _Known, now: Tellings, window: int) -> int:
 def _read(tellings: Tellings, low: int, fetch: Fetch, pool: ThreadPoolExecutor, window: int, bounds: Bounds) -> Texts:
     """Return what is said in the tellings from row ``low`` on."""
     wanted, at = tellings.post[low:], tellings.at[low:]
-    order = np.argsort(wanted)
-    found: list[tuple[np.ndarray, tuple[Terms, Terms, Terms], pa.Array]] = []
-    pending = [pool.submit(_read_some, some) for some in fetch(wanted)] if len(wanted) else []
-    found = [done.result() for done in pending]
-    keys = np.concatenate([np.empty(0, np.int64), *(keys for keys, _, _ in found)])
-    if not np.array_equal(np.sort(keys), wanted[order]):
-        raise AssertionError(f"{len(wanted)} posts were asked for, {len(keys)} came")
-    back = np.argsort(keys)[np.argsort(order)]
-    stems, pairs, sounds = (stack([terms[k] for _, terms, _ in found], back) for k in range(3))
-    tags = pa.chunked_array([tags for _, _, tags in found], pa.string()).combine_chunks().take(pa.array(back))
-    words, heard = pool.map(lambda terms: weigh(terms, at, window=window, bounds=bounds), (stems, sounds))
+    pending = [pool.submit(_Part.read, some) for some in fetch(wanted)] if len(wanted) else []
+    parts = [part.result() for part in pending]
+    keys = np.concatenate([np.empty(0, np.int64), *(part.post for part in parts)])
+    came = np.argsort(keys)
+    if not np.array_equal(keys[came], np.sort(wanted)):
+        raise ContractError(f"{len(wanted)} posts were asked for, {len(keys)} came")
+    back = came[np.searchsorted(keys[came], wanted)]
+    stems, pairs, sounds = (
+        stack([getattr(part, kind) for part in parts], back) for kind in ("stems", "pairs", "sounds")
+    )
+    source = np.concatenate([np.empty(0, np.int64), *(part.source for part in parts)])[back]
+    tags = pa.chunked_array([part.language for part in parts], pa.string()).combine_chunks().take(pa.array(back))
+    words, heard = pool.map(lambda terms: weigh(terms, at, source, window=window, bounds=bounds), (stems, sounds))
     return Texts(words, heard, pairs, at, _language_codes(tags))
 
 
-def _read_some(some: pa.Table) -> tuple[np.ndarray, tuple[Terms, Terms, Terms], pa.Array]:
-    stems, pairs, sounds = find_terms(some.column("folded"))
-    marks = _marks(some)
-    tags = some.column("detected_language").combine_chunks().cast(pa.string())
-    return some.column("post_key").to_numpy(), (with_marks(stems, marks), pairs, with_marks(sounds, marks)), tags
+@dataclass(frozen=True)
+class _Part:
+    """What some posts say, in the order in which they came."""
+
+    post: np.ndarray
+    source: np.ndarray
+    language: pa.Array
+    stems: Terms
+    pairs: Terms
+    sounds: Terms
+
+    @classmethod
+    def read(cls, some: pa.Table) -> "_Part":
+        stems, pairs, sounds = find_terms(some.column("folded"))
+        marks = _marks(some)
+        return cls(
+            some.column("post_key").to_numpy(),
+            hash_strings(some.column("source")),
+            some.column("detected_language").combine_chunks().cast(pa.string()),
+            with_marks(stems, marks),
+            pairs,
+            with_marks(sounds, marks),
+        )
 
 
 def _marks(some: pa.Table) -> pa.ListArray:
