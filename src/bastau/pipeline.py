@@ -20,6 +20,8 @@ import pyarrow.compute as pc
 
 from bastau import __version__
 from bastau.engine import Engine
+from bastau.families import fingerprint as families_fingerprint
+from bastau.families import make_families, read_pages, renew_families, write_families
 from bastau.home import Generation, Home
 from bastau.lake import LAKE_TABLES, Lake, LakeFile, write_whole
 from bastau.matching import match_batch, open_matchers
@@ -39,7 +41,7 @@ from bastau.sources.firstseen import origins
 from bastau.sources.groups import groups
 from bastau.sources.influence import influence, spread_events
 from bastau.sources.network import copy_network
-from bastau.sources.wires import wire_copies, wires
+from bastau.sources.wires import printed, wire_copies, wires
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +63,8 @@ class RunReport:
     n_posts: int = 0
     n_narratives: int = 0
     n_groups: int = 0
+    n_new_pages: int = 0
+    n_families: int = 0
     up_to_date: bool = False
     engine: str = "local"
     seconds: dict[str, float] = field(default_factory=dict)
@@ -115,6 +119,9 @@ def run(
     clock.step("match")
     match = functools.partial(match_batch, lake_root=home.lake_root, matchers=matchers)
     _map_missing(lake, "matches", match, engine, progress)
+    clock.step("pages")
+    report.n_new_pages = read_pages(home, engine, progress)
+    families_made_by = families_fingerprint(home)
 
     clock.step("load state")
     made_by = fingerprint(home.settings)
@@ -122,7 +129,11 @@ def run(
     covered = set(previous.manifest["batches"]) if previous is not None and usable else set()
     new_batches = sorted(posts_batches - covered)
     if previous is not None and usable and not new_batches and covered <= posts_batches:
-        report.up_to_date, report.generation = True, previous.manifest["generation"]
+        if previous.manifest.get("families_made_by") != families_made_by:
+            clock.step("families")
+            previous = renew_families(home, engine, previous, families_made_by)
+        report.up_to_date, report.generation = not report.n_new_pages, previous.manifest["generation"]
+        report.n_families = previous.manifest.get("n_families", 0)
         report.n_posts, report.n_narratives = previous.manifest["n_posts"], previous.manifest["n_narratives"]
         report.n_groups = previous.manifest["n_groups"]
         clock.step("")
@@ -170,6 +181,10 @@ def run(
     _relational(home, engine, generation, clock, members, previous if usable else None)
     n_narratives = generation.read("narratives", ["narrative_key"]).num_rows
     n_groups = generation.read("coordination", ["group_id"]).num_rows
+    clock.step("families")
+    families = make_families(home, engine)
+    write_families(generation, families)
+    report.n_families = families.families.num_rows
     clock.step("put in force")
     home.put_in_force(
         generation,
@@ -182,6 +197,8 @@ def run(
             "n_posts": n_posts,
             "n_narratives": n_narratives,
             "n_groups": n_groups,
+            "n_families": report.n_families,
+            "families_made_by": families_made_by,
         },
     )
     clock.step("")
@@ -249,18 +266,22 @@ def _relational(
 
     clock.step("first seen")
     narratives = engine.table("narratives")
-    generation.write("origins", origins(posts, readings, members, narratives, keep=engine.keep, settings=settings))
+    first_seen = origins(
+        posts, readings, members, narratives, engine.table("copies"), keep=engine.keep, settings=settings
+    )
+    generation.write("origins", first_seen)
 
     clock.step("copy network")
-    found = engine.keep(wires(posts, members, narratives, keep=engine.keep))
+    prints = engine.keep(printed(posts, members, narratives, keep=engine.keep))
+    found = engine.keep(wires(prints, keep=engine.keep))
     generation.write("wires", engine.collect(found))
-    printed = engine.keep(wire_copies(posts, members, narratives, found, keep=engine.keep))
-    generation.write("wire_copies", engine.collect(printed))
-    network = copy_network(engine.table("copies"), printed, keep=engine.keep)
+    wired = engine.keep(wire_copies(prints, found, keep=engine.keep))
+    generation.write("wire_copies", engine.collect(wired))
+    network = copy_network(engine.table("copies"), wired, keep=engine.keep)
     generation.write("copy_network", engine.collect(network))
 
     clock.step("influence")
-    shared = engine.keep(shares(posts, readings, members, printed))
+    shared = engine.keep(shares(posts, readings, members, wired))
     between, of_sources = influence(engine.collect(spread_events(shared, posts, members)))
     generation.write("influence", between)
     repeated = engine.collect(amplifiers(engine.table("copies"), posts))
@@ -393,6 +414,8 @@ def erase(home: Home, *, source: str | None = None, before: datetime | None = No
     if source is not None:
         lake.erase("publishers", lambda rows: pc.not_equal(rows.column("source"), source))
         lake.erase("pages", lambda rows: pc.not_equal(rows.column("domain"), source))
+        # What was read from the pages is summed over a website, so it is read again from those that are left.
+        lake.drop("page_signals")
     _forget_derived(home, left)
     return erased
 

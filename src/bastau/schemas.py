@@ -333,6 +333,17 @@ CANDIDATE = pa.struct(
         ("confidence", pa.float64()),
     ]
 )
+TO_COLLECT = pa.struct(
+    [
+        ("what", pa.string()),
+        ("platform", pa.string()),
+        ("value", pa.string()),
+        ("from", TIME),
+        ("to", TIME),
+    ]
+)
+"""What would show a beginning that was not observed: a ``post`` or ``source`` that posts name as their origin (``value``), or the
+``hours`` of a platform (``from``, ``to``)."""
 ORIGINS = pa.schema(
     [
         _field("narrative_key", pa.int64(), "narrative", required=True),
@@ -358,6 +369,12 @@ ORIGINS = pa.schema(
             "candidates",
             pa.list_(CANDIDATE),
             "publishers only, most likely first; confidences sum to at most 1",
+            required=True,
+        ),
+        _field(
+            "to_collect",
+            pa.list_(TO_COLLECT),
+            "where it abstained: what to collect to find out, most often named first; never a private account",
             required=True,
         ),
     ]
@@ -482,7 +499,7 @@ CO_SHARES = pa.schema(
     [
         _field("source_a", pa.string(), "smaller of the two", required=True),
         _field("source_b", pa.string(), "larger of the two", required=True),
-        _field("n_objects", pa.int64(), "distinct objects both shared within the window", required=True),
+        _field("n_objects", pa.int64(), "distinct objects both shared within ten windows", required=True),
         _field("n_traces", pa.int64(), "distinct traces among them", required=True),
         _field(
             "weight",
@@ -490,7 +507,7 @@ CO_SHARES = pa.schema(
             "sum of the objects' rarity (ln of all sources over the object's sources)",
             required=True,
         ),
-        _field("expected", pa.float64(), "objects expected by chance under the null", required=True),
+        _field("expected", pa.float64(), "objects expected by chance within ten windows, under the null", required=True),
         _field("p_value", pa.float64(), "chance of so many objects so close in time under the null", required=True),
     ]
 )

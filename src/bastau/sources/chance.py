@@ -6,26 +6,32 @@ any delay, q_o(tau) is the chance that they did so within tau seconds:
     q_o(tau) = (B_o(tau) + k p0) / (P_o + k)
 
 - P_o are the pairs of the object's sharers and B_o(tau) those whose first shares lie within tau: the object's own
-  burst. Pairs under test that co-shared at least half of what they have in common are left out of both: a group that has
-  an object to itself would otherwise be its own null and the larger the safer.
-- p0 = 2 window / 46 h is the chance under a circular shift of a timeline by 1 to 24 hours either way, the null of an
-  object without a burst. It is not sharpened for smaller tau: whether delays of seconds mean anything
+  burst. Pairs inside a *crew* are left out of both: a group that has an object to itself would otherwise be its own null
+  and the larger the safer. A crew is a community of pairs under test that co-shared at least half of what they have in
+  common, and all its members together must have done so too: fans of one author, who share much and now and then at once,
+  are none.
+- p0 = 2 tau / 46 h, for tau of a window or ten, is the chance under a circular shift of a timeline by 1 to 24 hours either way, the null of an
+  object without a burst. It is not sharpened below a window: whether delays of seconds mean anything
   for an object (its source may date to the minute) only its other sharers can tell.
 - k = :data:`PRIOR_PAIRS` weighs the two.
 
 The number of objects within tau is then a sum of independent draws with chances q_o(tau). Its tail is exact up to
-:data:`MAX_EXACT` common objects and Poisson above, which errs to the safe side. The smallest of three scales counts,
-times three: windows of a minute miss how odd five seconds are in a crowd.
+:data:`MAX_EXACT` common objects and Poisson above, which errs to the safe side. The smallest of four scales counts,
+times four: windows of a minute miss how odd five seconds are in a crowd, and a group that takes four minutes.
 
 Reference: circular shifts and several windows: METHODS after Pacheco et al. 2021 (ICWSM 15); Poisson-binomial tail
 by the direct recursion: Chen, Liu 1997, Statistica Sinica 7.
 """
 
 import ibis
+import igraph
+import leidenalg
 import numba as nb
 import numpy as np
 import pyarrow as pa
 from scipy.special import gammainc
+
+from bastau.sources.relations import Keep
 
 NULL_SPAN_S = 46 * 3600
 """Width of the circular shift of the null: 1 to 24 hours either way."""
@@ -33,7 +39,10 @@ NULL_SPAN_S = 46 * 3600
 PRIOR_PAIRS = 20
 """Weight, in pairs of sharers, of the shift null against an object's own burst: six sharers weigh as much."""
 
-N_SCALES = 3
+WIDE = 10
+"""The widest scale is this many windows: groups that drip within minutes."""
+
+N_SCALES = 4
 MAX_EXACT = 64
 
 N_POPULAR = 24
@@ -43,43 +52,88 @@ MAX_PROFILES = 1024
 """Most distinct sets of popular objects compared with each other; with more, fewer objects are taken."""
 
 
-def scales(window_s: int) -> tuple[int, int, int]:
-    """Return the time scales in seconds: the window, a quarter and a twelfth of it (60, 15, 5)."""
-    return window_s, window_s // 4, window_s // 12
+def scales(window_s: int) -> tuple[int, int, int, int]:
+    """Return the time scales in seconds: ten windows, one, a quarter and a twelfth of it (600, 60, 15, 5)."""
+    return WIDE * window_s, window_s, window_s // 4, window_s // 12
 
 
-def chances(sharing: ibis.ir.Table, shared: ibis.ir.Table, window_s: int) -> ibis.ir.Table:
-    """Return (object, n_sharers, q_0, q_1, q_2) of the objects in ``shared``: q_o at each scale, in (0, 1].
+def chances(
+    sharing: ibis.ir.Table, shared: ibis.ir.Table, window_s: int, *, keep: Keep, seed: int = 0
+) -> ibis.ir.Table:
+    """Return (object, n_sharers, q_0 ... q_3) of the objects in ``shared``: q_o at each scale, in (0, 1].
 
     Args:
         sharing: (who, object, first_s, n_sharers), every sharer once an object.
-        shared: (a, b, object, delay_s) of the pairs under test; delay_s null beyond the window.
+        shared: (a, b, object, delay_s) of the pairs under test; delay_s null beyond ten windows.
+        keep: materialises an intermediate.
+        seed: of the clustering.
     """
-    ratio = shared.group_by("a", "b").agg(n_common=shared.count(), n_close=shared.delay_s.count())
-    suspect = ratio.filter(ratio.n_close * 2 >= ratio.n_common)
-    theirs = shared.semi_join(suspect, ["a", "b"])
-    within = {f"own_{i}": (theirs.delay_s <= tau).ifelse(1, 0).sum() for i, tau in enumerate(scales(window_s))}
-    own = theirs.group_by("object").agg(n_own=theirs.count(), **within)
-    objects = _bursts(sharing.semi_join(shared, "object"), window_s).left_join(own, "object")
-    pairs = objects.n_sharers.cast("float64") * (objects.n_sharers - 1) / 2 - objects.n_own.fill_null(0)
-    prior = PRIOR_PAIRS * 2.0 * window_s / NULL_SPAN_S
+    wide_s = scales(window_s)[0]
+    is_close = {"wide": shared.delay_s <= wide_s, "close": shared.delay_s <= window_s}
+    ratio = shared.group_by("a", "b").agg(
+        n_common=shared.count(), **{name: close.ifelse(1, 0).sum() for name, close in is_close.items()}
+    )
+    suspects = ratio.filter(ratio.wide * 2 >= ratio.n_common).to_pyarrow()
+    objects = _bursts(sharing.semi_join(shared, "object"), ["object", "n_sharers"], window_s)
+    for name in is_close:
+        own = _own(sharing, keep(ibis.memtable(_crews(suspects, name, seed))), window_s, name)
+        objects = objects.left_join(own, "object").drop("object_right")
+    all_pairs = objects.n_sharers.cast("float64") * (objects.n_sharers - 1) / 2
     q = {}
-    for i in range(N_SCALES):
+    for i, tau in enumerate(scales(window_s)):
+        name, widest_s = ("wide", wide_s) if tau == wide_s else ("close", window_s)
+        prior = PRIOR_PAIRS * 2.0 * widest_s / NULL_SPAN_S
+        pairs = all_pairs - objects[f"{name}_pairs"].fill_null(0.0)
         # each pair within tau was met from both ends
-        close = ibis.greatest(objects[f"met_{i}"] / 2.0 - objects[f"own_{i}"].fill_null(0), 0.0)
+        close = ibis.greatest(objects[f"met_{i}"] / 2.0 - objects[f"{name}_{i}"].fill_null(0.0), 0.0)
         q[f"q_{i}"] = (close + prior) / (ibis.greatest(pairs, close) + PRIOR_PAIRS)
     return objects.select("object", "n_sharers", **q)
 
 
-def _bursts(sharing: ibis.ir.Table, window_s: int) -> ibis.ir.Table:
-    """Return (object, n_sharers, met_0, met_1, met_2): sharers met within each scale, summed over the sharers.
+def _bursts(sharing: ibis.ir.Table, keys: list[str], window_s: int) -> ibis.ir.Table:
+    """Return keys, met_0 ... met_3: sharers of a key met within each scale, summed over the sharers.
 
     Only a source's first share counts, or repeating itself would make everything look like chance.
     """
-    rows = sharing.select("object", "n_sharers", "first_s")
-    around = [ibis.window(group_by="object", order_by="first_s", range=(-tau, tau)) for tau in scales(window_s)]
+    rows = sharing.select(*keys, "first_s")
+    around = [ibis.window(group_by=keys, order_by="first_s", range=(-tau, tau)) for tau in scales(window_s)]
     rows = rows.mutate(**{f"met_{i}": rows.count().over(window) - 1 for i, window in enumerate(around)})
-    return rows.group_by("object", "n_sharers").agg(**{f"met_{i}": rows[f"met_{i}"].sum() for i in range(N_SCALES)})
+    met = {f"met_{i}": rows[f"met_{i}"].sum() for i in range(N_SCALES)}
+    return rows.group_by(*keys).agg(n=rows.count(), **met)
+
+
+def _crews(suspects: pa.Table, name: str, seed: int) -> pa.Table:
+    """Return (who, crew): communities of the pairs of which at least half of what they have in common is close in time.
+
+    Args:
+        suspects: (a, b, n_common, wide, close).
+        name: wide or close.
+    """
+    n_close = suspects.column(name).to_numpy()
+    is_suspect = n_close * 2 >= suspects.column("n_common").to_numpy()
+    rows = suspects.filter(pa.array(is_suspect)).sort_by([("a", "ascending"), ("b", "ascending")])
+    if rows.num_rows == 0:
+        return pa.table({"who": pa.array([], pa.int64()), "crew": pa.array([], pa.int64())})
+    ends = [rows.column(end).to_numpy() for end in "ab"]
+    who, index = np.unique(np.concatenate(ends), return_inverse=True)
+    edges = index.reshape(2, -1).T
+    graph = igraph.Graph(n=len(who), edges=edges)
+    weights = rows.column(name).to_numpy().astype(float).tolist()
+    parts = leidenalg.find_partition(graph, leidenalg.ModularityVertexPartition, weights=weights, seed=seed)
+    return pa.table({"who": who, "crew": np.array(parts.membership, np.int64)})
+
+
+def _own(sharing: ibis.ir.Table, crews: ibis.ir.Table, window_s: int, name: str) -> ibis.ir.Table:
+    """Return (object, name_pairs, name_i): pairs within a crew, and those within each scale, of the crews left out."""
+    rows = sharing.select("who", "object", "first_s").join(crews, "who")
+    met = _bursts(rows, ["object", "crew"], window_s)
+    met = met.filter(met.n > 1).mutate(pairs=met.n.cast("float64") * (met.n - 1) / 2)
+    column = "met_0" if name == "wide" else "met_1"
+    pooled = met.group_by("crew").agg(met_all=met[column].sum() / 2.0, pairs_all=met.pairs.sum())
+    left_out = pooled.filter(pooled.met_all * 2 >= pooled.pairs_all).select("crew")
+    met = met.semi_join(left_out, "crew")
+    scaled = {f"{name}_{i}": met[f"met_{i}"].sum() / 2.0 for i in range(N_SCALES)}
+    return met.group_by("object").agg(**{f"{name}_pairs": met.pairs.sum()}, **scaled)
 
 
 def p_values(occasions: np.ndarray, starts: np.ndarray, q: np.ndarray) -> np.ndarray:

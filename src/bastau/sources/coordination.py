@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from bastau.hashing import hash_strings
 from bastau.schemas import CO_SHARES
 from bastau.settings import Sources
-from bastau.sources.chance import N_SCALES, chances, count_testable, p_values, scales
+from bastau.sources.chance import N_SCALES, WIDE, chances, count_testable, p_values, scales
 from bastau.sources.relations import Keep, epoch_s, stack
 from bastau.tables import conform, empty
 
@@ -39,6 +39,9 @@ million shares make at most 10^8 pairs: seconds, streamed."""
 
 N_TESTS = b"n_tests"
 """Key in the metadata of pairs: how many pairs could have been found, for the false-discovery rate."""
+
+ONE_IN = 5
+"""Beyond one window the source that is first less often must be it one time in this many."""
 
 LOOK_AHEAD = 8
 """Hot shares of one source are joined with this many next ones of it, and sources in one joint cell with as many."""
@@ -111,7 +114,7 @@ def co_shares(shares: ibis.ir.Table, *, keep: Keep, settings: Sources) -> pa.Tab
     """Return the pairs of sources worth testing, as CO_SHARES, sorted by source_a and source_b.
 
     A pair is worth testing when it shared at least ``min_objects`` distinct objects within ``window_s``, or two of two
-    traces. Objects carried by one post count as one occasion: a pair of posts that has text, tags and link in common
+    traces; or within ten windows, now one of them first and now the other. Objects carried by one post count as one occasion: a pair of posts that has text, tags and link in common
     moved together once.
 
     ``expected`` is the number of those objects that chance would give within the window, ``p_value`` that of so many so
@@ -124,12 +127,16 @@ def co_shares(shares: ibis.ir.Table, *, keep: Keep, settings: Sources) -> pa.Tab
     window_s = settings.window_s
     shares = shares.filter(shares.trace != "wire")
     who = keep(_number(shares))
+    wide_s = scales(window_s)[0]
     cells = keep(_cells(shares, who, window_s))
     sharing = keep(_sharing(cells))
     live = keep(_live(cells, sharing))
-    candidates = keep(_candidates(live, keep, settings))
+    wide = keep(_widened(live))
+    candidates = keep(stack(_candidates(live, keep, settings), _wide_candidates(wide, settings)).distinct())
     common = keep(_common(candidates, sharing))
-    within = keep(_within(common, live, window_s))
+    near = keep(_within(common, live, window_s))
+    far = _within(common, wide, wide_s).anti_join(near, ["a", "b", "object"])
+    within = keep(stack(near, far))
     tested = keep(_tested(within, settings))
     once = keep(_occasions(within))
     # What came along in the same posts says nothing more, for or against: neither an occasion nor a missed one.
@@ -137,7 +144,7 @@ def co_shares(shares: ibis.ir.Table, *, keep: Keep, settings: Sources) -> pa.Tab
     shared = common.semi_join(tested, ["a", "b"]).anti_join(along, ["a", "b", "object"])
     shared = shared.left_join(once, ["a", "b", "object"])
     shared = keep(shared.select("a", "b", "object", "delay_s"))
-    weighed = shared.join(chances(sharing, shared, window_s), "object").drop("object")
+    weighed = shared.join(chances(sharing, shared, window_s, keep=keep), "object").drop("object")
     n_sources = who.count().to_pyarrow().as_py()
     table = _weigh(_named(tested, who), weighed.to_pyarrow(), n_sources, window_s)
     n_tests = count_testable(sharing, settings.min_objects) if table.num_rows else 0
@@ -249,6 +256,23 @@ def _candidates(live: ibis.ir.Table, keep: Keep, settings: Sources) -> ibis.ir.T
     return stack(*either).distinct()
 
 
+def _widened(live: ibis.ir.Table) -> ibis.ir.Table:
+    """Return the cells put together to buckets of ten windows."""
+    wide = live.mutate(bucket=live.bucket // WIDE)
+    return wide.group_by("who", "object", "bucket").agg(
+        first_s=wide.first_s.min(), last_s=wide.last_s.max(), post_key=wide.post_key.min(), trace=wide.trace.min()
+    )
+
+
+def _wide_candidates(wide: ibis.ir.Table, settings: Sources) -> ibis.ir.Table:
+    """Return (a, b) of sources that share enough within ten windows, over objects without a crowd in that time."""
+    size = wide.group_by("object", "bucket").agg(n=wide.count())
+    crowded = size.filter(size.n > HOT_CELL).select("object").distinct()
+    pairs = _pairs(wide.anti_join(crowded, "object"), scales(settings.window_s)[0])
+    enough = _enough(pairs.n, pairs.trace_min != pairs.trace_max, settings.min_objects)
+    return pairs.filter(enough).select("a", "b")
+
+
 def _enough(n: ibis.ir.Column, is_mixed: ibis.ir.Column, min_objects: int) -> ibis.ir.Column:
     return (n >= min_objects) | ((n >= 2) & is_mixed)
 
@@ -280,7 +304,10 @@ def _common(pairs: ibis.ir.Table, sharing: ibis.ir.Table) -> ibis.ir.Table:
 
 
 def _within(common: ibis.ir.Table, cells: ibis.ir.Table, window_s: int) -> ibis.ir.Table:
-    """Return (a, b, object, trace, post_a, post_b, delay_s): the co-shares of the pairs, in this or the next bucket."""
+    """Return the co-shares of the pairs, in this or the next bucket.
+
+    Columns: a, b, object, trace, post_a, post_b, delay_s, lead_s (negative: a was first).
+    """
     of_a = cells.select("object", "trace", "bucket", a="who", post_a="post_key", first_a="first_s", last_a="last_s")
     of_b = cells.select("object", near="bucket", b="who", post_b="post_key", first_b="first_s", last_b="last_s")
     rows = common.join(of_a, ["a", "object"])
@@ -294,11 +321,12 @@ def _within(common: ibis.ir.Table, cells: ibis.ir.Table, window_s: int) -> ibis.
         (rows.first_a - rows.last_b).abs(),
         (rows.last_a - rows.first_b).abs(),
     )
-    return rows.select("a", "b", "object", "trace", "post_a", "post_b", delay_s=delay_s)
+    columns = ["a", "b", "object", "trace", "post_a", "post_b"]
+    return rows.select(*columns, delay_s=delay_s, lead_s=rows.first_a - rows.first_b)
 
 
 def _occasions(within: ibis.ir.Table) -> ibis.ir.Table:
-    """Return (a, b, object, trace, delay_s), one row an object, in which no post of either source stands for two.
+    """Return (a, b, object, trace, delay_s, lead_s), one row an object, in which no post of either source stands for two.
 
     A post that carries several objects stands for the one that the pair met on least often, then the most specific
     trace: else variants of one sentence, one object each day anew, would hide the different links that they carry.
@@ -309,17 +337,29 @@ def _occasions(within: ibis.ir.Table) -> ibis.ir.Table:
         best = ibis.window(group_by=["a", "b", post], order_by=["n_met", "trace", "object", "delay_s"])
         rows = rows.mutate(turn=ibis.row_number().over(best))
         rows = rows.filter(rows.turn == 0).drop("turn")
-    return rows.group_by("a", "b", "object").agg(trace=rows.trace.min(), delay_s=rows.delay_s.min())
+    return rows.group_by("a", "b", "object").agg(
+        trace=rows.trace.min(), delay_s=rows.delay_s.min(), lead_s=rows.lead_s.min()
+    )
 
 
 def _tested(within: ibis.ir.Table, settings: Sources) -> ibis.ir.Table:
-    """Return (a, b, n_objects, n_traces, n_0, n_1, n_2) of the pairs worth testing; n_i are occasions at each scale."""
+    """Return (a, b, n_objects, n_traces, n_0 ... n_3) of the pairs worth testing; n_i are occasions at each scale.
+
+    Beyond one window only pairs count of which now one, now the other is first, at least one time in :data:`ONE_IN`: who is always
+    minutes behind another copies it, and stands in the copy network.
+    """
     objects = within.group_by("a", "b").agg(n_objects=within.object.nunique())
     once = _occasions(within)
     n = {f"n_{i}": (once.delay_s <= tau).ifelse(1, 0).sum() for i, tau in enumerate(scales(settings.window_s))}
-    pairs = once.group_by("a", "b").agg(n_occasions=once.count(), n_traces=once.trace.nunique(), **n)
-    passing = pairs.filter(_enough(pairs.n_occasions, pairs.n_traces >= 2, settings.min_objects))
-    return passing.join(objects, ["a", "b"]).drop("n_occasions")
+    leads = {"n_ahead": (once.lead_s < 0).ifelse(1, 0).sum(), "n_behind": (once.lead_s > 0).ifelse(1, 0).sum()}
+    close = (once.delay_s <= settings.window_s).ifelse(once.trace, ibis.null(once.trace.type()))
+    pairs = once.group_by("a", "b").agg(n_traces=once.trace.nunique(), n_close=close.nunique(), **n, **leads)
+    is_mutual = ibis.least(pairs.n_ahead, pairs.n_behind) * ONE_IN >= pairs.n_0
+    pairs = pairs.mutate(
+        n_0=is_mutual.ifelse(pairs.n_0, pairs.n_1), n_traces=is_mutual.ifelse(pairs.n_traces, pairs.n_close)
+    )
+    passing = pairs.filter(_enough(pairs.n_0, pairs.n_traces >= 2, settings.min_objects))
+    return passing.join(objects, ["a", "b"]).drop("n_ahead", "n_behind", "n_close")
 
 
 def _named(pairs: ibis.ir.Table, who: ibis.ir.Table) -> ibis.ir.Table:
@@ -339,7 +379,7 @@ def _weigh(tested: ibis.ir.Table, weighed: pa.Table, n_sources: int, window_s: i
     starts = np.flatnonzero(np.append(True, (np.diff(a) != 0) | (np.diff(b) != 0)))
     q = np.stack([rows.column(f"q_{i}").to_numpy() for i in range(N_SCALES)], axis=1)
     occasions = np.stack([pairs.column(f"n_{i}").to_numpy() for i in range(N_SCALES)], axis=1)
-    is_close = np.nan_to_num(rows.column("delay_s").to_numpy(), nan=np.inf) <= window_s
+    is_close = np.nan_to_num(rows.column("delay_s").to_numpy(), nan=np.inf) <= scales(window_s)[0]
     rarity = np.log(n_sources / rows.column("n_sharers").to_numpy()) * is_close
     weights = {
         "weight": np.add.reduceat(rarity, starts),
