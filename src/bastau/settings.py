@@ -67,9 +67,22 @@ class Sources:
     clock_error_s: int = _setting(60, "times closer than this are not told apart, seconds")
     lead_in_hours: int = _setting(72, "hours before the first sighting in which coverage is measured")
     min_coverage: float = _setting(0.5, "with less coverage of the lead-in the origin is not named, in [0, 1]")
+    min_confidence: float = _setting(
+        0.5, "a first candidate less likely than this is not named, in [0, 1]; see the card of the origin model"
+    )
     window_s: int = _setting(60, "two sources move together when they share an object within this many seconds")
     min_objects: int = _setting(3, "distinct objects from which a pair of sources counts (two, if of two kinds)")
     max_q: float = _setting(0.01, "false-discovery rate of pairs (Benjamini-Hochberg), in (0, 1)")
+
+
+@dataclass(frozen=True)
+class Families:
+    """Websites run by the same hands."""
+
+    max_sites: int = _setting(20, "a value (account, server, template) on more websites than this links none of them")
+    slack_days: int = _setting(
+        45, "days for which a sighting stands before and after, unless the site was looked at without it"
+    )
 
 
 @dataclass(frozen=True)
@@ -127,6 +140,7 @@ class Settings:
     read: Read = field(default_factory=Read)
     narratives: Narratives = field(default_factory=Narratives)
     sources: Sources = field(default_factory=Sources)
+    families: Families = field(default_factory=Families)
     network: Network = field(default_factory=Network)
     models: Models = field(default_factory=Models)
     judge: JudgeSettings = field(default_factory=JudgeSettings)
@@ -142,9 +156,12 @@ _RANGES: dict[str, tuple[float, float]] = {
     "sources.clock_error_s": (0, 86_400),
     "sources.lead_in_hours": (1, 24 * 365),
     "sources.min_coverage": (0.0, 1.0),
+    "sources.min_confidence": (0.0, 1.0),
     "sources.window_s": (1, 86_400),
     "sources.min_objects": (2, 1000),
     "sources.max_q": (1e-12, 0.5),
+    "families.max_sites": (2, 10_000),
+    "families.slack_days": (0, 3650),
     "engine.threads": (0, 1024),
     "judge.timeout_s": (1, 600),
     "judge.max_requests": (1, 1_000_000),

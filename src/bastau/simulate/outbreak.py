@@ -93,7 +93,8 @@ class Outbreak:
         if has_button:
             return self._by_button(original, player, at, telling)
         if way < level.button + level.link:
-            comment = self.scene.teller.pick(telling.language, "comments", dice)
+            own = self.scene.teller.tell(self.scene.teller.story(1, dice), telling.language, dice.below(2), dice)
+            comment = f"{self.scene.teller.pick(telling.language, 'comments', dice)} {own}"
             return self._add(
                 player,
                 at,

@@ -1,58 +1,57 @@
 """Where a narrative was first seen: an interval, the coverage behind it, and ranked candidates.
 
-"Earliest observed" is all that posts can show. How far it may be the beginning is put in one number a candidate:
+"Earliest observed" is all that posts can show. What the posts say of a beginning is gathered here, as relations that
+run on every engine; how likely each candidate then is, and how likely that none of them was the beginning, is
+weighed in :mod:`bastau.sources.beginnings`. The evidence:
 
-    confidence_i = CERTAIN * coverage * 1 / (1 + n_earlier_private) * own_i * share_i
-    share_i = 2^-(d_i / clock error) / sum over candidates j of 2^-(d_j / clock error)
-
-- ``coverage``: in an hour without any post of the platforms nothing could have been seen; take the chance that an
-  unseen beginning lies there as the share of such hours in the lead-in.
-- ``n_earlier_private``: each private post dated before the first candidate is as good an origin as all candidates
-  together, but is never named; n of them leave 1 / (1 + n).
-- ``own_i``: a candidate's post that declares another origin (repost, forward, reply) or points elsewhere says itself
-  that it may not be the origin: :data:`DECLARED` and :data:`POINTING`.
-- ``share_i``: rivals are dated d_i seconds after the first, less the clock error; within it they share alike, and
-  each further clock error halves what is left for the later one.
-- :data:`CERTAIN`: posts outside the lake are never excluded.
-
-Each factor lies in (0, 1], so confidences sum to at most CERTAIN and the rest is "somebody not observed". More coverage,
-fewer private posts or a longer lead never lower the first candidate's. The figures are chosen, not yet calibrated.
+- dates, corrected where they contradict what is known: the clock of a source that is dated before what it repeats again
+  and again, or after what repeats it; posts that reach us much later after their date than the others of their source
+  (back-dated); Telegram posts dated before two neighbours with lower numbers;
+- forwards, reposts and links: who in the narrative and beside it points at whose post, and how much of it points at
+  something that was never observed;
+- versions of the text: a wording that nobody else has was hardly what the others copied;
+- growth: a narrative whose first observed minutes hold many posts was on its way before;
+- coverage: hours without any post of the platforms, in which nothing could have been seen.
 """
+
+from typing import Any
 
 import ibis
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bastau.schemas import CANDIDATE, ORIGINS, TIME
+from bastau.schemas import CANDIDATE, ORIGINS, TIME, TO_COLLECT
 from bastau.settings import Sources
+from bastau.sources.beginnings import Evidence, Judgement, judge
 from bastau.sources.relations import Keep, epoch_s, stack
 from bastau.tables import conform
 
 MAX_CANDIDATES = 5
-CERTAIN = 0.95
-DECLARED = 0.2
-POINTING = 0.6
 MIN_CONFIDENCE = 0.001
-"""Candidates below are left out."""
+EARLY = 16
+"""Posts of a narrative, by date, that can be where it began; beside them the three that most others point at."""
+MOST_POINTED = 3
+SHORT_HOURS = 12
+"""The last hours before the first sighting, in which an unseen beginning most often lies."""
 
-_REACH = 10
-"""Clock errors after the first beyond which a share is below MIN_CONFIDENCE (2^-10)."""
-
-_N_ABSTAIN = 4
+_N_ABSTAIN = 6
 
 REASONS = {
     "only_private": "no publisher is among the posts; private accounts are never named",
     "starts_with_data": "the narrative begins within the lead-in of the first post stored from its platform",
     "low_coverage": "too many hours of the lead-in have no post of the narrative's platforms",
     "origin_unobserved": "the earliest post declares an origin that was not observed",
+    "points_outside": "posts of the narrative point at an earlier post that was not observed",
+    "unsure": "the evidence is too weak to name anybody",
+    "dates_corrected": "the first candidate's date was corrected: it contradicts what is known of its source",
     "private_earlier": "private accounts posted before the first candidate",
     "declared_copy": "the first candidate's post is a repost, forward or reply",
     "points_elsewhere": "the first candidate's post links to another address",
     "rivals": "several publishers posted within the clock error",
     "partial_coverage": "some hours of the lead-in have no post of the narrative's platforms",
 }
-"""Reason codes in order of precedence; the first four abstain, the others lower the confidence."""
+"""Reason codes in order of precedence; the first six abstain, the others lower the confidence."""
 
 
 def origins(
@@ -60,6 +59,7 @@ def origins(
     readings: ibis.ir.Table,
     members: ibis.ir.Table,
     narratives: ibis.ir.Table,
+    copies: ibis.ir.Table,
     *,
     keep: Keep,
     settings: Sources,
@@ -70,11 +70,185 @@ def origins(
     where it abstains. ``seen_after`` is the latest post of the first post's platform in an earlier clock hour: the
     interval errs to the wide side. ``coverage`` is the mean over the narrative's platforms.
     """
+    evidence = gather(posts, readings, members, narratives, copies, keep=keep, settings=settings)
+    return _answer(evidence, judge(evidence, settings), settings)
+
+
+def gather(
+    posts: ibis.ir.Table,
+    readings: ibis.ir.Table,
+    members: ibis.ir.Table,
+    narratives: ibis.ir.Table,
+    copies: ibis.ir.Table,
+    *,
+    keep: Keep,
+    settings: Sources,
+) -> Evidence:
+    """Collect what is known of each narrative's first posts; see :class:`bastau.sources.beginnings.Evidence`."""
     heads = _heads(posts, members, narratives, settings.lead_in_hours, keep).to_pyarrow().sort_by("narrative_key")
-    ranked = _candidates(
-        posts, readings, members, narratives, keep=keep, clock_error_s=settings.clock_error_s
-    ).to_pyarrow()
-    return _judge(heads, ranked, settings)
+    pointing = keep(_pointing(copies, members))
+    early = keep(_early(posts, readings, members, pointing, keep))
+    totals = _totals(posts, readings, members, pointing, keep)
+    lags = _lags(posts, early, keep)
+    backward = copies.filter((copies.delay_s < -settings.clock_error_s) & copies.kind.isin(["repost", "link"]))
+    backward = backward.group_by("from_source", "to_source").agg(
+        n=backward.count(), least_s=backward.delay_s.max(), most_s=backward.delay_s.min()
+    )
+    return Evidence(
+        heads=heads,
+        early=early.to_pyarrow().sort_by([("narrative_key", "ascending"), ("at", "ascending"), ("post_key", "ascending")]),
+        totals=totals.to_pyarrow().sort_by("narrative_key"),
+        lags=lags.to_pyarrow(),
+        backward=backward.to_pyarrow(),
+        lead_in_s=settings.lead_in_hours * 3600,
+        missed=_missed(posts, members, pointing).to_pyarrow(),
+    )
+
+
+def _pointing(copies: ibis.ir.Table, members: ibis.ir.Table) -> ibis.ir.Table:
+    """Return who points at whose stored post by repost, forward or link, and in which narrative the original is."""
+    declared = copies.filter(copies.kind != "near_copy").select("from_post", "to_post", "kind", to_narrative="narrative_key")
+    placed = members.filter(members.narrative_key.notnull()).select(from_post="post_key", narrative_key="narrative_key")
+    return declared.join(placed, "from_post").mutate(
+        inside=lambda t: (t.to_narrative == t.narrative_key).fill_null(False),
+    )
+
+
+def _early(
+    posts: ibis.ir.Table, readings: ibis.ir.Table, members: ibis.ir.Table, pointing: ibis.ir.Table, keep: Keep
+) -> ibis.ir.Table:
+    """Return the posts of each narrative that can be where it began, with what is known of each."""
+    placed = members.filter(members.narrative_key.notnull())
+    placed = placed.select("post_key", "narrative_key", text_key=placed.text_key.fill_null(placed.post_key))
+    dated = posts.select("post_key", at=epoch_s(posts.published_at)).join(placed, "post_key")
+    pointed = pointing.group_by(post_key="from_post").agg(n_pointing=pointing.to_post.nunique())
+    dated = dated.left_join(pointed, "post_key").select(
+        "post_key", "at", "narrative_key", "text_key", n_pointing=lambda t: t.n_pointing.fill_null(0)
+    )
+    place = ibis.row_number().over(ibis.window(group_by="narrative_key", order_by=["at", "post_key"]))
+    fame = ibis.row_number().over(
+        ibis.window(group_by="narrative_key", order_by=[ibis.desc("n_pointing"), "at", "post_key"])
+    )
+    n_same = ibis.window(group_by=["narrative_key", "text_key"])
+    dated = dated.mutate(place=place, fame=fame, n_same_text=dated.post_key.count().over(n_same))
+    chosen = keep(dated.filter((dated.place < EARLY) | ((dated.fame < MOST_POINTED) & (dated.n_pointing > 0))))
+    out = pointing.group_by(post_key="to_post").agg(
+        n_out_inside=pointing.inside.cast("int64").sum(), n_out=pointing.count()
+    )
+    shown = posts.select(
+        "post_key",
+        "post_id",
+        "platform",
+        "source",
+        "is_publisher",
+        "published_at",
+        seen=epoch_s(posts.collected_at),
+        declares=posts.repost_of.notnull() | posts.forwarded_from.notnull(),
+        replies=posts.reply_to.notnull(),
+    )
+    # a link to the post's own address points nowhere else
+    n_links = readings.url_keys.length() - readings.url_keys.contains(readings.own_url_key).fill_null(False).ifelse(1, 0)
+    points = readings.select("post_key", points_elsewhere=n_links > 0)
+    rows = chosen.join(shown, "post_key").join(points, "post_key").left_join(out, "post_key")
+    rows = rows.left_join(_numbered(posts, chosen), "post_key")
+    return rows.select(
+        "narrative_key",
+        "post_key",
+        "post_id",
+        "platform",
+        "source",
+        "is_publisher",
+        "published_at",
+        "at",
+        "seen",
+        "declares",
+        "replies",
+        "points_elsewhere",
+        "n_pointing",
+        "n_same_text",
+        n_out=rows.n_out.fill_null(0),
+        n_out_inside=rows.n_out_inside.fill_null(0),
+        not_before=rows.not_before.fill_null(-(1 << 62)),
+    )
+
+
+def _numbered(posts: ibis.ir.Table, chosen: ibis.ir.Table) -> ibis.ir.Table:
+    """Return for Telegram posts the earlier date of the two posts of the channel with the next lower numbers.
+
+    Numbers of a channel grow with time, so a post dated before both of them carries a false date. One neighbour alone
+    may itself be the false one.
+    """
+    channels = posts.semi_join(chosen, "post_key").filter(lambda t: t.platform == "telegram").select("source").distinct()
+    mine = posts.filter(posts.platform == "telegram").semi_join(channels, "source")
+    number = mine.post_id.re_extract(r"/([0-9]{1,15})$", 1)
+    mine = mine.select("post_key", "source", at=epoch_s(mine.published_at), number=number)
+    mine = mine.filter(mine.number != "").mutate(number=lambda t: t.number.cast("int64"))
+    order = ibis.window(group_by="source", order_by=["number", "post_key"])
+    mine = mine.mutate(one=mine["at"].lag(1).over(order), two=mine["at"].lag(2).over(order))
+    late = mine.filter(mine.one.notnull() & mine.two.notnull())
+    late = late.mutate(not_before=ibis.least(late.one, late.two))
+    return late.filter(late["at"] < late.not_before).select("post_key", "not_before")
+
+
+def _totals(
+    posts: ibis.ir.Table, readings: ibis.ir.Table, members: ibis.ir.Table, pointing: ibis.ir.Table, keep: Keep
+) -> ibis.ir.Table:
+    """Return for each narrative: posts that point inside it, that declare an unobserved origin, that share one unobserved link."""
+    placed = keep(members.filter(members.narrative_key.notnull()).select("post_key", "narrative_key"))
+    inside = pointing.filter(pointing.inside)
+    found = inside.group_by("narrative_key").agg(n_found=inside.to_post.nunique())
+    missed = _missed(posts, members, pointing)
+    lost = missed.group_by("narrative_key").agg(n_missed=missed.n.sum())
+    linked = readings.filter(readings.url_keys.length() > 0).select("post_key", "own_url_key", url=lambda t: t.url_keys.unnest())
+    linked = linked.filter((linked.url != linked.own_url_key).fill_null(True)).join(placed, "post_key")
+    known = readings.filter(readings.own_url_key.notnull()).select(url="own_url_key")
+    unknown = linked.anti_join(known, "url")
+    shared = unknown.group_by("narrative_key", "url").agg(n=unknown.post_key.nunique())
+    most = shared.group_by("narrative_key").agg(n_missed_link=shared.n.max())
+    whole = placed.group_by("narrative_key").agg(n_posts=placed.count())
+    rows = whole.left_join(found, "narrative_key").left_join(lost, "narrative_key").left_join(most, "narrative_key")
+    return rows.select(
+        "narrative_key",
+        "n_posts",
+        n_found=rows.n_found.fill_null(0),
+        n_missed=rows.n_missed.fill_null(0),
+        n_missed_link=rows.n_missed_link.fill_null(0),
+    )
+
+
+def _missed(posts: ibis.ir.Table, members: ibis.ir.Table, pointing: ibis.ir.Table) -> ibis.ir.Table:
+    """Return what posts of a narrative declare as their origin and that is not stored, how often, and how early."""
+    declaring = posts.filter(posts.repost_of.notnull() | posts.forwarded_from.notnull())
+    declaring = declaring.select(
+        "post_key",
+        "platform",
+        named=declaring.repost_of.coalesce(declaring.forwarded_from),
+        is_post=declaring.repost_of.notnull(),
+        at=epoch_s(declaring.published_at),
+    )
+    answered = pointing.filter(pointing.kind != "link").select(post_key="to_post")
+    lost = declaring.anti_join(answered, "post_key").join(
+        members.filter(members.narrative_key.notnull()).select("post_key", "narrative_key"), "post_key"
+    )
+    return lost.group_by("narrative_key", "platform", "named", "is_post").agg(n=lost.count(), first_s=lost["at"].min())
+
+
+def _lags(posts: ibis.ir.Table, early: ibis.ir.Table, keep: Keep) -> ibis.ir.Table:
+    """Return for each source of an early post: how long after their date its posts reached us.
+
+    ``n_seen`` counts the moments at which any of its posts was collected: a source that came in one file has one.
+    ``mean_extra_s`` is the mean over its posts of what their delay exceeds the shortest by, each at most two hours.
+    """
+    wanted = early.select("source").distinct()
+    mine = posts.select("source", seen=epoch_s(posts.collected_at), at=epoch_s(posts.published_at))
+    mine = mine.semi_join(wanted, "source")
+    mine = keep(mine.mutate(lag=mine.seen - mine["at"]))
+    least = mine.group_by("source").agg(n=mine.count(), n_seen=mine.seen.nunique(), least_s=mine.lag.min())
+    extra = mine.join(least.select("source", "least_s"), "source")
+    extra = extra.mutate(extra=ibis.least(extra.lag - extra.least_s, ibis.literal(7200)))
+    total = extra.group_by("source").agg(extra_s=extra.extra.sum())
+    rows = least.join(total, "source")
+    return rows.select("source", "n", "n_seen", "least_s", mean_extra_s=rows.extra_s.cast("float64") / rows.n.cast("float64"))
 
 
 def _heads(
@@ -84,7 +258,6 @@ def _heads(
     start = narratives.select(
         "narrative_key",
         "first_post_key",
-        "n_posts",
         "n_publishers",
         "platforms",
         first_s=epoch_s(narratives.first_seen_at),
@@ -93,18 +266,22 @@ def _heads(
     looked = keep(_looked(posts, start, lead_in_hours))
     seen_on = start.select("narrative_key", "hour", platform=start.platforms.unnest())
     covered = seen_on.join(looked, ["platform", "hour"])
-    coverage = covered.group_by("narrative_key").agg(coverage=covered.n_hours.mean() / float(lead_in_hours))
+    coverage = covered.group_by("narrative_key").agg(
+        coverage=covered.n_hours.mean() / float(lead_in_hours),
+        short_coverage=covered.n_short.mean() / float(SHORT_HOURS),
+    )
     first = _unobserved(posts, members, start)
     begun = start.join(first, "first_post_key").join(coverage, "narrative_key")
-    return begun.join(looked.drop("n_hours"), ["platform", "hour"]).select(
+    return begun.join(looked.drop("n_hours", "n_short"), ["platform", "hour"]).select(
         "narrative_key",
         "first_post_key",
-        "n_posts",
         "n_publishers",
+        "platform",
         "first_s",
         "seen_after_s",
         "begins_s",
         "coverage",
+        "short_coverage",
         "origin_unobserved",
     )
 
@@ -147,106 +324,40 @@ def _looked(posts: ibis.ir.Table, start: ibis.ir.Table, lead_in_hours: int) -> i
     platform = ibis.window(group_by="platform")
     before = ibis.window(group_by="platform", order_by="hour", range=(None, -1))
     lead_in = ibis.window(group_by="platform", order_by="hour", range=(-lead_in_hours, -1))
+    short = ibis.window(group_by="platform", order_by="hour", range=(-SHORT_HOURS, -1))
     return slots.select(
         "platform",
         "hour",
         n_hours=slots.active.sum().over(lead_in).fill_null(0),
+        n_short=slots.active.sum().over(short).fill_null(0),
         seen_after_s=slots.last_s.max().over(before),
         begins_s=slots.first_s.min().over(platform),
     )
 
 
-def _candidates(
-    posts: ibis.ir.Table,
-    readings: ibis.ir.Table,
-    members: ibis.ir.Table,
-    narratives: ibis.ir.Table,
-    *,
-    keep: Keep,
-    clock_error_s: int,
-) -> ibis.ir.Table:
-    """Return the publishers' earliest posts within reach of the first, at most MAX_CANDIDATES a narrative."""
-    named = narratives.filter(narratives.n_publishers > 0).select("narrative_key")
-    dated = posts.select("post_key", "source", "is_publisher", at=epoch_s(posts.published_at)).join(
-        members.select("post_key", "narrative_key").semi_join(named, "narrative_key"), "post_key"
-    )
-    dated = keep(dated)
-    published = dated.filter(dated.is_publisher)
-    first = keep(published.group_by("narrative_key").agg(lead_s=published["at"].min()))
-    private = dated.filter(~dated.is_publisher).join(first, "narrative_key")
-    private = private.filter(private["at"] < private.lead_s)
-    n_private = private.group_by("narrative_key").agg(n_earlier_private=private.count())
-    near = published.join(first, "narrative_key")
-    near = near.filter(near["at"] <= near.lead_s + clock_error_s + _REACH * max(clock_error_s, 1))
-    turn = ibis.row_number().over(ibis.window(group_by=["narrative_key", "source"], order_by=["at", "post_key"]))
-    near = near.mutate(turn=turn)
-    near = near.filter(near.turn == 0)
-    place = ibis.row_number().over(ibis.window(group_by="narrative_key", order_by=["at", "post_key"]))
-    near = near.mutate(place=place)
-    near = keep(near.filter(near.place < MAX_CANDIDATES).select("narrative_key", "post_key", "at", "lead_s", "place"))
-    shown = posts.select(
-        "post_key",
-        "post_id",
-        "source",
-        "published_at",
-        is_declared=posts.repost_of.notnull() | posts.forwarded_from.notnull() | posts.reply_to.notnull(),
-    )
-    # a link to the post's own address points nowhere else
-    points = readings.select(
-        "post_key",
-        points_elsewhere=readings.url_keys.length()
-        > readings.url_keys.contains(readings.own_url_key).fill_null(False).ifelse(1, 0),
-    )
-    ranked = near.join(shown, "post_key").join(points, "post_key").left_join(n_private, "narrative_key")
-    return ranked.select(
-        "narrative_key",
-        "post_id",
-        "source",
-        "published_at",
-        "place",
-        "is_declared",
-        "points_elsewhere",
-        behind_s=ranked["at"] - ranked.lead_s,
-        n_earlier_private=ranked.n_earlier_private.fill_null(0),
-    )
-
-
-def _judge(heads: pa.Table, ranked: pa.Table, settings: Sources) -> pa.Table:
-    """Weigh the candidates of each head; ``heads`` are sorted by narrative_key."""
+def _answer(evidence: Evidence, found: Judgement, settings: Sources) -> pa.Table:
+    """Put what was judged into words of the schema; ``found`` has a row for each of ``evidence.heads``."""
+    heads = evidence.heads
     n = heads.num_rows
-    keys = heads.column("narrative_key").to_numpy()
-    at = np.searchsorted(keys, ranked.column("narrative_key").to_numpy())
     coverage = np.minimum(heads.column("coverage").to_numpy(), 1.0)
-    n_private = heads.column("n_posts").to_numpy().copy()
-    n_private[at] = ranked.column("n_earlier_private").to_numpy()
-
-    half_life = max(settings.clock_error_s, 1)
-    behind = np.maximum(ranked.column("behind_s").to_numpy() - settings.clock_error_s, 0)
-    share = np.exp2(-behind / half_life)
-    declared = ranked.column("is_declared").to_numpy(zero_copy_only=False)
-    pointing = ranked.column("points_elsewhere").to_numpy(zero_copy_only=False)
-    own = np.where(declared, DECLARED, np.where(pointing, POINTING, 1.0))
-    total = np.bincount(at, share, n)
-    confidence = CERTAIN * (coverage / (1.0 + n_private))[at] * own * share / total[at]
-
     begins = heads.column("first_s").to_numpy() - heads.column("begins_s").to_numpy()
-    leads = ranked.column("place").to_numpy() == 0
-    n_rivals = np.bincount(at, behind == 0, n)
     reason = _first_reason(
         n,
         only_private=heads.column("n_publishers").to_numpy() == 0,
         starts_with_data=begins < settings.lead_in_hours * 3600,
         low_coverage=coverage < settings.min_coverage,
-        origin_unobserved=heads.column("origin_unobserved").to_numpy(zero_copy_only=False),
-        private_earlier=n_private > 0,
-        declared_copy=np.bincount(at, leads & declared, n) > 0,
-        points_elsewhere=np.bincount(at, leads & pointing, n) > 0,
-        rivals=n_rivals > 1,
+        origin_unobserved=found.first_is_unobserved & (found.confidence < settings.min_confidence),
+        points_outside=(found.confidence < settings.min_confidence) & found.points_outside,
+        unsure=found.confidence < settings.min_confidence,
+        dates_corrected=found.dates_corrected,
+        private_earlier=found.n_earlier_private > 0,
+        declared_copy=found.declares,
+        points_elsewhere=found.points_elsewhere,
+        rivals=found.n_rivals > 1,
         partial_coverage=coverage < 1.0,
     )
     abstained = (reason >= 0) & (reason < _N_ABSTAIN)
-    confidence = np.round(confidence, 4)
-    shown = ~abstained[at] & (confidence >= MIN_CONFIDENCE)
+    shown = ~abstained[found.head_of] & (found.confidences >= MIN_CONFIDENCE)
     return conform(
         pa.table(
             {
@@ -256,12 +367,40 @@ def _judge(heads: pa.Table, ranked: pa.Table, settings: Sources) -> pa.Table:
                 "seen_after": _time(heads.column("seen_after_s")),
                 "seen_by": _time(heads.column("first_s")),
                 "coverage": coverage,
-                "n_earlier_private": n_private,
-                "candidates": _lists(ranked.append_column("confidence", pa.array(confidence)), at, shown, n),
+                "n_earlier_private": found.n_earlier_private,
+                "candidates": _lists(evidence.early, found, shown, n),
+                "to_collect": _to_collect(evidence, abstained, reason),
             }
         ),
         ORIGINS,
     )
+
+
+def _to_collect(evidence: Evidence, abstained: np.ndarray, reason: np.ndarray) -> pa.Array:
+    """Return what would show the beginning: the origins that posts declare, else the hours and platform before the first.
+
+    Only what posts themselves name is listed, most often named first, never a private account.
+    """
+    heads, missed = evidence.heads, evidence.missed
+    wanted: list[list[dict[str, Any]]] = [[] for _ in range(heads.num_rows)]
+    place = {key: i for i, key in enumerate(heads.column("narrative_key").to_pylist())}
+    order = [("n", "descending"), ("first_s", "ascending"), ("named", "ascending")]
+    for row in missed.sort_by(order).to_pylist() if missed.num_rows else []:
+        at = place.get(row["narrative_key"])
+        if at is None or not abstained[at] or len(wanted[at]) >= MAX_CANDIDATES or _PRIVATE in row["named"]:
+            continue
+        kind = "post" if row["is_post"] else "source"
+        wanted[at].append({"what": kind, "platform": row["platform"], "value": row["named"], "from": None, "to": None})
+    first, after = heads.column("first_s").to_pylist(), heads.column("seen_after_s").to_pylist()
+    platform = heads.column("platform").to_pylist()
+    for i in np.flatnonzero(abstained & (reason > 0)).tolist():
+        begin = first[i] - evidence.lead_in_s if after[i] is None else min(after[i], first[i] - 6 * 3600)
+        hours = {"from": begin * 1_000_000, "to": first[i] * 1_000_000}
+        wanted[i].append({"what": "hours", "platform": platform[i], "value": None, **hours})
+    return pa.array(wanted, pa.list_(TO_COLLECT))
+
+
+_PRIVATE = "p~"
 
 
 def _first_reason(n: int, **holds: np.ndarray) -> np.ndarray:
@@ -272,13 +411,15 @@ def _first_reason(n: int, **holds: np.ndarray) -> np.ndarray:
     return reason
 
 
-def _lists(ranked: pa.Table, at: np.ndarray, shown: np.ndarray, n: int) -> pa.Array:
+def _lists(early: pa.Table, found: Judgement, shown: np.ndarray, n: int) -> pa.Array:
     """Return the shown candidates of each of ``n`` narratives as one list column, most confident first."""
     rows = np.flatnonzero(shown)
-    confidence = ranked.column("confidence").to_numpy()
-    rows = rows[np.lexsort((ranked.column("place").to_numpy()[rows], -confidence[rows], at[rows]))]
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(at[rows], minlength=n))]).astype(np.int32)
-    chosen = ranked.take(pa.array(rows)).combine_chunks()
+    rows = rows[np.lexsort((found.rows[rows], -found.confidences[rows], found.head_of[rows]))]
+    place = np.arange(len(rows)) - np.searchsorted(found.head_of[rows], found.head_of[rows])
+    rows = rows[place < MAX_CANDIDATES]
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(found.head_of[rows], minlength=n))]).astype(np.int32)
+    chosen = early.take(pa.array(found.rows[rows]))
+    chosen = chosen.append_column("confidence", pa.array(np.round(found.confidences[rows], 4))).combine_chunks()
     fields = [chosen.column(f.name).combine_chunks().cast(f.type) for f in CANDIDATE]
     return pa.ListArray.from_arrays(pa.array(offsets), pa.StructArray.from_arrays(fields, fields=list(CANDIDATE)))
 
