@@ -16,12 +16,21 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 from bastau.hashing import format_id, hash_string
 from bastau.schemas import COORDINATION
 from bastau.settings import Sources
+from bastau.sources.chance import NULL_SPAN_S, WIDE, scales
 from bastau.sources.coordination import N_TESTS, count_tests
+from bastau.sources.crowds import MIN_CROWD, Sharers, crowded, joining
 from bastau.sources.relations import epoch_s
 from bastau.tables import conform, empty
 
 MAX_EXAMPLES = 10
 """Most objects shown for a group, and most posts shown for an object."""
+
+CROWD_P = 1e-3
+"""Pairs that are odd, though not among so many tests; crowds are looked for among them."""
+MIN_OBJECTS = 3
+"""Least evidence for two publishers alone: two objects are what two editors with one taste have in common, too."""
+MAX_CROWDS = 200
+"""Most communities of such pairs that are tested, the largest."""
 
 MAX_CHARS = 300
 """Characters of a post's text in an example."""
@@ -49,19 +58,173 @@ def groups(
 
     Reference: Benjamini, Hochberg 1995, JRSS B 57; Traag, Waltman, van Eck 2019, Scientific Reports 9, 5233.
     """
-    p_values = co_shares.column("p_value").to_numpy()
-    if not (adjust(p_values, len(p_values)) <= settings.max_q).any():  # true for any larger number of tests, too
+    if co_shares.num_rows == 0:
         return empty(COORDINATION)
-    adjusted = adjust(p_values, _n_tests(co_shares, shares, settings))
-    kept = co_shares.append_column("q", pa.array(adjusted)).filter(pa.array(adjusted <= settings.max_q))
-    if kept.num_rows == 0:
+    n_tests = _n_tests(co_shares, shares, settings)
+    clusters = _find(co_shares, shares, n_tests, settings, seed)
+    if clusters is None:
         return empty(COORDINATION)
-    clusters = _cluster(kept, seed)
-    moved = _moved(clusters, shares, posts, settings.window_s)
-    rows = [row for number, p_value in enumerate(clusters.p_values) if (row := _describe(number, p_value, moved))]
+    moved = _moved(clusters, shares, posts, WIDE * settings.window_s)
+    rows = [row for number in range(len(clusters.p_values)) if (row := _describe(number, clusters, moved))]
     return conform(_name_objects(rows, posts, readings, members), COORDINATION).sort_by(
         [("p_value", "ascending"), ("group_id", "ascending")]
     )
+
+
+def _find(co_shares: pa.Table, shares: ibis.ir.Table, n_tests: int, settings: Sources, seed: int) -> "_Clusters | None":
+    """Return the groups from pairs and from crowds, with all that belong to them."""
+    p_values = co_shares.column("p_value").to_numpy()
+    adjusted = adjust(p_values, n_tests)
+    table = co_shares.append_column("q", pa.array(adjusted))
+    found = []
+    kept = table.filter(pa.array(adjusted <= settings.max_q))
+    if kept.num_rows:
+        found.append(_cluster(kept, seed))
+    rest = table.filter(pa.array((adjusted > settings.max_q) & (p_values <= CROWD_P)))
+    if rest.num_rows:
+        crowds = _cluster(rest.set_column(rest.column_names.index("q"), "q", rest.column("p_value")), seed)
+        if (dense := _crowds(crowds, shares, settings)) is not None:
+            found.append(dense)
+    if not found:
+        return None
+    clusters = found[0] if len(found) == 1 else _together(*found)
+    for _ in range(2):  # who joins makes the moments of a group fuller
+        clusters = _joined(clusters, shares, settings)
+    return clusters
+
+
+def _together(pairs: "_Clusters", crowds: "_Clusters") -> "_Clusters":
+    """Add the crowds whose sources are in no group yet."""
+    is_new = ~pc.is_in(crowds.sources, pairs.sources).to_numpy(zero_copy_only=False)
+    number = np.cumsum(np.bincount(crowds.cluster[is_new], minlength=len(crowds.p_values)) > 1) - 1
+    n_left = np.bincount(crowds.cluster[is_new], minlength=len(crowds.p_values))
+    is_new &= n_left[crowds.cluster] > 1
+    names = pa.concat_arrays([pairs.sources, crowds.sources.filter(pa.array(is_new))])
+    cluster = np.append(pairs.cluster, len(pairs.p_values) + number[crowds.cluster[is_new]])
+    order = pc.sort_indices(names).to_numpy()
+    kept = n_left > 1
+    return _Clusters(
+        names.take(pa.array(order)),
+        cluster[order],
+        np.append(pairs.p_values, crowds.p_values[kept]),
+        pairs.tests + [test for test, keep in zip(crowds.tests, kept, strict=True) if keep],
+    )
+
+
+def _crowds(clusters: "_Clusters", shares: ibis.ir.Table, settings: Sources) -> "_Clusters | None":
+    """Return the communities, cut down to the sources in step, that pass the test of a whole crowd."""
+    sizes = np.bincount(clusters.cluster)
+    largest = np.argsort(-sizes, kind="stable")[:MAX_CROWDS]
+    largest = largest[sizes[largest] >= MIN_CROWD]
+    if not len(largest):
+        return None
+    number = np.full(len(sizes), -1)
+    number[largest] = np.arange(len(largest))
+    cluster = number[clusters.cluster]
+    chosen = cluster >= 0
+    named = ibis.memtable(pa.table({"source": clusters.sources.filter(pa.array(chosen)), "cluster": cluster[chosen]}))
+    proof = shares.filter(shares.trace != "wire")
+    touched = proof.join(named, "source").group_by("trace", "object_key", "cluster").agg(n=lambda t: t.source.nunique())
+    objects = touched.filter(touched.n >= MIN_CROWD).select("trace", "object_key").distinct()
+    sharers, names = _sharers(proof, objects)
+    if sharers.n == 0:
+        return None
+    known = pc.index_in(names, clusters.sources.filter(pa.array(chosen))).to_numpy(zero_copy_only=False)
+    is_known = ~np.isnan(known.astype(float))
+    of = np.full(len(names), -1)
+    of[is_known] = cluster[chosen][known[is_known].astype(int)]
+    popular = proof.group_by("trace", "object_key").agg(n=proof.source.nunique())
+    popular = popular.group_by("n").agg(n_objects=popular.count()).to_pyarrow()
+    n, n_objects = popular.column("n").to_numpy(), popular.column("n_objects").to_numpy()
+    blocks = crowded(
+        sharers,
+        of,
+        scales(settings.window_s)[1:],
+        lambda _tau: 2.0 * settings.window_s / NULL_SPAN_S,
+        lambda least: int(n_objects[n >= least].sum()),
+    )
+    passing = [(p, block) for p, block in blocks if p <= settings.max_q]
+    if not passing:
+        return None
+    who = np.concatenate([block for _, block in passing])
+    order = np.argsort(who)
+    group = np.repeat(np.arange(len(passing)), [len(block) for _, block in passing])
+    return _Clusters(
+        names.take(pa.array(who[order])), group[order], np.array([p for p, _ in passing]), ["crowd"] * len(passing)
+    )
+
+
+def _joined(clusters: "_Clusters", shares: ibis.ir.Table, settings: Sources) -> "_Clusters":
+    """Return the clusters with the sources that moved with one of them as a whole; parts of one group become one."""
+    proof = shares.filter(shares.trace != "wire")
+    named = ibis.memtable(pa.table({"source": clusters.sources, "cluster": clusters.cluster}))
+    rows = proof.join(named, "source")
+    shared = rows.group_by("trace", "object_key", "cluster").agg(n=rows.source.nunique())
+    objects = shared.filter(shared.n > 1).select("trace", "object_key").distinct()
+    sharers, names = _sharers(proof, objects)
+    place = pc.index_in(names, clusters.sources)
+    is_known = pc.is_valid(place).to_numpy(zero_copy_only=False)
+    of = np.full(len(names), -1)
+    of[is_known] = clusters.cluster[place.filter(pa.array(is_known)).to_numpy()]
+    found = joining(
+        sharers,
+        of,
+        scales(settings.window_s)[:2],
+        lambda tau: 2.0 * max(tau, settings.window_s) / NULL_SPAN_S,
+    )
+    q = adjust(found.p_value, found.n_tests)
+    passing = q <= settings.max_q
+    who, to, q = found.who[passing], found.cluster[passing], q[passing]
+    home = _merged(of, who, to, len(clusters.p_values))
+    p_values = clusters.p_values.copy()
+    best: dict[int, tuple[float, int]] = {}
+    for source, group, value in zip(who.tolist(), to.tolist(), q.tolist(), strict=True):
+        if of[source] < 0:
+            best[source] = min(best.get(source, (2.0, -1)), (value, group))
+    sources, cluster = clusters.sources.to_pylist(), [int(home[c]) for c in clusters.cluster]
+    for source, (value, group) in sorted(best.items()):
+        sources.append(names[source].as_py())
+        cluster.append(int(home[group]))
+        p_values[group] = max(p_values[group], value)
+    kept = sorted(set(cluster))
+    worst = [max(p_values[c] for c in range(len(home)) if home[c] == k) for k in kept]
+    order = np.argsort(np.array(sources, object), kind="stable")
+    return _Clusters(
+        pa.array([sources[i] for i in order], clusters.sources.type),
+        np.array([kept.index(cluster[i]) for i in order]),
+        np.array(worst),
+        [clusters.tests[k] for k in kept],
+    )
+
+
+def _merged(of: np.ndarray, who: np.ndarray, to: np.ndarray, n: int) -> np.ndarray:
+    """Return the cluster that each becomes part of: one of which half of the members joined another goes over to it."""
+    home = np.arange(n)
+    size = np.bincount(of[of >= 0], minlength=n)
+    over = np.zeros((n, n))
+    inside = of[who] >= 0
+    np.add.at(over, (of[who[inside]], to[inside]), 1)
+    for a, b in sorted(zip(*np.nonzero(over * 2 >= np.maximum(size, 1)[:, None]), strict=True)):
+        if a != b and over[a, b] > 0:
+            one, other = sorted((int(home[a]), int(home[b])))
+            home[home == other] = one
+    return home
+
+
+def _sharers(shares: ibis.ir.Table, objects: ibis.ir.Table) -> tuple[Sharers, pa.Array]:
+    """Return the first shares of the objects, and the names behind the numbers of their sources."""
+    rows = shares.semi_join(objects, ["trace", "object_key"])
+    first = rows.group_by("trace", "object_key", "source").agg(at=epoch_s(rows.shared_at).min())
+    keys = ["trace", "object_key", "at", "source"]
+    table = first.to_pyarrow().sort_by([(key, "ascending") for key in keys]).combine_chunks()
+    names = pc.unique(table.column("source").combine_chunks())
+    names = names.take(pc.sort_indices(names))
+    trace = table.column("trace").dictionary_encode().combine_chunks().indices.to_numpy()
+    key = table.column("object_key").to_numpy()
+    is_start = np.append(True, (trace[1:] != trace[:-1]) | (key[1:] != key[:-1])) if len(key) else np.zeros(0, bool)
+    starts = np.append(np.flatnonzero(is_start), len(key))
+    who = pc.index_in(table.column("source"), names).to_numpy().astype(np.int64)
+    return Sharers(starts, who, table.column("at").to_numpy().astype(float)), names
 
 
 def _n_tests(co_shares: pa.Table, shares: ibis.ir.Table, settings: Sources) -> int:
@@ -83,11 +246,12 @@ def adjust(p_values: np.ndarray, n_tests: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Clusters:
-    """Sources (n,), the cluster of each (n,), and each cluster's p-value."""
+    """Sources (n,) in order, the cluster of each (n,), each cluster's p-value and the test that found it."""
 
     sources: pa.Array
     cluster: np.ndarray
     p_values: np.ndarray
+    tests: list[str]
 
 
 def _cluster(kept: pa.Table, seed: int) -> _Clusters:
@@ -100,7 +264,8 @@ def _cluster(kept: pa.Table, seed: int) -> _Clusters:
         graph, leidenalg.ModularityVertexPartition, weights=kept.column("weight").to_pylist(), seed=seed
     )
     cluster = np.array(parts.membership)
-    return _Clusters(ends, cluster, _weakest_links(a, b, kept.column("q").to_numpy(), cluster))
+    weakest = _weakest_links(a, b, kept.column("q").to_numpy(), cluster)
+    return _Clusters(ends, cluster, weakest, ["pairs"] * len(weakest))
 
 
 def _weakest_links(a: np.ndarray, b: np.ndarray, q: np.ndarray, cluster: np.ndarray) -> np.ndarray:
@@ -136,7 +301,7 @@ def _moved(clusters: _Clusters, shares: ibis.ir.Table, posts: ibis.ir.Table, win
     return table.filter(pa.array(np.concatenate([close, [False]]) | np.concatenate([[False], close])))
 
 
-def _describe(cluster: int, p_value: float, moved: pa.Table) -> dict[str, object] | None:
+def _describe(cluster: int, clusters: _Clusters, moved: pa.Table) -> dict[str, object] | None:
     """Return one COORDINATION row, examples still as keys; None with fewer than two publishers."""
     rows = moved.filter(pc.equal(moved.column("cluster"), cluster))
     is_wire = pc.equal(rows.column("trace"), "wire")
@@ -148,16 +313,18 @@ def _describe(cluster: int, p_value: float, moved: pa.Table) -> dict[str, object
         return None
     others = rows.filter(pc.invert(rows.column("is_publisher"))).column("source")
     objects = rows.group_by(["trace", "object_key"]).aggregate([])
+    if len(sources) == 2 and objects.num_rows < MIN_OBJECTS:
+        return None
     return {
         "group_id": format_id("g", hash_string("\n".join(sources))),
         "sources": sources,
         "n_other_accounts": len(pc.unique(others)),
-        "p_value": float(p_value),
+        "p_value": float(clusters.p_values[cluster]),
         "traces": sorted(pc.unique(rows.column("trace")).to_pylist()),
         "windows": _windows(np.sort(rows.column("at").to_numpy())),
         "n_objects": objects.num_rows,
         "examples": _examples(published),
-        "test": "pairs",
+        "test": clusters.tests[cluster],
         "median_delay_s": _median_delay(rows),
         "n_wire_copies": len(pc.unique(wired.column("object_key"))),
     }
