@@ -185,7 +185,21 @@ def score_origins(
         all_named: private accounts are nameable too (``min_audience = 0``).
     """
     rows = {row["narrative_id"]: row for row in narratives}
-    narrative_of = {post_id: name for name, row in rows.items() for post_id in row["post_ids"]}
+    asked, n_not_found = ask_origins(rows.values(), labels, firsts, level=level, min_posts=min_posts)
+    answers = [_judge(rows[name]["origin"], first, all_named=all_named) for name, _, first in asked]
+    return _figures(answers, n_not_found)
+
+
+def ask_origins(
+    narratives: Iterable[Mapping[str, Any]],
+    labels: pa.Table,
+    firsts: pa.Table,
+    *,
+    level: Level | Literal["found"],
+    min_posts: int,
+) -> tuple[list["_Asked"], int]:
+    """Return (predicted narrative, posts of it that count, true first) of each question, and how many found nothing."""
+    narrative_of = {post_id: row["narrative_id"] for row in narratives for post_id in row["post_ids"]}
     column: Level = "version" if level == "found" else level
     held: dict[str, Counter[str]] = {}
     sizes: Counter[str] = Counter()
@@ -205,10 +219,7 @@ def score_origins(
             continue
         most = min(held[label], key=lambda name: (-held[label][name], name))
         asked.append((most, held[label][most], first))
-    if level == "found":
-        asked = _one_each(asked)
-    answers = [_judge(rows[name]["origin"], first, all_named=all_named) for name, _, first in asked]
-    return _figures(answers, n_not_found)
+    return (_one_each(asked) if level == "found" else asked), n_not_found
 
 
 _Asked = tuple[str, int, Mapping[str, Any]]

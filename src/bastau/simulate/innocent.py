@@ -3,11 +3,11 @@
 from bastau.simulate.cast import Player
 from bastau.simulate.dice import Dice
 from bastau.simulate.disguise import edited
-from bastau.simulate.drafts import END, HOUR, any_time, later, local
+from bastau.simulate.drafts import DAY, END, HOUR, any_time, later, local
 from bastau.simulate.outbreak import LANGUAGES
 from bastau.simulate.scene import ADDRESS, Item, Scene
 
-_LAST = END - 6 * HOUR
+_FIRST, _LAST = 3 * DAY, END - 6 * HOUR
 _SOCIAL = ("channel", "page", "account")
 
 
@@ -30,7 +30,8 @@ def add_innocent(scene: Scene) -> None:
 
 
 def _moment(dice: Dice) -> int:
-    return min(any_time(dice), _LAST)
+    """Return a moment after the warm-up of three days, in which nothing that is judged begins."""
+    return min(max(any_time(dice), _FIRST + dice.below(DAY)), _LAST)
 
 
 def _note(scene: Scene, name: str, *players: Player) -> None:

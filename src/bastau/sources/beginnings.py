@@ -39,6 +39,7 @@ CANDIDATE_SIGNS = {
     "false_date": -1,  # its date was found false
     "clock": -1,  # ln(1 + clock errors by which its source's dates were corrected)
     "lonely_lead": -1,  # first by ln(1 + clock errors), and nobody points at it
+    "habit": 1,  # how often it was first, or pointed at, in other narratives that it took part in; publishers only
 }
 OUTSIDE_SIGNS = {
     "always": 0,
@@ -46,15 +47,17 @@ OUTSIDE_SIGNS = {
     "missed_share": 1,  # of all pointers
     "found": -1,  # ln(1 + posts that point at a post of the narrative)
     "missed_link": 1,  # share of posts with one unobserved link, where less than 60 % have it (credit, not promotion)
-    "second": 1,  # how soon the second, fourth and eighth post follow: 8 - ln(1 + minutes), at least 0
-    "fourth": 1,
+    "fourth": 1,  # how soon the fourth and eighth post follow: 8 - ln(1 + minutes), at least 0
     "eighth": 1,
+    "sudden": 1,  # the second of them, divided by 1 + posts that point inside: growth that nothing observed explains
     "size": 0,  # ln(posts)
     "uncovered": 1,  # share of the lead-in without posts of the platforms
     "uncovered_short": 1,  # the same of its last hours
     "gap": 1,  # ln(1 + hours since anything was seen of the platform)
     "unobserved": 1,  # the first post declares an origin that is not in the narrative
     "untold": 1,  # share of the candidates among the first three that have a wording of their own
+    "usual_leader": 1,  # mean over the first five: share of their other narratives led by one source, absent here
+    "begins_with_data": 1,  # e to the minus days since the first post stored of its platform
     "scattered": 1,  # pointers that reach no single post: 1 - largest share
 }
 _LIVE_POSTS = 6
@@ -238,6 +241,7 @@ def make_features(evidence: Evidence, clock_error_s: int) -> Features:
         "own_wording": own,
         "false_date": is_false[rows],
         "clock": np.log1p(np.abs(shift[rows]) / unit),
+        "habit": _habit(head_of, source[rows], place, pointing, _bools(early, "is_publisher")[rows]),
         "lonely_lead": np.where((place == 0) & (pointing == 0), np.log1p(following / unit), 0.0),
     }
 
@@ -254,15 +258,19 @@ def make_features(evidence: Evidence, clock_error_s: int) -> Features:
         "missed_share": n_missed / (n_missed + n_found + 1),
         "found": np.log1p(n_found),
         "missed_link": np.where(linked < 0.6, linked, 0.0),
-        "second": _soon(minutes[:, 1]),
         "fourth": _soon(minutes[:, 3]),
         "eighth": _soon(minutes[:, 7]),
+        "sudden": _soon(minutes[:, 7]) / (1 + n_found),
         "size": np.log(n_posts),
         "uncovered": 1 - np.minimum(heads.column("coverage").to_numpy(), 1.0),
         "uncovered_short": 1 - np.minimum(heads.column("short_coverage").to_numpy(), 1.0),
         "gap": np.log1p(np.maximum(gap, 0) / 3600),
         "unobserved": _bools(heads, "origin_unobserved"),
         "untold": np.bincount(head_of[front], own[front], n) / np.maximum(np.bincount(head_of[front], minlength=n), 1),
+        "usual_leader": _usual_leader(head_of, source[rows], place, _bools(early, "is_publisher")[rows], n),
+        "begins_with_data": np.exp(
+            -(heads.column("first_s").to_numpy() - heads.column("begins_s").to_numpy()) / 86_400.0
+        ),
         "scattered": 1 - largest_share,
     }
     return Features(
@@ -272,6 +280,48 @@ def make_features(evidence: Evidence, clock_error_s: int) -> Features:
         rows=rows,
         at=when,
         corrected=np.abs(at - early.column("at").to_numpy())[rows] > clock_error_s,
+    )
+
+
+def _habit(
+    head_of: np.ndarray, source: np.ndarray, place: np.ndarray, pointing: np.ndarray, is_publisher: np.ndarray
+) -> np.ndarray:
+    """Return for each candidate the smoothed share of its other narratives in which it was first or pointed at.
+
+    An outlet that prints an agency's stories is never first but where the agency's own post was missed. Private accounts have no
+    habits here: all get one half.
+    """
+    led = ((place == 0) | (pointing > 0)).astype(np.float64)
+    n = np.bincount(source)[source] - 1
+    won = np.bincount(source, led)[source] - led
+    return np.where(is_publisher, (won + 1) / (n + 2), 0.5)
+
+
+def _usual_leader(
+    head_of: np.ndarray, source: np.ndarray, place: np.ndarray, is_publisher: np.ndarray, n: int
+) -> np.ndarray:
+    """Return for each narrative how much its first five candidates otherwise follow one source that is not in it.
+
+    The customers of an agency print together what the agency published; where its post is missing, it was missed. Only
+    publishers count, as followers and as leaders, from three common narratives on.
+    """
+    starts = np.searchsorted(head_of, np.arange(n))
+    leader = source[starts[head_of]]
+    counts = is_publisher & is_publisher[starts[head_of]] & (leader != source)
+    base = int(source.max(initial=0)) + 1
+    pairs, together = np.unique(source[counts] * base + leader[counts], return_counts=True)
+    follower = pairs // base
+    order = np.lexsort((pairs, together, follower))
+    last = np.flatnonzero(np.append(follower[order][1:] != follower[order][:-1], True)) if len(order) else order
+    best, times = np.full(base, -1), np.zeros(base)
+    best[follower[order][last]] = pairs[order][last] % base
+    times[follower[order][last]] = together[order][last]
+    here = head_of * base + source
+    absent = ~np.isin(head_of * base + best[source], here)
+    share = np.where(is_publisher & absent & (times[source] >= 3), times[source] / np.bincount(source)[source], 0.0)
+    front = place < 5
+    return np.asarray(
+        np.bincount(head_of[front], share[front], n) / np.maximum(np.bincount(head_of[front], minlength=n), 1)
     )
 
 

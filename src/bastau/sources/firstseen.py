@@ -96,7 +96,9 @@ def gather(
     )
     return Evidence(
         heads=heads,
-        early=early.to_pyarrow().sort_by([("narrative_key", "ascending"), ("at", "ascending"), ("post_key", "ascending")]),
+        early=early.to_pyarrow().sort_by(
+            [("narrative_key", "ascending"), ("at", "ascending"), ("post_key", "ascending")]
+        ),
         totals=totals.to_pyarrow().sort_by("narrative_key"),
         lags=lags.to_pyarrow(),
         backward=backward.to_pyarrow(),
@@ -107,7 +109,9 @@ def gather(
 
 def _pointing(copies: ibis.ir.Table, members: ibis.ir.Table) -> ibis.ir.Table:
     """Return who points at whose stored post by repost, forward or link, and in which narrative the original is."""
-    declared = copies.filter(copies.kind != "near_copy").select("from_post", "to_post", "kind", to_narrative="narrative_key")
+    declared = copies.filter(copies.kind != "near_copy").select(
+        "from_post", "to_post", "kind", to_narrative="narrative_key"
+    )
     placed = members.filter(members.narrative_key.notnull()).select(from_post="post_key", narrative_key="narrative_key")
     return declared.join(placed, "from_post").mutate(
         inside=lambda t: (t.to_narrative == t.narrative_key).fill_null(False),
@@ -147,7 +151,9 @@ def _early(
         replies=posts.reply_to.notnull(),
     )
     # a link to the post's own address points nowhere else
-    n_links = readings.url_keys.length() - readings.url_keys.contains(readings.own_url_key).fill_null(False).ifelse(1, 0)
+    n_links = readings.url_keys.length() - readings.url_keys.contains(readings.own_url_key).fill_null(False).ifelse(
+        1, 0
+    )
     points = readings.select("post_key", points_elsewhere=n_links > 0)
     rows = chosen.join(shown, "post_key").join(points, "post_key").left_join(out, "post_key")
     rows = rows.left_join(_numbered(posts, chosen), "post_key")
@@ -178,7 +184,9 @@ def _numbered(posts: ibis.ir.Table, chosen: ibis.ir.Table) -> ibis.ir.Table:
     Numbers of a channel grow with time, so a post dated before both of them carries a false date. One neighbour alone
     may itself be the false one.
     """
-    channels = posts.semi_join(chosen, "post_key").filter(lambda t: t.platform == "telegram").select("source").distinct()
+    channels = (
+        posts.semi_join(chosen, "post_key").filter(lambda t: t.platform == "telegram").select("source").distinct()
+    )
     mine = posts.filter(posts.platform == "telegram").semi_join(channels, "source")
     number = mine.post_id.re_extract(r"/([0-9]{1,15})$", 1)
     mine = mine.select("post_key", "source", at=epoch_s(mine.published_at), number=number)
@@ -199,7 +207,9 @@ def _totals(
     found = inside.group_by("narrative_key").agg(n_found=inside.to_post.nunique())
     missed = _missed(posts, members, pointing)
     lost = missed.group_by("narrative_key").agg(n_missed=missed.n.sum())
-    linked = readings.filter(readings.url_keys.length() > 0).select("post_key", "own_url_key", url=lambda t: t.url_keys.unnest())
+    linked = readings.filter(readings.url_keys.length() > 0).select(
+        "post_key", "own_url_key", url=lambda t: t.url_keys.unnest()
+    )
     linked = linked.filter((linked.url != linked.own_url_key).fill_null(True)).join(placed, "post_key")
     known = readings.filter(readings.own_url_key.notnull()).select(url="own_url_key")
     unknown = linked.anti_join(known, "url")
@@ -248,7 +258,9 @@ def _lags(posts: ibis.ir.Table, early: ibis.ir.Table, keep: Keep) -> ibis.ir.Tab
     extra = extra.mutate(extra=ibis.least(extra.lag - extra.least_s, ibis.literal(7200)))
     total = extra.group_by("source").agg(extra_s=extra.extra.sum())
     rows = least.join(total, "source")
-    return rows.select("source", "n", "n_seen", "least_s", mean_extra_s=rows.extra_s.cast("float64") / rows.n.cast("float64"))
+    return rows.select(
+        "source", "n", "n_seen", "least_s", mean_extra_s=rows.extra_s.cast("float64") / rows.n.cast("float64")
+    )
 
 
 def _heads(
@@ -341,14 +353,16 @@ def _answer(evidence: Evidence, found: Judgement, settings: Sources) -> pa.Table
     n = heads.num_rows
     coverage = np.minimum(heads.column("coverage").to_numpy(), 1.0)
     begins = heads.column("first_s").to_numpy() - heads.column("begins_s").to_numpy()
+    is_weak = found.confidence < settings.min_confidence
     reason = _first_reason(
         n,
         only_private=heads.column("n_publishers").to_numpy() == 0,
-        starts_with_data=begins < settings.lead_in_hours * 3600,
+        starts_with_data=starts_with_data(begins, evidence.totals.column("n_found").to_numpy(), evidence.lead_in_s)
+        | (is_weak & (begins < evidence.lead_in_s)),
         low_coverage=coverage < settings.min_coverage,
-        origin_unobserved=found.first_is_unobserved & (found.confidence < settings.min_confidence),
-        points_outside=(found.confidence < settings.min_confidence) & found.points_outside,
-        unsure=found.confidence < settings.min_confidence,
+        origin_unobserved=is_weak & found.first_is_unobserved,
+        points_outside=is_weak & found.points_outside,
+        unsure=is_weak,
         dates_corrected=found.dates_corrected,
         private_earlier=found.n_earlier_private > 0,
         declared_copy=found.declares,
@@ -374,6 +388,17 @@ def _answer(evidence: Evidence, found: Judgement, settings: Sources) -> pa.Table
         ),
         ORIGINS,
     )
+
+
+def starts_with_data(begins_s: np.ndarray, n_found: np.ndarray, lead_in_s: int) -> np.ndarray:
+    """Return which narratives may have begun before anything was stored: bool (n,).
+
+    Args:
+        begins_s: seconds from the first post stored of the platform to the first of the narrative.
+        n_found: posts that point at a post of the narrative; where there are any, the lead-in need not be whole.
+        lead_in_s: seconds of the lead-in.
+    """
+    return np.asarray((begins_s < SHORT_HOURS * 3600) | ((begins_s < lead_in_s) & (n_found == 0)))
 
 
 def _to_collect(evidence: Evidence, abstained: np.ndarray, reason: np.ndarray) -> pa.Array:
