@@ -16,8 +16,8 @@ any delay, q_o(tau) is the chance that they did so within tau seconds:
 - k = :data:`PRIOR_PAIRS` weighs the two.
 
 The number of objects within tau is then a sum of independent draws with chances q_o(tau). Its tail is exact up to
-:data:`MAX_EXACT` common objects and Poisson above, which errs to the safe side. The smallest of four scales counts,
-times four: windows of a minute miss how odd five seconds are in a crowd, and a group that takes four minutes.
+:data:`MAX_EXACT` common objects and Poisson above, which errs to the safe side. The smallest of five scales counts,
+times five: windows of a minute miss how odd five seconds are in a crowd, and a group that takes four minutes or an hour.
 
 Reference: circular shifts and several windows: METHODS after Pacheco et al. 2021 (ICWSM 15); Poisson-binomial tail
 by the direct recursion: Chen, Liu 1997, Statistica Sinica 7.
@@ -40,9 +40,14 @@ PRIOR_PAIRS = 20
 """Weight, in pairs of sharers, of the shift null against an object's own burst: six sharers weigh as much."""
 
 WIDE = 10
-"""The widest scale is this many windows: groups that drip within minutes."""
+SLOW = 60
+"""The two widest scales are this many windows: groups that take minutes, and groups that drip within an hour."""
 
-N_SCALES = 4
+N_SCALES = 5
+
+NEAR = {"slow": 0.8, "wide": 0.5, "close": 0.5}
+"""Least share of what a crew has in common that it shared within sixty, ten and one window. Within an hour half is what
+fans of one author manage, too."""
 MAX_EXACT = 64
 
 N_POPULAR = 24
@@ -52,46 +57,61 @@ MAX_PROFILES = 1024
 """Most distinct sets of popular objects compared with each other; with more, fewer objects are taken."""
 
 
-def scales(window_s: int) -> tuple[int, int, int, int]:
-    """Return the time scales in seconds: ten windows, one, a quarter and a twelfth of it (600, 60, 15, 5)."""
-    return WIDE * window_s, window_s, window_s // 4, window_s // 12
+def scales(window_s: int) -> tuple[int, int, int, int, int]:
+    """Return the time scales in seconds: sixty windows, ten, one, a quarter, a twelfth of one (3600, 600, 60, 15, 5)."""
+    return SLOW * window_s, WIDE * window_s, window_s, window_s // 4, window_s // 12
+
+
+def _reaches(window_s: int) -> dict[str, int]:
+    """Return the scale by which each kind of crew is told, seconds."""
+    return dict(zip(NEAR, scales(window_s)[:3], strict=True))
 
 
 def chances(
     sharing: ibis.ir.Table, shared: ibis.ir.Table, window_s: int, *, keep: Keep, seed: int = 0
 ) -> ibis.ir.Table:
-    """Return (object, n_sharers, q_0 ... q_3) of the objects in ``shared``: q_o at each scale, in (0, 1].
+    """Return (object, n_sharers, q_0 ... q_4) of the objects in ``shared``: q_o at each scale, in [0, 1].
 
     Args:
         sharing: (who, object, first_s, n_sharers), every sharer once an object.
-        shared: (a, b, object, delay_s) of the pairs under test; delay_s null beyond ten windows.
+        shared: (a, b, object, is_text, delay_s) of the pairs under test; delay_s null beyond sixty windows.
         keep: materialises an intermediate.
         seed: of the clustering.
     """
-    wide_s = scales(window_s)[0]
-    is_close = {"wide": shared.delay_s <= wide_s, "close": shared.delay_s <= window_s}
+    reaches = _reaches(window_s)
+    near = {name: (shared.delay_s <= tau).ifelse(1, 0).sum() for name, tau in reaches.items()}
     ratio = shared.group_by("a", "b").agg(
-        n_common=shared.count(), **{name: close.ifelse(1, 0).sum() for name, close in is_close.items()}
+        n_close=shared.count(),
+        n_wide=shared.is_text.ifelse(0, 1).sum(),
+        n_slow=shared.is_text.ifelse(0, 1).sum(),
+        **near,
     )
-    suspects = ratio.filter(ratio.wide * 2 >= ratio.n_common).to_pyarrow()
-    objects = _bursts(sharing.semi_join(shared, "object"), ["object", "n_sharers"], window_s)
-    for name in is_close:
+    enough = [ratio[name] >= ratio[f"n_{name}"] * share for name, share in NEAR.items()]
+    suspects = ratio.filter(enough[0] | enough[1] | enough[2]).to_pyarrow()
+    asked = shared.group_by("object").agg(is_text=shared.is_text.max())
+    objects = _bursts(sharing.join(asked, "object"), ["object", "n_sharers", "is_text"], window_s)
+    for name in NEAR:
         own = _own(sharing, keep(ibis.memtable(_crews(suspects, name, seed))), window_s, name)
         objects = objects.left_join(own, "object").drop("object_right")
     all_pairs = objects.n_sharers.cast("float64") * (objects.n_sharers - 1) / 2
     q = {}
-    for i, tau in enumerate(scales(window_s)):
-        name, widest_s = ("wide", wide_s) if tau == wide_s else ("close", window_s)
+    for i in range(N_SCALES):
+        name = list(NEAR)[min(i, 2)]
+        widest_s = reaches[name]
         prior = PRIOR_PAIRS * 2.0 * widest_s / NULL_SPAN_S
         pairs = all_pairs - objects[f"{name}_pairs"].fill_null(0.0)
         # each pair within tau was met from both ends
         close = ibis.greatest(objects[f"met_{i}"] / 2.0 - objects[f"{name}_{i}"].fill_null(0.0), 0.0)
-        q[f"q_{i}"] = (close + prior) / (ibis.greatest(pairs, close) + PRIOR_PAIRS)
+        chance = (close + prior) / (ibis.greatest(pairs, close) + PRIOR_PAIRS)
+        q[f"q_{i}"] = chance
+    for i in range(list(NEAR).index("close")):
+        # beyond a window a text counts only if it was within it after all
+        q[f"q_{i}"] = objects.is_text.ifelse(q["q_2"], q[f"q_{i}"])
     return objects.select("object", "n_sharers", **q)
 
 
 def _bursts(sharing: ibis.ir.Table, keys: list[str], window_s: int) -> ibis.ir.Table:
-    """Return keys, met_0 ... met_3: sharers of a key met within each scale, summed over the sharers.
+    """Return keys, met_0 ... met_4: sharers of a key met within each scale, summed over the sharers.
 
     Only a source's first share counts, or repeating itself would make everything look like chance.
     """
@@ -103,14 +123,14 @@ def _bursts(sharing: ibis.ir.Table, keys: list[str], window_s: int) -> ibis.ir.T
 
 
 def _crews(suspects: pa.Table, name: str, seed: int) -> pa.Table:
-    """Return (who, crew): communities of the pairs of which at least half of what they have in common is close in time.
+    """Return (who, crew): communities of the pairs of which enough of what they have in common (NEAR) is near in time.
 
     Args:
-        suspects: (a, b, n_common, wide, close).
-        name: wide or close.
+        suspects: (a, b), and by name the objects in common (n_*) and those of them near in time.
+        name: slow, wide or close.
     """
     n_close = suspects.column(name).to_numpy()
-    is_suspect = n_close * 2 >= suspects.column("n_common").to_numpy()
+    is_suspect = (n_close > 0) & (n_close >= suspects.column(f"n_{name}").to_numpy() * NEAR[name])
     rows = suspects.filter(pa.array(is_suspect)).sort_by([("a", "ascending"), ("b", "ascending")])
     if rows.num_rows == 0:
         return pa.table({"who": pa.array([], pa.int64()), "crew": pa.array([], pa.int64())})
@@ -128,9 +148,9 @@ def _own(sharing: ibis.ir.Table, crews: ibis.ir.Table, window_s: int, name: str)
     rows = sharing.select("who", "object", "first_s").join(crews, "who")
     met = _bursts(rows, ["object", "crew"], window_s)
     met = met.filter(met.n > 1).mutate(pairs=met.n.cast("float64") * (met.n - 1) / 2)
-    column = "met_0" if name == "wide" else "met_1"
+    column = f"met_{list(NEAR).index(name)}"
     pooled = met.group_by("crew").agg(met_all=met[column].sum() / 2.0, pairs_all=met.pairs.sum())
-    left_out = pooled.filter(pooled.met_all * 2 >= pooled.pairs_all).select("crew")
+    left_out = pooled.filter(pooled.met_all >= pooled.pairs_all * NEAR[name]).select("crew")
     met = met.semi_join(left_out, "crew")
     scaled = {f"{name}_{i}": met[f"met_{i}"].sum() / 2.0 for i in range(N_SCALES)}
     return met.group_by("object").agg(**{f"{name}_pairs": met.pairs.sum()}, **scaled)

@@ -17,12 +17,14 @@ import pyarrow.compute as pc
 from bastau.hashing import hash_strings
 from bastau.schemas import CO_SHARES
 from bastau.settings import Sources
-from bastau.sources.chance import N_SCALES, WIDE, chances, count_testable, p_values, scales
+from bastau.sources.chance import N_SCALES, SLOW, WIDE, chances, count_testable, p_values, scales
 from bastau.sources.relations import Keep, epoch_s, stack
 from bastau.tables import conform, empty
 
 TRACES = ("repost", "near_copy", "hashtags", "link")
 """Kinds of objects, the most specific first: a post that shares several counts once, under the first."""
+
+NEAR_COPY = TRACES.index("near_copy")
 
 MIN_WORDS = 5
 """Shorter texts (greetings, slogans, a flag) are posted by many at once for good reasons."""
@@ -43,8 +45,18 @@ N_TESTS = b"n_tests"
 ONE_IN = 5
 """Beyond one window the source that is first less often must be it one time in this many."""
 
+MORE_WHEN_SLOW = 2
+"""Objects more than ``min_objects`` that a pair needs to count within an hour."""
+MIN_MIXED = 3
+"""Objects from which on two of two traces do not count instead."""
+
 LOOK_AHEAD = 8
 """Hot shares of one source are joined with this many next ones of it, and sources in one joint cell with as many."""
+
+DAY_S = 86_400
+MIN_DAYS = 5
+"""Days on which one source shares one object from which on each day counts for itself."""
+DAY_MIX = 0x1F123BB5
 
 _MIX = {trace: (i + 1) * 0x1E3779B97F4A7C15 for i, trace in enumerate(TRACES)}
 
@@ -127,23 +139,30 @@ def co_shares(shares: ibis.ir.Table, *, keep: Keep, settings: Sources) -> pa.Tab
     window_s = settings.window_s
     shares = shares.filter(shares.trace != "wire")
     who = keep(_number(shares))
-    wide_s = scales(window_s)[0]
+    slow_s, wide_s = scales(window_s)[:2]
     cells = keep(_cells(shares, who, window_s))
     sharing = keep(_sharing(cells))
     live = keep(_live(cells, sharing))
-    wide = keep(_widened(live))
-    candidates = keep(stack(_candidates(live, keep, settings), _wide_candidates(wide, settings)).distinct())
+    # Beyond a window a text alone is no evidence: newsrooms that print it within minutes have it from the same place.
+    untold = live.filter(live.trace != NEAR_COPY)
+    wide = keep(_widened(untold, WIDE))
+    slow = keep(_widened(_of_few(untold, sharing), SLOW))
+    wider = [
+        _wide_candidates(wide, wide_s, settings.min_objects),
+        _wide_candidates(slow, slow_s, settings.min_objects + MORE_WHEN_SLOW),
+    ]
+    candidates = keep(stack(_candidates(live, keep, settings), *wider).distinct())
     common = keep(_common(candidates, sharing))
     near = keep(_within(common, live, window_s))
-    far = _within(common, wide, wide_s).anti_join(near, ["a", "b", "object"])
-    within = keep(stack(near, far))
+    far = keep(stack(near, _within(common, wide, wide_s).anti_join(near, ["a", "b", "object"])))
+    within = keep(stack(far, _within(common, slow, slow_s).anti_join(far, ["a", "b", "object"])))
     tested = keep(_tested(within, settings))
     once = keep(_occasions(within))
     # What came along in the same posts says nothing more, for or against: neither an occasion nor a missed one.
     along = within.select("a", "b", "object").distinct().anti_join(once, ["a", "b", "object"])
     shared = common.semi_join(tested, ["a", "b"]).anti_join(along, ["a", "b", "object"])
     shared = shared.left_join(once, ["a", "b", "object"])
-    shared = keep(shared.select("a", "b", "object", "delay_s"))
+    shared = keep(shared.select("a", "b", "object", "is_text", "delay_s"))
     weighed = shared.join(chances(sharing, shared, window_s, keep=keep), "object").drop("object")
     n_sources = who.count().to_pyarrow().as_py()
     table = _weigh(_named(tested, who), weighed.to_pyarrow(), n_sources, window_s)
@@ -222,9 +241,25 @@ def _cells(shares: ibis.ir.Table, who: ibis.ir.Table, window_s: int) -> ibis.ir.
         "source", "post_key", trace=trace, object=shares.object_key ^ mix, at=epoch_s(shares.shared_at)
     )
     slim = slim.join(who, "source").drop("source")
+    slim = _by_day(slim.mutate(day=slim["at"] // DAY_S))
     slim = slim.mutate(bucket=slim["at"] // window_s)
     return slim.group_by("who", "object", "bucket").agg(
         first_s=slim["at"].min(), last_s=slim["at"].max(), post_key=slim.post_key.min(), trace=slim.trace.min()
+    )
+
+
+def _by_day(slim: ibis.ir.Table) -> ibis.ir.Table:
+    """Make of an object that a source shares on many days one object a day, for everybody.
+
+    A group that pushes one address for weeks would else have moved once. Texts stay what they are: a good morning is wished
+    every day, and by many in one minute.
+    """
+    told = slim.filter(slim.trace != NEAR_COPY)
+    days = told.group_by("who", "object").agg(n_days=told.day.nunique())
+    often = days.filter(days.n_days >= MIN_DAYS).select("object").distinct().mutate(is_often=ibis.literal(1))
+    rows = slim.left_join(often, "object").drop("object_right")
+    return rows.mutate(object=rows.is_often.notnull().ifelse(rows.object ^ (rows.day * DAY_MIX), rows.object)).drop(
+        "is_often", "day"
     )
 
 
@@ -256,21 +291,28 @@ def _candidates(live: ibis.ir.Table, keep: Keep, settings: Sources) -> ibis.ir.T
     return stack(*either).distinct()
 
 
-def _widened(live: ibis.ir.Table) -> ibis.ir.Table:
-    """Return the cells put together to buckets of ten windows."""
-    wide = live.mutate(bucket=live.bucket // WIDE)
+def _of_few(live: ibis.ir.Table, sharing: ibis.ir.Table) -> ibis.ir.Table:
+    """Keep the cells of objects with few sharers in all: who drips pushes something of its own."""
+    few = sharing.filter(sharing.n_sharers <= HOT_CELL).select("object").distinct()
+    return live.semi_join(few, "object")
+
+
+def _widened(cells: ibis.ir.Table, factor: int) -> ibis.ir.Table:
+    """Return the cells put together to buckets of ``factor`` windows."""
+    wide = cells.mutate(bucket=cells.bucket // factor)
     return wide.group_by("who", "object", "bucket").agg(
         first_s=wide.first_s.min(), last_s=wide.last_s.max(), post_key=wide.post_key.min(), trace=wide.trace.min()
     )
 
 
-def _wide_candidates(wide: ibis.ir.Table, settings: Sources) -> ibis.ir.Table:
-    """Return (a, b) of sources that share enough within ten windows, over objects without a crowd in that time."""
+def _wide_candidates(wide: ibis.ir.Table, span_s: int, min_objects: int) -> ibis.ir.Table:
+    """Return (a, b) of sources that share enough within ``span_s``, over objects without a crowd in that time."""
     size = wide.group_by("object", "bucket").agg(n=wide.count())
     crowded = size.filter(size.n > HOT_CELL).select("object").distinct()
-    pairs = _pairs(wide.anti_join(crowded, "object"), scales(settings.window_s)[0])
-    enough = _enough(pairs.n, pairs.trace_min != pairs.trace_max, settings.min_objects)
-    return pairs.filter(enough).select("a", "b")
+    pairs = _pairs(wide.anti_join(crowded, "object"), span_s)
+    # nobody needs two kinds of objects within an hour: articles and their texts spread so
+    is_mixed = (pairs.trace_min != pairs.trace_max) & (min_objects <= MIN_MIXED)
+    return pairs.filter(_enough(pairs.n, is_mixed, min_objects)).select("a", "b")
 
 
 def _enough(n: ibis.ir.Column, is_mixed: ibis.ir.Column, min_objects: int) -> ibis.ir.Column:
@@ -297,10 +339,10 @@ def _pairs(cells: ibis.ir.Table, window_s: int) -> ibis.ir.Table:
 
 
 def _common(pairs: ibis.ir.Table, sharing: ibis.ir.Table) -> ibis.ir.Table:
-    """Return (a, b, object) of the objects both shared, at any delay."""
-    of_a = sharing.select("object", a="who")
+    """Return (a, b, object, is_text) of the objects both shared, at any delay."""
+    of_a = sharing.select("object", a="who", is_text=sharing.trace == NEAR_COPY)
     of_b = sharing.select("object", b="who")
-    return pairs.select("a", "b").join(of_a, "a").join(of_b, ["b", "object"]).select("a", "b", "object")
+    return pairs.select("a", "b").join(of_a, "a").join(of_b, ["b", "object"]).select("a", "b", "object", "is_text")
 
 
 def _within(common: ibis.ir.Table, cells: ibis.ir.Table, window_s: int) -> ibis.ir.Table:
@@ -310,7 +352,7 @@ def _within(common: ibis.ir.Table, cells: ibis.ir.Table, window_s: int) -> ibis.
     """
     of_a = cells.select("object", "trace", "bucket", a="who", post_a="post_key", first_a="first_s", last_a="last_s")
     of_b = cells.select("object", near="bucket", b="who", post_b="post_key", first_b="first_s", last_b="last_s")
-    rows = common.join(of_a, ["a", "object"])
+    rows = common.drop("is_text").join(of_a, ["a", "object"])
     near = stack(*(rows.mutate(near=rows.bucket + step) for step in (-1, 0, 1)))
     rows = near.join(of_b, ["b", "object", "near"])
     rows = rows.filter((rows.first_b - rows.last_a <= window_s) & (rows.first_a - rows.last_b <= window_s))
@@ -343,7 +385,7 @@ def _occasions(within: ibis.ir.Table) -> ibis.ir.Table:
 
 
 def _tested(within: ibis.ir.Table, settings: Sources) -> ibis.ir.Table:
-    """Return (a, b, n_objects, n_traces, n_0 ... n_3) of the pairs worth testing; n_i are occasions at each scale.
+    """Return (a, b, n_objects, n_traces, n_0 ... n_4) of the pairs worth testing; n_i are occasions at each scale.
 
     Beyond one window only pairs count of which now one, now the other is first, at least one time in :data:`ONE_IN`: who is always
     minutes behind another copies it, and stands in the copy network.
@@ -352,14 +394,23 @@ def _tested(within: ibis.ir.Table, settings: Sources) -> ibis.ir.Table:
     once = _occasions(within)
     n = {f"n_{i}": (once.delay_s <= tau).ifelse(1, 0).sum() for i, tau in enumerate(scales(settings.window_s))}
     leads = {"n_ahead": (once.lead_s < 0).ifelse(1, 0).sum(), "n_behind": (once.lead_s > 0).ifelse(1, 0).sum()}
-    close = (once.delay_s <= settings.window_s).ifelse(once.trace, ibis.null(once.trace.type()))
-    pairs = once.group_by("a", "b").agg(n_traces=once.trace.nunique(), n_close=close.nunique(), **n, **leads)
+    kinds = {
+        f"kinds_{i}": (once.delay_s <= tau).ifelse(once.trace, ibis.null(once.trace.type())).nunique()
+        for i, tau in enumerate(scales(settings.window_s)[:3])
+    }
+    pairs = once.group_by("a", "b").agg(n_traces=once.trace.nunique(), **kinds, **n, **leads)
     is_mutual = ibis.least(pairs.n_ahead, pairs.n_behind) * ONE_IN >= pairs.n_0
+    n_1 = is_mutual.ifelse(pairs.n_1, pairs.n_2)
     pairs = pairs.mutate(
-        n_0=is_mutual.ifelse(pairs.n_0, pairs.n_1), n_traces=is_mutual.ifelse(pairs.n_traces, pairs.n_close)
+        n_1=n_1,
+        kinds_1=is_mutual.ifelse(pairs.kinds_1, pairs.kinds_2),
+        is_slow=is_mutual & (pairs.n_0 >= settings.min_objects + MORE_WHEN_SLOW),
     )
-    passing = pairs.filter(_enough(pairs.n_0, pairs.n_traces >= 2, settings.min_objects))
-    return passing.join(objects, ["a", "b"]).drop("n_ahead", "n_behind", "n_close")
+    pairs = pairs.mutate(
+        n_0=pairs.is_slow.ifelse(pairs.n_0, pairs.n_1), n_traces=pairs.is_slow.ifelse(pairs.n_traces, pairs.kinds_1)
+    )
+    passing = pairs.filter(pairs.is_slow | _enough(pairs.n_1, pairs.kinds_1 >= 2, settings.min_objects))
+    return passing.join(objects, ["a", "b"]).drop("n_ahead", "n_behind", "is_slow", *kinds)
 
 
 def _named(pairs: ibis.ir.Table, who: ibis.ir.Table) -> ibis.ir.Table:

