@@ -100,6 +100,9 @@ class Models:
     """The operator's own models; their scores only order what rules and lists found."""
 
     linear: str = _setting("", "file of a model made by `bastau train model`; empty: none")
+    claims: str = _setting(
+        "", "ranker of fact-checks made by `bastau train claims`, in the home folder; empty: the one that comes with bastau"
+    )
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,10 @@ BACKGROUND_SITES = 10_000
 """The shipped chances weigh as much as that many websites: below it rarity is mostly assumed, above it mostly measured."""
 BACKGROUND_PAIRS = 20_000
 """The same for the null distribution, in pairs of websites (those of 200)."""
+MIN_AREA = 3.0
+"""An area agrees when what it shows is e^3, about 20 times, likelier under the same hands."""
+UNCOUNTED = ("content",)
+"""Areas that add to a score but are no area of their own: others' texts and pictures are reprinted every day."""
 STEP = 0.1
 """Width of a bin of scores. Scores under the null are rounded up and observed ones down."""
 
@@ -35,11 +39,12 @@ def log_ratios(signals: pl.Series, n_sources: pl.Series, n_sites: int) -> np.nda
 
 
 def null_distribution(scores: Mapping[str, np.ndarray], n_sites: int) -> np.ndarray:
-    """Return P(score of a pair >= k * STEP) for k = 0, 1, ..., float64, under permutation of the sites' labels.
+    """Return P(score >= k * STEP and at least m areas agree) of a pair, float64 (3, n): m = 0, 1, 2; k = 0, 1, ...
 
-    Labels are permuted in each area by itself, so a pair gets the area score of a random pair, independently for each
-    area: the distribution of its sum over all permutations is the convolution of the areas' distributions, and no
-    permutation has to be drawn. Each area is a mixture of the pairs in the store and of the shipped chances.
+    Under permutation of the sites' labels. They are permuted in each area by itself, so a pair gets the area score of a
+    random pair, independently for each area: the distribution over all permutations is the convolution of the areas'
+    distributions, and no permutation has to be drawn. Each area is a mixture of the pairs in the store and of the shipped
+    chances.
 
     Args:
         scores: per area, the capped scores above 0 of all pairs that have any.
@@ -48,15 +53,25 @@ def null_distribution(scores: Mapping[str, np.ndarray], n_sites: int) -> np.ndar
     Reference: Good 2005, Permutation, Parametric and Bootstrap Tests of Hypotheses, section 3.2.
     """
     n_pairs = n_sites * (n_sites - 1) / 2
-    total = np.ones(1)
+    states = [np.ones(1), np.zeros(1), np.zeros(1)]
     for area, cap in CAPS.items():
         bins = np.zeros(int(np.ceil(cap / STEP)) + 1)
         found = np.minimum(np.ceil(np.asarray(scores.get(area, [])) / STEP - 1e-9).astype(int), len(bins) - 1)
         np.add.at(bins, found, 1.0)
         bins[0] = max(0.0, n_pairs - len(found))
         bins += BACKGROUND_PAIRS * _background(area, len(bins), n_sites)
-        total = np.convolve(total, bins / bins.sum())
-    return np.minimum(1.0, np.cumsum(total[::-1])[::-1])
+        bins /= bins.sum()
+        agreeing = bins.copy()
+        agreeing[: round(MIN_AREA / STEP) if area not in UNCOUNTED else len(bins)] = 0.0
+        silent = bins - agreeing
+        none, one, more = states
+        states = [
+            np.convolve(none, silent),
+            np.convolve(one, silent) + np.convolve(none, agreeing),
+            np.convolve(more, bins) + np.convolve(one, agreeing),
+        ]
+    tails = np.array([np.cumsum(state[::-1])[::-1] for state in (sum(states), states[1] + states[2], states[2])])
+    return np.minimum(1.0, tails)
 
 
 def _background(area: str, n_bins: int, n_sites: int) -> np.ndarray:
@@ -69,6 +84,7 @@ def _background(area: str, n_bins: int, n_sites: int) -> np.ndarray:
     return bins
 
 
-def p_values(scores: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """Return the chance of at least each of ``scores`` under ``null``, float64 (n,), in (0, 1]."""
-    return null[np.minimum(np.floor(scores / STEP + 1e-9).astype(int), len(null) - 1)]
+def p_values(scores: np.ndarray, n_areas: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Return the chance of at least each of ``scores`` in at least as many agreeing areas (two count as more), in (0, 1]."""
+    at = np.minimum(np.floor(scores / STEP + 1e-9).astype(int), null.shape[1] - 1)
+    return null[np.minimum(n_areas, 2), at]

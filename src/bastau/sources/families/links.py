@@ -1,31 +1,36 @@
 """Which pairs of websites are run by the same hands: what they share, when, how likely by chance, what speaks against."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
 import polars as pl
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from bastau.sources.families.chance import log_ratios, null_distribution, p_values
+from bastau.sources.families.chance import MIN_AREA, UNCOUNTED, log_ratios, null_distribution, p_values
 from bastau.sources.families.kinds import CAPS, NOTES, kinds
 
 MAX_P = 1e-4
 MAX_Q = 0.01
 """False-discovery rate over all pairs of sites (Benjamini-Hochberg); stricter than MAX_P in large stores."""
-MIN_AREA = 3.0
-"""An area agrees when what it shows is e^3, about 20 times, likelier under the same hands."""
-MIN_SHARE, MIN_PAGES = 0.3, 3
-"""An account that stands on fewer of a site's pages came with pasted code or an embedded piece."""
+MIN_SHARE = 0.5
+"""An account that stands on no more than half of the pages fetched while it was seen came with pasted code or an embedded piece."""
 MANY_CLIENTS = 5
 """From as many sites on, what an agency or a host supplies to its clients links nobody by itself."""
 COPIED_TITLES = 0.5
-CONFLICTS = ("adsense", "fb_pixel", "vk_pixel", "tiktok_pixel", "wallet")
+CONFLICTS = ("adsense", "ads_seller", "fb_pixel", "vk_pixel", "tiktok_pixel", "wallet")
 """Accounts that people have one of: two sites with different ones have different owners until something says otherwise."""
-_IMPLIED = {"ip": "subnet", "ga_property": "ga_account"}
+_IMPLIED = {"ads_seller": "adsense", "ip": "subnet", "ga_property": "ga_account"}
 _ANY_PAGE = ("css_classes", "dom_shape", "title", "image", "verification", "plugins", "theme", "asset_host", "favicon")
 """Kinds that differ from page to page of one site."""
+_UNSTEADY = ("css_classes", "dom_shape", "title", "image", "plugins", "theme", "asset_host", "same_minute")
 _TIMELESS = ("same_name", "registered_at")
+_LASTING = ("certificate", "same_name", "owner_domain")
+"""Kinds that outlive a sale: they say when two sites belonged together only where nothing else does."""
+MOST_SUSPECTED = 60
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ def find_links(merged: pl.DataFrame, rules: Rules) -> Links:
     usable = _with_periods(signals.filter(pl.col("ignored").is_null() & (pl.col("n_sources") > 1)), looks, rules)
     shared = _shared(usable, n_sites)
     evidence = shared.filter(pl.col("start") <= pl.col("end"))
-    null = null_distribution(_area_scores(evidence), n_sites)
+    null = null_distribution(_coincidences(evidence), n_sites)
     pairs = _judge_pairs(shared, evidence, signals, merged, null, n_sites)
     notes = merged.filter(pl.col("signal").is_in(NOTES)).with_columns(
         pl.lit(1, pl.Int64).alias("n_sources"), pl.lit(None, pl.String).alias("ignored")
@@ -109,14 +114,19 @@ def _mark_quoted(signals: pl.DataFrame, looks: pl.DataFrame) -> pl.DataFrame:
     around = asked.select("row", "source", "seen_from", "seen_to").join(
         looks.select("source", pl.col("seen_from").alias("at"), pl.col("n_pages").alias("n_looked")), on="source"
     )
-    near = pl.duration(days=15)
-    around = around.filter((pl.col("at") >= pl.col("seen_from") - near) & (pl.col("at") <= pl.col("seen_to") + near))
-    looked = around.group_by("row").agg(pl.col("n_looked").sum())
-    asked = asked.join(looked, on="row", how="left")
-    few = asked.filter((pl.col("n_looked") >= MIN_PAGES) & (pl.col("n_pages") < MIN_SHARE * pl.col("n_looked"))).select(
-        "source", "signal", "value", pl.lit("few_pages").alias("ignored")
+    looked = around.group_by("row").agg(
+        _looked_within(timedelta(days=1)).alias("then"), _looked_within(timedelta(days=45)).alias("around")
     )
+    asked = asked.join(looked, on="row", how="left")
+    few_then = (pl.col("then") >= 2) & (pl.col("n_pages") <= MIN_SHARE * pl.col("then"))
+    few_around = (pl.col("then") < 2) & (pl.col("around") >= 3) & (pl.col("n_pages") < MIN_SHARE * pl.col("around"))
+    few = asked.filter(few_then | few_around).select("source", "signal", "value", pl.lit("few_pages").alias("ignored"))
     return signals.join(few, on=["source", "signal", "value"], how="left")
+
+
+def _looked_within(margin: timedelta) -> pl.Expr:
+    is_near = (pl.col("at") >= pl.col("seen_from") - margin) & (pl.col("at") <= pl.col("seen_to") + margin)
+    return pl.col("n_looked").filter(is_near).sum()
 
 
 def shared_services(signals: pl.DataFrame) -> pl.DataFrame:
@@ -134,7 +144,7 @@ def shared_services(signals: pl.DataFrame) -> pl.DataFrame:
     for signal, value, sources in values.iter_rows():
         n_apart = n_with = 0
         for kind in CONFLICTS:
-            if kind == signal:
+            if kinds()[kind].area == kinds()[signal].area:
                 continue
             owners = [accounts[source][kind] for source in sources if kind in accounts.get(source, {})]
             if len(owners) >= 2:
@@ -182,7 +192,7 @@ def _with_periods(signals: pl.DataFrame, looks: pl.DataFrame, rules: Rules) -> p
     ).rename({"look": "after"})  # fmt: skip
     # The first look of a day stands for the day: a look on the day of the sighting is the sighting.
     own_day = timedelta(days=1)
-    is_steady = ~pl.col("signal").is_in([*_ANY_PAGE, "same_minute"])
+    is_steady = ~pl.col("signal").is_in(_UNSTEADY)
     seen_before = (
         is_steady
         & (pl.col("before") >= pl.col("seen_from") - slack)
@@ -251,9 +261,37 @@ def _areas(evidence: pl.DataFrame) -> pl.DataFrame:
     return summed.with_columns(pl.min_horizontal("score", caps).alias("score"))
 
 
-def _area_scores(evidence: pl.DataFrame) -> dict[str, np.ndarray]:
+def _coincidences(evidence: pl.DataFrame) -> dict[str, np.ndarray]:
+    """Return, per area, the scores of the pairs that may have met by chance.
+
+    A pair that agrees in two areas is what is being tested, and is left out with all pairs between sites that hang together
+    by such pairs: families would otherwise hide each other. Among unrelated sites they are as rare as the product of two
+    small chances, so next to nothing of the null is lost. A part of more than :data:`MOST_SUSPECTED` sites is no family but
+    something common, and stays in.
+    """
     areas = _areas(evidence).filter(pl.col("score") > 0)
+    key = ["source_a", "source_b"]
+    tested = areas.filter(pl.col("score") >= MIN_AREA).group_by(key).len().filter(pl.col("len") > 1)
+    suspected = _components(tested.select(key))
+    areas = areas.join(suspected, on="source_a", how="left").join(
+        suspected, left_on="source_b", right_on="source_a", how="left", suffix="_b"
+    )
+    areas = areas.filter((pl.col("component") != pl.col("component_b")).fill_null(True))
     return {str(area): part.get_column("score").to_numpy() for (area,), part in areas.group_by("area")}
+
+
+def _components(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Return (source_a, component) of the sites in ``pairs``, without parts larger than :data:`MOST_SUSPECTED`."""
+    names = pl.concat([pairs.get_column("source_a"), pairs.get_column("source_b")]).unique().sort()
+    n = len(names)
+    if n == 0:
+        return pl.DataFrame(schema={"source_a": pl.String, "component": pl.Int64})
+    index = {name: i for i, name in enumerate(names)}
+    a, b = ([index[name] for name in pairs.get_column(end)] for end in ("source_a", "source_b"))
+    _, labels = connected_components(coo_array((np.ones(len(a)), (a, b)), shape=(n, n)).tocsr(), directed=False)
+    found = pl.DataFrame({"source_a": names, "component": labels.astype(np.int64)})
+    sizes = found.group_by("component").len().filter(pl.col("len") <= MOST_SUSPECTED)
+    return found.join(sizes.select("component"), on="component", how="semi")
 
 
 def _judge_pairs(
@@ -266,10 +304,11 @@ def _judge_pairs(
 ) -> pl.DataFrame:
     tier1 = [k.name for k in kinds().values() if k.tier == 1]
     candidates = shared.filter(pl.col("signal").is_in(tier1)).select("source_a", "source_b").unique()
-    counted = _without_copies(evidence.join(candidates, on=["source_a", "source_b"], how="semi"), signals, merged)
+    copies = _copies(signals, merged)
+    counted = _without_copies(evidence.join(candidates, on=["source_a", "source_b"], how="semi"), copies)
     kept = counted.filter(~pl.col("is_copied"))
     areas = _areas(kept.drop("is_copied"))
-    agreeing = (pl.col("score") >= MIN_AREA) & (pl.col("area") != "content")
+    agreeing = (pl.col("score") >= MIN_AREA) & ~pl.col("area").is_in(UNCOUNTED)
     per_pair = areas.group_by("source_a", "source_b").agg(
         pl.col("score").sum().alias("log_ratio"),
         pl.col("area").filter(agreeing).sort().alias("areas"),
@@ -280,8 +319,8 @@ def _judge_pairs(
         .agg(
             pl.col("signal").alias("kinds1"),
             pl.col("n_sources").max().alias("most"),
-            pl.col("start").max().alias("start"),
-            pl.col("end").min().alias("end"),
+            _period("start", pl.Expr.min).alias("start"),
+            _period("end", pl.Expr.max).alias("end"),
         )
     )
     copied = (
@@ -290,9 +329,18 @@ def _judge_pairs(
         .unique()
         .with_columns(pl.lit(True).alias("copied"))
     )
+    served = kept.filter(~pl.col("signal").is_in(_of_page()))
+    served = served.group_by("source_a", "source_b").agg(pl.col("log_ratio").sum().alias("served"))
+    registered = kept.filter((pl.col("signal") == "registered_at") & (pl.col("log_ratio") >= MIN_AREA))
+    registered = registered.select("source_a", "source_b", pl.lit(True).alias("registered"))
+    suspects = list({*copies.get_column("source_a"), *copies.get_column("source_b")})
     key = ["source_a", "source_b"]
     pairs = (
-        candidates.join(per_pair, on=key, how="left").join(firsts, on=key, how="left").join(copied, on=key, how="left")
+        candidates.join(per_pair, on=key, how="left")
+        .join(firsts, on=key, how="left")
+        .join(copied, on=key, how="left")
+        .join(served, on=key, how="left")
+        .join(registered, on=key, how="left")
     )
     pairs = pairs.with_columns(
         pl.col("log_ratio").fill_null(0.0),
@@ -300,25 +348,35 @@ def _judge_pairs(
         pl.col("kinds1").fill_null([]),
         pl.col("copied").fill_null(False),
         pl.col("most").fill_null(0),
+        pl.col("registered").fill_null(False),
+        (
+            (pl.col("source_a").is_in(suspects) | pl.col("source_b").is_in(suspects))
+            & (pl.col("served").fill_null(0.0) < MIN_AREA)
+        ).alias("suspect"),
     ).sort(key)
-    p = p_values(pairs.get_column("log_ratio").to_numpy(), null)
+    n_areas = pairs.get_column("areas").list.len().to_numpy()
+    p = p_values(pairs.get_column("log_ratio").to_numpy(), n_areas, null)
     limit = _false_discovery_limit(p, n_sites * (n_sites - 1) // 2)
     accounts = _accounts(signals)
     reasons = [
         _reason(row, chance, limit, accounts) for row, chance in zip(pairs.iter_rows(named=True), p, strict=True)
     ]
     return pairs.with_columns(pl.Series("p_value", p, pl.Float64), pl.Series("reason", reasons, pl.String)).drop(
-        "most", "copied"
+        "most", "copied", "served", "suspect", "registered"
     )
 
 
-def _without_copies(evidence: pl.DataFrame, signals: pl.DataFrame, merged: pl.DataFrame) -> pl.DataFrame:
-    """Add ``is_copied``: the source of one site's pages is the other's, so what stands in it says nothing.
+def _period(name: str, which: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
+    passing = pl.col(name).filter(~pl.col("signal").is_in(_LASTING))
+    return pl.coalesce(which(passing), which(pl.col(name)))
 
-    Two sites whose pages have the same titles for the most part, or one of which names the other's addresses as its own,
-    may be one owner's mirrors or a stranger's copy: then only what the servers show counts.
+
+def _copies(signals: pl.DataFrame, merged: pl.DataFrame) -> pl.DataFrame:
+    """Return (source_a, source_b) of sites of which one seems to be a copy of the other.
+
+    Their pages have the same titles for the most part, or one names the other's addresses as its own.
     """
-    titles = signals.filter(pl.col("signal") == "title")
+    titles = signals.filter((pl.col("signal") == "title") & pl.col("ignored").is_null())
     n_titles = titles.group_by("source").agg(pl.len().alias("n"))
     both = titles.select("source", "value").join(titles.select("source", "value"), on="value", suffix="_b")
     both = (
@@ -331,13 +389,24 @@ def _without_copies(evidence: pl.DataFrame, signals: pl.DataFrame, merged: pl.Da
     declared = merged.filter(pl.col("signal") == "declared_copy").select(
         pl.min_horizontal("source", "value").alias("source_a"), pl.max_horizontal("source", "value").alias("source_b")
     )
-    copies = pl.concat([alike, declared]).unique().with_columns(pl.lit(True).alias("of_copies"))
-    of_page = [k.name for k in kinds().values() if k.is_of_page]
+    return pl.concat([alike, declared]).unique()
+
+
+def _without_copies(evidence: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
+    """Add ``is_copied``: what stands in the source of two sites of which one is a copy says nothing of their owners.
+
+    They may be one owner's mirrors or a stranger's copy: only what the servers show counts.
+    """
+    marked = copies.with_columns(pl.lit(True).alias("of_copies"))
     return (
-        evidence.join(copies, on=["source_a", "source_b"], how="left")
-        .with_columns((pl.col("of_copies").fill_null(False) & pl.col("signal").is_in(of_page)).alias("is_copied"))
+        evidence.join(marked, on=["source_a", "source_b"], how="left")
+        .with_columns((pl.col("of_copies").fill_null(False) & pl.col("signal").is_in(_of_page())).alias("is_copied"))
         .drop("of_copies")
     )
+
+
+def _of_page() -> list[str]:
+    return [kind.name for kind in kinds().values() if kind.is_of_page]
 
 
 def _false_discovery_limit(p: np.ndarray, n_tests: int) -> float:
@@ -358,11 +427,13 @@ def _reason(row: dict[str, object], p: float, limit: float, accounts: dict[str, 
         accounts.get(str(row["source_a"]), {}), accounts.get(str(row["source_b"]), {})
     ):
         return "own_accounts"
-    if roles == {"supplier"} and int(row["most"]) >= MANY_CLIENTS:  # type: ignore[call-overload]
+    if roles == {"supplier"} and not row["registered"] and int(row["most"]) >= MANY_CLIENTS:  # type: ignore[call-overload]
         return "one_supplier"
     if len(areas) < 2:
         return "copied_pages" if row["copied"] else "one_area"
-    if len(firsts) < 2 and len(areas) < 3 and not any(kinds()[name].is_enough for name in firsts):
+    if row["suspect"]:
+        return "copied_pages"
+    if len(firsts) < 2 and not any(kinds()[name].is_enough for name in firsts):
         return "weak_signal"
     if p >= MAX_P or p > limit:
         return "by_chance"

@@ -79,6 +79,7 @@ def _read(pages: pa.Table) -> Iterator[tuple[str | None, list[tuple[str, str]]]]
     tags = _lists(plain, template.HEAD_TAGS, template.MAX_TAGS)
     classes = _lists(plain, template.CLASS_LISTS, template.MAX_CLASS_LISTS)
     structure = _lists(plain, template.STRUCTURE, template.MAX_STRUCTURE)
+    n_head = plain.str.extract(_HEAD, 1).fill_null("").str.count_matches(template.HEAD_TAGS).to_list()
     titles, generators = (plain.str.extract(pattern, 1).to_list() for pattern in (template.TITLE, template.GENERATOR))
     sellers: dict[str, Sellers] = {}
     for i, row in enumerate(rows):
@@ -97,7 +98,7 @@ def _read(pages: pa.Table) -> Iterator[tuple[str | None, list[tuple[str, str]]]]
                 found.add("parked", "")
                 yield site, found.all()
                 continue
-        head = template.read_head(tags[i], row["url"], site)
+        head = template.read_head(tags[i], n_head[i], row["url"], site)
         own = site_of(head.canonical) if head.canonical and "." in head.canonical and "//" in head.canonical else None
         if own is not None and own != site and not service_site(own):
             found.add("declared_copy", own)
@@ -119,6 +120,9 @@ def _read(pages: pa.Table) -> Iterator[tuple[str | None, list[tuple[str, str]]]]
                 found.add("rss_generator", generators[i].strip().lower()[:100])
         _server(found, row, sellers)
         yield site, found.all()
+
+
+_HEAD = r"(?is)^(.*?)</?body\b"
 
 
 class _Found:
@@ -297,14 +301,15 @@ def _ads_txt(found: _Found, text: object, sellers: dict[str, Sellers]) -> None:
     read = sellers.get(text)
     if read is None:
         read = sellers[text] = read_ads_txt(text)
-    for seller in sorted(read.direct)[: 4 * MAX_VALUES]:
-        system, _, account = seller.partition("|")
-        if site_of(system) in lists().owners_of_ads:
-            number = account.removeprefix("pub-")
-            if re.fullmatch(r"\d{10,20}", number) and number not in lists().placeholders:
-                found.add("adsense", number)
-        else:
+    direct = sorted(read.direct)[: 4 * MAX_VALUES]
+    own = [seller for seller in direct if site_of(seller.partition("|")[0]) in lists().owners_of_ads]
+    for seller in direct:
+        number = seller.partition("|")[2].removeprefix("pub-")
+        # With several accounts at Google the others are sales houses'; which is the owner's cannot be told.
+        if seller not in own or len(own) > 1:
             found.add("ads_direct", seller)
+        elif re.fullmatch(r"\d{10,20}", number) and number not in lists().placeholders:
+            found.add("ads_seller", number)
     if read.owner is not None:
         found.add("owner_domain", read.owner)
         found.add("owner_domain", found.site)

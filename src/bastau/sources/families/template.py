@@ -55,18 +55,21 @@ class Head:
         self.values.setdefault(kind, set()).add(value)
 
 
-def read_head(tags: Iterable[str], url: str, site: str) -> Head:
-    """Return what ``tags`` (meta, link, script, base, img) say of a page at ``url``."""
+def read_head(tags: Iterable[str], n_head: int, url: str, site: str) -> Head:
+    """Return what ``tags`` (meta, link, script, base, img) say of a page at ``url``; the first ``n_head`` stand in its head.
+
+    What an owner proves ownership with counts there only: elsewhere it came with pasted code.
+    """
     head = Head()
     plugins: set[str] = set()
-    for tag in tags:
+    for number, tag in enumerate(tags):
         attributes = {
             m[1].lower(): unescape(next(g for g in (m[2], m[3], m[4]) if g is not None))
             for m in _ATTRIBUTE.finditer(tag)
         }
         match tag[1:4].lower():
             case "met":
-                _meta(head, attributes, site)
+                _meta(head, attributes, site, is_in_head=number < n_head)
             case "lin":
                 _link(head, attributes, url, site, plugins)
             case "scr" | "img":
@@ -76,11 +79,11 @@ def read_head(tags: Iterable[str], url: str, site: str) -> Head:
     return head
 
 
-def _meta(head: Head, attributes: dict[str, str], site: str) -> None:
+def _meta(head: Head, attributes: dict[str, str], site: str, *, is_in_head: bool) -> None:
     name = (attributes.get("name") or attributes.get("property") or "").lower()
     content = attributes.get("content", "").strip()
     if name in _VERIFICATION:
-        if _TOKEN.fullmatch(content):
+        if is_in_head and _TOKEN.fullmatch(content):
             head.add("verification", f"{_VERIFICATION[name]}:{content}")
     elif name == "fb:app_id":
         if _IDS.fullmatch(content) and content not in lists().placeholders:

@@ -1,0 +1,52 @@
+"""How well website families are found in pages whose owners are known (:mod:`bastau.simulate.sites`)."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+
+@dataclass(frozen=True)
+class FamilyFigures:
+    """Pairs of websites: found against true; shares are 1 where there is nothing to share out.
+
+    ``trap_links``: for each trap, the found pairs inside it that are of no true family. ``n_unjudged`` pairs hold a site of
+    which nobody says whose it is.
+    """
+
+    n_true_pairs: int
+    n_predicted_pairs: int
+    n_unjudged: int
+    pair_precision: float
+    pair_recall: float
+    pair_f1: float
+    trap_links: dict[str, int]
+
+
+def score_families(
+    predicted: Iterable[Mapping[str, Any]],
+    families: Mapping[str, Collection[str]],
+    traps: Mapping[str, Collection[str]],
+    unjudged: Collection[str] = (),
+) -> FamilyFigures:
+    """Compare rows of ``families.ndjson`` (``sources``) with true families and traps, name -> sites."""
+    true = {pair for sites in families.values() for pair in _pairs(sites)}
+    found = {pair for row in predicted for pair in _pairs(row["sources"])}
+    left_out = {pair for pair in found if pair not in true and set(pair) & set(unjudged)}
+    guess = found - left_out
+    precision = len(guess & true) / len(guess) if guess else 1.0
+    recall = len(guess & true) / len(true) if true else 1.0
+    both = precision + recall
+    return FamilyFigures(
+        n_true_pairs=len(true),
+        n_predicted_pairs=len(guess),
+        n_unjudged=len(left_out),
+        pair_precision=precision,
+        pair_recall=recall,
+        pair_f1=2 * precision * recall / both if both else 0.0,
+        trap_links={name: len((guess - true) & set(_pairs(sites))) for name, sites in traps.items()},
+    )
+
+
+def _pairs(sites: Iterable[str]) -> Iterable[tuple[str, str]]:
+    return combinations(sorted(set(sites)), 2)
