@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bastau import __version__
+from bastau.curated_narratives import curated_fingerprint, match_curated, renew_curated
 from bastau.engine import Engine
 from bastau.families import fingerprint as families_fingerprint
 from bastau.families import make_families, read_pages, renew_families, write_families
@@ -132,7 +133,12 @@ def run(
         if previous.manifest.get("families_made_by") != families_made_by:
             clock.step("families")
             previous = renew_families(home, engine, previous, families_made_by)
-        report.up_to_date, report.generation = not report.n_new_pages, previous.manifest["generation"]
+        curated_changed = previous.manifest.get("curated_made_by", "") != curated_fingerprint(home)
+        if curated_changed:
+            clock.step("curated")
+            previous = renew_curated(home, previous, functools.partial(_told, home))
+        report.up_to_date = not (report.n_new_pages or curated_changed)
+        report.generation = previous.manifest["generation"]
         report.n_families = previous.manifest.get("n_families", 0)
         report.n_posts, report.n_narratives = previous.manifest["n_posts"], previous.manifest["n_narratives"]
         report.n_groups = previous.manifest["n_groups"]
@@ -177,6 +183,8 @@ def run(
     )
     generation.write("tellings", told)
     del tellings, told
+    clock.step("curated")
+    curated_made_by = match_curated(home, generation, previous if usable else None, functools.partial(_told, home))
 
     _relational(home, engine, generation, clock, members, previous if usable else None)
     n_narratives = generation.read("narratives", ["narrative_key"]).num_rows
@@ -191,6 +199,7 @@ def run(
         {
             "batches": sorted(posts_batches),
             "made_by": made_by,
+            "curated_made_by": curated_made_by,
             "version": __version__,
             "engine": engine.name,
             "settings": asdict(home.settings),

@@ -291,6 +291,16 @@ TELLINGS = pa.schema(
         _field("score", pa.float32(), "how well it fits the story, in [0.5, 1]; 1 for the first", required=True),
     ]
 )
+CURATED = pa.schema(
+    [
+        _field("curated_id", pa.string(), "id of a narrative in the operator's `narratives.yaml`", required=True),
+        _field("title", pa.string(), "its title there", required=True),
+        _field("telling_key", pa.int64(), "narrative, or lone post, that says the same", required=True),
+        _field("proposition", pa.string(), "proposition that it fits best", required=True),
+        _field("expected", pa.float64(), "unrelated tellings expected to fit as well by chance", required=True),
+        _field("score", pa.float64(), "1 / (1 + expected), in [0.5, 1]", required=True),
+    ]
+)
 STORIES = pa.schema(
     [
         _field("story_key", pa.int64(), "story_id as a number", required=True),
@@ -644,6 +654,7 @@ TABLES: dict[str, pa.Schema] = {
     "versions": VERSIONS,
     "tellings": TELLINGS,
     "stories": STORIES,
+    "curated": CURATED,
     "origins": ORIGINS,
     "copies": COPIES,
     "amplifiers": AMPLIFIERS,
