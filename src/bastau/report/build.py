@@ -35,6 +35,7 @@ from bastau.report.trace import (
     SpreadPost,
     Trace,
     Unknown,
+    Wanted,
     Window,
 )
 
@@ -159,6 +160,7 @@ def _build(con: duckdb.DuckDBPyConnection, found: Found, key: int | None, lead_i
         groups=_groups(con),
         suggested=found_in.suggested(con, _MINE),
         known=found_in.known(con, _MINE),
+        fact_checks=found_in.fact_checks(con, key),
         evidence=_evidence(con),
         others=tuple(Other(hit.narrative_id, hit.n_posts, hit.text, hit.likeness) for hit in found.others),
         min_audience=min_audience,
@@ -198,7 +200,8 @@ def _narrative(con: duckdb.DuckDBPyConnection, narrative_id: str | None) -> Narr
 def _first_seen(con: duckdb.DuckDBPyConnection, key: int | None, narrative: Narrative) -> FirstSeen:
     sql = """
         select epoch_us(seen_after) as after_us, epoch_us(seen_by) as by_us, coverage, abstained, reason,
-               n_earlier_private
+               n_earlier_private, list_transform(to_collect, lambda w: {'what': w.what, 'platform': w.platform,
+               'value': w.value, 'from_us': epoch_us(w."from"), 'to_us': epoch_us(w."to")}) as to_collect
         from origins where narrative_key = ?"""
     found = rows(con, sql, [key]) if key is not None else []
     if not found:
@@ -236,6 +239,13 @@ def _first_seen(con: duckdb.DuckDBPyConnection, key: int | None, narrative: Narr
         row["n_earlier_private"],
         tuple(candidates),
         max(0.0, 1.0 - sum(c.confidence for c in candidates)),
+        tuple(
+            Wanted(
+                w["what"], w["platform"], clean(w["value"]) or None, at_or_none(w["from_us"]), at_or_none(w["to_us"])
+            )
+            for w in row["to_collect"] or ()
+            if not is_pseudonym(w["value"] or "")
+        ),
     )
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import duckdb
 
-from bastau.report.queries import clean, rows
-from bastau.report.trace import Known, Mark, Suggested
+from bastau.report.queries import at_or_none, clean, rows
+from bastau.report.trace import FactCheck, Known, Mark, Suggested
 
 MOST_FOUND = 12
 _AROUND = 140
@@ -50,6 +50,26 @@ def known(con: duckdb.DuckDBPyConnection, mine: str) -> tuple[Known, ...]:
         Known(r["list"], clean(r["entry"]), r["signal"], tuple(r["gate"].split(",")) if r["gate"] else (), r["n_posts"])
         for r in rows(con, sql)
     )
+
+
+def fact_checks(con: duckdb.DuckDBPyConnection, narrative_key: int | None) -> tuple[FactCheck, ...]:
+    """Return the fact-checks about texts of a narrative, surest first; those of a claim that is stored no more are left out."""
+    if narrative_key is None:
+        return ()
+    sql = f"""
+        with told as (
+            select claim_id, text, title, publisher, verdict, url, language, epoch_us(published_at) as at_us from claims
+            qualify row_number() over (partition by claim_id, text order by published_at desc nulls last) = 1)
+        select m.claim_id, m.claim, m.score, t.title, t.publisher, t.verdict, t.url, t.language, t.at_us
+        from claim_matches m join told t on t.claim_id = m.claim_id and t.text = m.claim
+        where m.narrative_key = ? order by m.score desc, m.claim_id, m.claim limit {MOST_FOUND}"""
+    return tuple(
+        FactCheck(
+            r["claim_id"], r["claim"], r["title"], r["publisher"], r["verdict"], r["url"], r["language"],
+            at_or_none(r["at_us"]), r["score"],
+        )
+        for r in rows(con, sql, [narrative_key])
+    )  # fmt: skip
 
 
 def _texts(con: duckdb.DuckDBPyConnection, post_keys: list[int]) -> dict[int, dict[str, Any]]:

@@ -25,6 +25,7 @@ def trace_lines(trace: Trace, locale: Locale) -> list[str]:
             for c in trace.first_seen.candidates
         ],
     )
+    lines += _listed(locale.text("collect.head"), [wording.wanted_line(w, locale) for w in trace.first_seen.to_collect])
     lines += _listed(
         locale.text("spread.kinds"),
         [
@@ -47,6 +48,9 @@ def trace_lines(trace: Trace, locale: Locale) -> list[str]:
     lines += _listed(locale.text("found.head"), [_finding(one, locale) for one in findings])
     if findings:
         lines.append(locale.text("found.note"))
+    lines += _listed(locale.text("checked.head"), [wording.fact_check(one, locale) for one in trace.fact_checks])
+    if trace.fact_checks:
+        lines.append(locale.text("checked.note"))
     lines += _listed(locale.text("unknown.head"), [wording.unknown_line(u, locale) for u in trace.not_known])
     others = [
         f"{other.narrative_id or '—'}  {shorten(other.text, _WIDTH)} ({locale.count('count.posts', other.n_posts)})"

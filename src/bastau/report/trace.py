@@ -45,6 +45,17 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What would show a beginning that was not observed, as ``ORIGINS.to_collect``."""
+
+    what: str
+    platform: str
+    value: str | None
+    start: datetime | None
+    end: datetime | None
+
+
+@dataclass(frozen=True)
 class FirstSeen:
     """The first-seen interval [``seen_after``, ``seen_by``] and who may stand at the beginning.
 
@@ -60,6 +71,7 @@ class FirstSeen:
     n_earlier_private: int
     candidates: tuple[Candidate, ...]
     unobserved: float
+    to_collect: tuple[Wanted, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -254,6 +266,24 @@ class Known:
 
 
 @dataclass(frozen=True)
+class FactCheck:
+    """A published fact-check about a text of the narrative, in its publisher's words; no verdict of bastau.
+
+    ``likelihood`` in [0, 1] that it is about that text, calibrated; it says nothing of whether the text is true.
+    """
+
+    claim_id: str
+    claim: str
+    title: str | None
+    publisher: str | None
+    verdict: str | None
+    url: str | None
+    language: str | None
+    published_at: datetime | None
+    likelihood: float
+
+
+@dataclass(frozen=True)
 class Unknown:
     """Something this trace does not know: a code the texts explain, with the figures it needs."""
 
@@ -295,6 +325,7 @@ class Trace:
     groups: tuple[Group, ...]
     suggested: tuple[Suggested, ...]
     known: tuple[Known, ...]
+    fact_checks: tuple[FactCheck, ...]
     evidence: Evidence
     others: tuple[Other, ...]
     min_audience: int | None

@@ -29,6 +29,7 @@ def trace_page(trace: Trace, locale: Locale) -> str:
         ("amplifiers", "amplifiers.head", _amplifiers(trace, locale)),
         ("groups", "groups.head", _groups(trace, locale)),
         ("found", "found.head", _found(trace, locale)),
+        ("checked", "checked.head", _fact_checks(trace, locale)),
         ("evidence", "evidence.head", _evidence(trace, locale)),
     ]
     heads = [(ident, locale.text(key)) for ident, key, _ in parts]
@@ -81,9 +82,11 @@ def _first_seen(trace: Trace, locale: Locale) -> str:
     body.append(_coverage(trace.coverage, locale, min(1.0, max(0.0, share))))
     if not first.candidates:
         reason = wording.reason(first.reason, locale)
-        return "".join(
-            [*body, paragraph(f"{locale.text('first.no_candidates')} {locale.text('label.reason')}: {reason}")]
-        )
+        body.append(paragraph(f"{locale.text('first.no_candidates')} {locale.text('label.reason')}: {reason}"))
+        wanted = [f"<li>{escape(wording.wanted_line(w, locale))}</li>" for w in first.to_collect]
+        if wanted:
+            body.append(f"<p>{escape(locale.text('collect.head'))}:</p><ul>{''.join(wanted)}</ul>")
+        return "".join(body)
     if first.reason:
         body.append(paragraph(locale.text("first.lowered", reason=wording.reason(first.reason, locale))))
     lines = [
@@ -386,6 +389,24 @@ def _found(trace: Trace, locale: Locale) -> str:
     if not items:
         return paragraph(locale.text("found.nothing"))
     return paragraph(locale.text("found.note"), "note") + document.listing(items, "cards")
+
+
+def _fact_checks(trace: Trace, locale: Locale) -> str:
+    if not trace.fact_checks:
+        return paragraph(locale.text("checked.nothing"))
+    items = []
+    for one in trace.fact_checks:
+        quote = locale.text("form.quote", words="\0").split("\0")
+        claim = f"{quote[0]}{document.foreign(one.claim, one.language or 'und')}{quote[1]}"
+        body = [f"<h3>{claim}</h3>", paragraph(wording.checked_by(one, locale), "facts")]
+        if one.verdict:
+            verdict = document.foreign(one.verdict, one.language or "und")
+            body.append(f"<p>{escape(locale.text('checked.verdict'))}: {quote[0]}{verdict}{quote[1]}</p>")
+        if one.title:
+            body.append(f"<p>{document.foreign(one.title, one.language or 'und')}</p>")
+        body.append(f"<p>{document.outward(one.url) or document.name(one.claim_id)}</p>")
+        items.append("".join(body))
+    return paragraph(locale.text("checked.note"), "note") + document.listing(items, "cards")
 
 
 def _suggested(one: Suggested, locale: Locale) -> str:

@@ -7,7 +7,7 @@ from bastau.report.brief import Rise
 from bastau.report.locale import Locale
 from bastau.report.search import Found
 from bastau.report.timeline import Coverage
-from bastau.report.trace import Delays, Post, Trace, Unknown
+from bastau.report.trace import Delays, FactCheck, Post, Trace, Unknown, Wanted
 
 _PLURAL_UNKNOWNS = {
     "gaps": "hours",
@@ -35,6 +35,15 @@ def reason(code: str | None, locale: Locale) -> str:
     """Return why no origin is named."""
     key = f"reason.{code}"
     return locale.text(key) if locale.has(key) else locale.text("reason.other", code=code or "—")
+
+
+def wanted_line(wanted: Wanted, locale: Locale) -> str:
+    """Return what to collect to find out where it began."""
+    if wanted.start is not None and wanted.end is not None:
+        hours = {"start": locale.moment(wanted.start), "end": locale.moment(wanted.end)}
+        return locale.text("collect.hours", platform=locale.name("platform", wanted.platform), **hours)
+    kind = "collect.post" if wanted.what == "post" else "collect.source"
+    return locale.text(kind, platform=locale.name("platform", wanted.platform), value=wanted.value or "")
 
 
 def headline(trace: Trace, locale: Locale) -> str:
@@ -202,3 +211,20 @@ def gates(names: tuple[str, ...], locale: Locale) -> str:
     if not names:
         return locale.text("found.open")
     return locale.text("found.held", gates=locale.listing([locale.name("gate", name) for name in names]))
+
+
+def checked_by(one: FactCheck, locale: Locale) -> str:
+    """Return who published a fact-check, when, and how likely it is about this text."""
+    parts = [one.publisher or locale.text("checked.unknown_publisher")]
+    if one.published_at is not None:
+        parts.append(locale.date(one.published_at))
+    parts.append(locale.text("checked.likelihood", share=locale.percent(one.likelihood)))
+    return " · ".join(parts)
+
+
+def fact_check(one: FactCheck, locale: Locale) -> str:
+    """Return a fact-check on one line: the claim, who checked it, and the verdict in the publisher's words."""
+    line = f"{locale.text('form.quote', words=one.claim)} ({checked_by(one, locale)})"
+    if one.verdict:
+        line += f" {locale.text('checked.verdict')}: {locale.text('form.quote', words=one.verdict)}"
+    return f"{line} {one.url or one.claim_id}"

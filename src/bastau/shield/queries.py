@@ -74,6 +74,11 @@ def narratives(time: Time) -> str:
                 FROM hit GROUP BY ALL
             ) GROUP BY narrative_key
         )
+        , claims_of AS (
+            SELECT narrative_key, list({{'claim_id': claim_id, 'score': score}} ORDER BY score DESC, claim_id) AS claims
+            FROM (SELECT narrative_key, claim_id, max(score) AS score FROM claim_matches GROUP BY ALL)
+            GROUP BY narrative_key
+        )
         SELECT narrative_id, coalesce(post_ids, []) AS post_ids, {_column("first_seen_at", time)},
             {_column("last_seen_at", time)}, n_posts, n_texts, n_sources, n_publishers, languages, platforms, text,
             {{
@@ -83,15 +88,20 @@ def narratives(time: Time) -> str:
                 'candidates': coalesce(list_transform(candidates, lambda c: {{
                     'source': c.source, 'post_id': c.post_id, 'published_at': {time("c.published_at")},
                     'confidence': c.confidence
+                }}), []),
+                'to_collect': coalesce(list_transform(to_collect, lambda w: {{
+                    'what': w.what, 'platform': w.platform, 'value': w.value,
+                    'from': {time('w."from"')}, 'to': {time('w."to"')}
                 }}), [])
             }} AS origin,
             coalesce(amplifiers, []) AS amplifiers,
-            []::STRUCT(claim_id VARCHAR, score DOUBLE)[] AS claims,
+            coalesce(claims, []) AS claims,
             coalesce(suggestions, []) AS suggestions, coalesce(known, []) AS known
         FROM narratives
         LEFT JOIN members_of USING (narrative_key)
         LEFT JOIN origins USING (narrative_key)
         LEFT JOIN amplifiers_of USING (narrative_key)
+        LEFT JOIN claims_of USING (narrative_key)
         LEFT JOIN suggestions_of USING (narrative_key)
         LEFT JOIN known_of USING (narrative_key)
         ORDER BY n_posts DESC, narrative_id"""
@@ -104,6 +114,16 @@ def coordination(time: Time) -> str:
             list_transform(windows, lambda w: {{'from': {time("w['from']")}, 'to': {time("w['to']")}}}) AS windows,
             n_objects, examples
         FROM coordination ORDER BY p_value, group_id"""
+
+
+def families(time: Time) -> str:
+    """Select websites run by the same hands, surest first, with what they have in common and when."""
+    return f"""
+        SELECT family_id, sources, list_transform(evidence, lambda e: {{
+                'signal': e.signal, 'value': e.value,
+                'seen_from': {time("e.seen_from")}, 'seen_to': {time("e.seen_to")}
+            }}) AS evidence, p_value
+        FROM families ORDER BY p_value, family_id"""
 
 
 def near_duplicates(_time: Time) -> str:
@@ -182,7 +202,8 @@ ADDED: dict[str, dict[str, str]] = {
         "origin": "first-seen interval, coverage and ranked candidates, publishers only; `abstained` says that the "
         "beginning was probably not observed, `reason` why; `n_earlier_private` counts earlier posts by private accounts",
         "amplifiers": "publishers whose posts in it were repeated; `score` is the FIB index",
-        "claims": "fact-checks that match; empty until matching is built",
+        "claims": "fact-checks about its texts, surest first; `score` is the calibrated likelihood, and only what reaches the threshold is "
+        "there. What was found stands in the fact-check, in its publisher's words",
         "suggestions": "what rules suggest to a reviewer: act, rule, version, `gate` that held it back (null: none did), highest "
         "`score`, `n_posts` with it",
         "known": "entries of lists of known content that its posts equal; `gate` as above",
