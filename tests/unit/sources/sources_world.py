@@ -52,7 +52,7 @@ def world(con: ibis.BaseBackend, rows: list[dict[str, Any]]) -> World:
                 "source": row["source"],
                 "is_publisher": not row["source"].startswith("p~"),
                 "published_at": micros,
-                "collected_at": micros,
+                "collected_at": round((T0 + row.get("collected", row["at"])) * 1_000_000),
                 "text": text,
                 "url": own,
                 "repost_of": row.get("repost_of") and f"{platform}:{row['repost_of']}",

@@ -79,7 +79,7 @@ def everything(tables: World, keep: Keep, collect: Collect) -> dict[str, list[di
         "copies": conform(collect(edges), COPIES),
         "amplifiers": conform(collect(amplifiers(edges, tables.posts)), AMPLIFIERS),
         "origins": origins(
-            tables.posts, tables.readings, tables.members, tables.narratives, keep=keep, settings=Sources()
+            tables.posts, tables.readings, tables.members, tables.narratives, edges, keep=keep, settings=Sources()
         ),
         "pairs": pairs,
         "groups": groups(pairs, shared, tables.posts, tables.readings, tables.members, settings=Sources()),
