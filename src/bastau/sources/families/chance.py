@@ -1,6 +1,7 @@
 """How much two websites have in common by chance: rarity of values, and the null distribution of scores."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -38,53 +39,87 @@ def log_ratios(signals: pl.Series, n_sources: pl.Series, n_sites: int) -> np.nda
     return np.maximum(0.0, np.log(same * (BACKGROUND_SITES + n_sites) / (BACKGROUND_SITES * chance + others)))
 
 
-def null_distribution(scores: Mapping[str, np.ndarray], n_sites: int) -> np.ndarray:
-    """Return P(score >= k * STEP and at least m areas agree) of a pair, float64 (3, n): m = 0, 1, 2; k = 0, 1, ...
+@dataclass(frozen=True)
+class AreaScores:
+    """Capped scores above 0 of one area: of the pairs that share an account or the like in it, and of the others."""
+
+    firm: np.ndarray
+    other: np.ndarray
+
+
+def null_distribution(scores: Mapping[str, AreaScores], n_sites: int) -> np.ndarray:
+    """Return P(score >= k * STEP, at least m areas agree, and f: one of them firmly), float64 (2, 3, n) as [f, m, k].
 
     Under permutation of the sites' labels. They are permuted in each area by itself, so a pair gets the area score of a
     random pair, independently for each area: the distribution over all permutations is the convolution of the areas'
     distributions, and no permutation has to be drawn. Each area is a mixture of the pairs in the store and of the shipped
-    chances.
+    chances. An area agrees firmly where it holds a signal of tier 1 that is enough (``alone`` in ``kinds.toml``).
 
     Args:
-        scores: per area, the capped scores above 0 of all pairs that have any.
+        scores: per area, those of all pairs that have any.
         n_sites: sites in the store.
 
     Reference: Good 2005, Permutation, Parametric and Bootstrap Tests of Hypotheses, section 3.2.
     """
     n_pairs = n_sites * (n_sites - 1) / 2
-    states = [np.ones(1), np.zeros(1), np.zeros(1)]
+    states: dict[tuple[int, int], np.ndarray] = {(0, 0): np.ones(1)}
     for area, cap in CAPS.items():
-        bins = np.zeros(int(np.ceil(cap / STEP)) + 1)
-        found = np.minimum(np.ceil(np.asarray(scores.get(area, [])) / STEP - 1e-9).astype(int), len(bins) - 1)
-        np.add.at(bins, found, 1.0)
-        bins[0] = max(0.0, n_pairs - len(found))
-        bins += BACKGROUND_PAIRS * _background(area, len(bins), n_sites)
-        bins /= bins.sum()
-        agreeing = bins.copy()
-        agreeing[: round(MIN_AREA / STEP) if area not in UNCOUNTED else len(bins)] = 0.0
-        silent = bins - agreeing
-        none, one, more = states
-        states = [
-            np.convolve(none, silent),
-            np.convolve(one, silent) + np.convolve(none, agreeing),
-            np.convolve(more, bins) + np.convolve(one, agreeing),
-        ]
-    tails = np.array([np.cumsum(state[::-1])[::-1] for state in (sum(states), states[1] + states[2], states[2])])
+        n_bins = int(np.ceil(cap / STEP)) + 1
+        own = scores.get(area, AreaScores(np.zeros(0), np.zeros(0)))
+        firm, other = _bins(own.firm, n_bins), _bins(own.other, n_bins)
+        other[0] += max(0.0, n_pairs - len(own.firm) - len(own.other))
+        shipped = _background(area, n_bins, n_sites)
+        firm += BACKGROUND_PAIRS * shipped[0]
+        other += BACKGROUND_PAIRS * shipped[1]
+        total = firm.sum() + other.sum()
+        least = round(MIN_AREA / STEP) if area not in UNCOUNTED else n_bins
+        parts = [(1, 1, _from(firm, least)), (1, 0, _from(other, least)), (0, 0, _until(firm + other, least))]
+        new: dict[tuple[int, int], np.ndarray] = {}
+        for (is_firm, n_areas), before in states.items():
+            for adds, firmly, part in parts:
+                key = (is_firm | firmly, min(2, n_areas + adds))
+                made = np.convolve(before, part / total)
+                new[key] = new[key] + made if key in new else made
+        states = new
+    length = max(len(state) for state in states.values())
+    tails = np.zeros((2, 3, length))
+    for (is_firm, n_areas), state in states.items():
+        tail = np.cumsum(np.pad(state, (0, length - len(state)))[::-1])[::-1]
+        tails[: is_firm + 1, : n_areas + 1] += tail
     return np.minimum(1.0, tails)
 
 
-def _background(area: str, n_bins: int, n_sites: int) -> np.ndarray:
+def _bins(scores: np.ndarray, n_bins: int) -> np.ndarray:
     bins = np.zeros(n_bins)
-    for kind in kinds().values():
-        if kind.area == area:
-            score = min(CAPS[area], log_ratio(kind, 0, n_sites))
-            bins[min(int(np.ceil(score / STEP - 1e-9)), n_bins - 1)] += kind.chance
-    bins[0] += 1.0 - bins.sum()
+    np.add.at(bins, np.minimum(np.ceil(scores / STEP - 1e-9).astype(int), n_bins - 1), 1.0)
     return bins
 
 
-def p_values(scores: np.ndarray, n_areas: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """Return the chance of at least each of ``scores`` in at least as many agreeing areas (two count as more), in (0, 1]."""
-    at = np.minimum(np.floor(scores / STEP + 1e-9).astype(int), null.shape[1] - 1)
-    return null[np.minimum(n_areas, 2), at]
+def _from(bins: np.ndarray, least: int) -> np.ndarray:
+    kept = bins.copy()
+    kept[:least] = 0.0
+    return kept
+
+
+def _until(bins: np.ndarray, least: int) -> np.ndarray:
+    kept = bins.copy()
+    kept[least:] = 0.0
+    return kept
+
+
+def _background(area: str, n_bins: int, n_sites: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the shipped distribution of one pair's score in an area, firm and other, together 1."""
+    firm, other = np.zeros(n_bins), np.zeros(n_bins)
+    for kind in kinds().values():
+        if kind.area == area:
+            score = min(CAPS[area], log_ratio(kind, 0, n_sites))
+            bins = firm if kind.is_firm else other
+            bins[min(int(np.ceil(score / STEP - 1e-9)), n_bins - 1)] += kind.chance
+    other[0] += 1.0 - firm.sum() - other.sum()
+    return firm, other
+
+
+def p_values(scores: np.ndarray, n_areas: np.ndarray, is_firm: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Return the chance of at least each of ``scores``, in as many agreeing areas (two count as more), as firmly."""
+    at = np.minimum(np.floor(scores / STEP + 1e-9).astype(int), null.shape[2] - 1)
+    return null[is_firm.astype(int), np.minimum(n_areas, 2), at]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import igraph
 import polars as pl
 import pyarrow as pa
 
@@ -15,7 +16,9 @@ from bastau.sources.families.links import Links, Rules, find_links
 from bastau.tables import conform, empty
 
 MIN_CROSS_LINKS = 0.3
-"""Two parts become one family only if that share of the pairs across is linked: one site that serves two owners is no bridge."""
+"""Two parts become one family only if that share of the pairs across is linked or has an account in common with nothing against
+it: one site that serves two owners is no bridge."""
+_FITTING = ("one_area", "by_chance", "weak_signal")
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,12 @@ def find_families(merged: pa.Table, rules: Rules | None = None) -> Families:
         _Edge(r["source_a"], r["source_b"], r["p_value"], r["log_ratio"], r["start"], r["end"])
         for r in linked.iter_rows(named=True)
     ]
+    weaker = links.pairs.filter(pl.col("reason").is_in(_FITTING))
+    fitting = set(weaker.select("source_a", "source_b").iter_rows())
     rows: list[dict[str, Any]] = []
     family_of: dict[tuple[str, str], str] = {}
     for part in _eras(edges):
-        for members, inside, p_value in _families(part):
+        for members, inside, p_value in _families(part, fitting):
             family_id = format_id("f", hash_string("\n".join(members)))
             rows.append(
                 {
@@ -103,14 +108,13 @@ def _eras(edges: list[_Edge]) -> Iterable[list[_Edge]]:
     return parts.values()
 
 
-def _families(edges: list[_Edge]) -> Iterable[tuple[list[str], list[_Edge], float]]:
+def _families(edges: list[_Edge], fitting: set[tuple[str, str]]) -> Iterable[tuple[list[str], list[_Edge], float]]:
     """Yield (members, links inside, largest p that holds them together): surest links first, parts join only by many.
 
     Average linkage with a floor on the share of linked pairs (:data:`MIN_CROSS_LINKS`).
     """
-    linked = {(edge.a, edge.b) for edge in edges}
+    linked = {(edge.a, edge.b) for edge in edges} | fitting
     cluster = {site: frozenset([site]) for edge in edges for site in (edge.a, edge.b)}
-    weakest: dict[frozenset[str], float] = {}
     waiting = sorted(edges, key=lambda edge: (edge.p, -edge.ratio, edge.a, edge.b))
     changed = True
     while changed:  # what is refused once may fit when its ends have grown
@@ -124,14 +128,57 @@ def _families(edges: list[_Edge]) -> Iterable[tuple[list[str], list[_Edge], floa
                 refused.append(edge)
                 continue
             whole = left | right
-            weakest[whole] = max(edge.p, weakest.get(left, 0.0), weakest.get(right, 0.0))
             for site in whole:
                 cluster[site] = whole
             changed = True
         waiting = refused
-    for members in sorted({tuple(sorted(group)) for group in cluster.values() if len(group) > 1}):
-        inside = [edge for edge in edges if edge.a in members and edge.b in members]
-        yield list(members), inside, weakest[frozenset(members)]
+    for group in sorted({tuple(sorted(group)) for group in cluster.values() if len(group) > 1}):
+        for members in _without_bridges(list(group), linked):
+            inside = [edge for edge in edges if edge.a in members and edge.b in members]
+            if inside and _hangs_together(members, inside):
+                yield members, inside, max(edge.p for edge in _tree(members, inside))
+
+
+def _without_bridges(members: list[str], linked: set[tuple[str, str]]) -> list[list[str]]:
+    """Return ``members``, cut where a single site holds parts together that have nothing in common with each other.
+
+    The site stays with the largest part. It may be the owner's hub, or a contractor's who serves both.
+    """
+    index = {site: i for i, site in enumerate(members)}
+    edges = [(index[a], index[b]) for a, b in linked if a in index and b in index]
+    graph = igraph.Graph(n=len(members), edges=sorted(edges))
+    cuts = graph.articulation_points()
+    if not cuts or len(members) < 3:
+        return [members]
+    cut = min(cuts, key=lambda i: (-graph.degree(i), members[i]))
+    rest = graph.copy()
+    rest.delete_vertices([cut])
+    others = [site for i, site in enumerate(members) if i != cut]
+    parts = sorted(([others[i] for i in part] for part in rest.connected_components()), key=lambda p: (-len(p), p))
+    parts[0] = sorted([*parts[0], members[cut]])
+    return [kept for part in parts if len(part) > 1 for kept in _without_bridges(part, linked)]
+
+
+def _tree(members: list[str], edges: list[_Edge]) -> list[_Edge]:
+    """Return the surest links that hold ``members`` together (Kruskal 1956)."""
+    part = {site: site for site in members}
+
+    def root(site: str) -> str:
+        while part[site] != site:
+            site = part[site]
+        return site
+
+    kept = []
+    for edge in sorted(edges, key=lambda edge: (edge.p, -edge.ratio, edge.a, edge.b)):
+        a, b = root(edge.a), root(edge.b)
+        if a != b:
+            part[a] = b
+            kept.append(edge)
+    return kept
+
+
+def _hangs_together(members: list[str], edges: list[_Edge]) -> bool:
+    return len(_tree(members, edges)) == len(members) - 1
 
 
 def _evidence(edges: list[_Edge], links: Links) -> list[dict[str, Any]]:

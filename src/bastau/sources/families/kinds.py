@@ -32,6 +32,11 @@ class Kind:
     role: Role
     is_enough: bool
 
+    @property
+    def is_firm(self) -> bool:
+        """An account or the like that is enough beside a second area."""
+        return self.tier == 1 and self.is_enough
+
 
 @cache
 def kinds() -> dict[str, Kind]:

@@ -1,25 +1,28 @@
 """Which pairs of websites are run by the same hands: what they share, when, how likely by chance, what speaks against."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from bastau.sources.families.chance import MIN_AREA, UNCOUNTED, log_ratios, null_distribution, p_values
+from bastau.sources.families.chance import MIN_AREA, UNCOUNTED, AreaScores, log_ratios, null_distribution, p_values
 from bastau.sources.families.kinds import CAPS, NOTES, kinds
 
 MAX_P = 1e-4
-MAX_Q = 0.01
+MAX_Q = 0.02
 """False-discovery rate over all pairs of sites (Benjamini-Hochberg); stricter than MAX_P in large stores."""
 MIN_SHARE = 0.5
 """An account that stands on no more than half of the pages fetched while it was seen came with pasted code or an embedded piece."""
-MANY_CLIENTS = 5
+MANY_CLIENTS = 3
 """From as many sites on, what an agency or a host supplies to its clients links nobody by itself."""
+VOUCHED = 0.6
+"""Unless that share of its sites, three at least, are one family by other signals."""
 COPIED_TITLES = 0.5
 CONFLICTS = ("adsense", "ads_seller", "fb_pixel", "vk_pixel", "tiktok_pixel", "wallet")
 """Accounts that people have one of: two sites with different ones have different owners until something says otherwise."""
@@ -249,19 +252,22 @@ def _shared(usable: pl.DataFrame, n_sites: int) -> pl.DataFrame:
 
 
 def _areas(evidence: pl.DataFrame) -> pl.DataFrame:
-    """Return (source_a, source_b, area, score): capped sums, without what another signal implies."""
+    """Return (source_a, source_b, area, score, is_firm): capped sums, without what another signal implies."""
     areas = {k.name: k.area for k in kinds().values()}
     implied = evidence.filter(pl.col("signal").is_in(list(_IMPLIED))).select(
         "source_a", "source_b", pl.col("signal").replace_strict(_IMPLIED, default=None).alias("signal")
     )
     own = evidence.join(implied, on=["source_a", "source_b", "signal"], how="anti")
     own = own.with_columns(pl.col("signal").replace_strict(areas, default="").alias("area"))
-    summed = own.group_by("source_a", "source_b", "area").agg(pl.col("log_ratio").sum().alias("score"))
+    firm = [kind.name for kind in kinds().values() if kind.is_firm]
+    summed = own.group_by("source_a", "source_b", "area").agg(
+        pl.col("log_ratio").sum().alias("score"), pl.col("signal").is_in(firm).any().alias("is_firm")
+    )
     caps = pl.col("area").replace_strict(CAPS, default=0.0, return_dtype=pl.Float64)
     return summed.with_columns(pl.min_horizontal("score", caps).alias("score"))
 
 
-def _coincidences(evidence: pl.DataFrame) -> dict[str, np.ndarray]:
+def _coincidences(evidence: pl.DataFrame) -> dict[str, AreaScores]:
     """Return, per area, the scores of the pairs that may have met by chance.
 
     A pair that agrees in two areas is what is being tested, and is left out with all pairs between sites that hang together
@@ -277,7 +283,13 @@ def _coincidences(evidence: pl.DataFrame) -> dict[str, np.ndarray]:
         suspected, left_on="source_b", right_on="source_a", how="left", suffix="_b"
     )
     areas = areas.filter((pl.col("component") != pl.col("component_b")).fill_null(True))
-    return {str(area): part.get_column("score").to_numpy() for (area,), part in areas.group_by("area")}
+    return {
+        str(area): AreaScores(
+            part.filter(pl.col("is_firm")).get_column("score").to_numpy(),
+            part.filter(~pl.col("is_firm")).get_column("score").to_numpy(),
+        )
+        for (area,), part in areas.group_by("area")
+    }
 
 
 def _components(pairs: pl.DataFrame) -> pl.DataFrame:
@@ -312,6 +324,7 @@ def _judge_pairs(
     per_pair = areas.group_by("source_a", "source_b").agg(
         pl.col("score").sum().alias("log_ratio"),
         pl.col("area").filter(agreeing).sort().alias("areas"),
+        (agreeing & pl.col("is_firm")).any().alias("is_firm"),
     )
     firsts = (
         kept.filter(pl.col("signal").is_in(tier1))
@@ -345,6 +358,7 @@ def _judge_pairs(
     pairs = pairs.with_columns(
         pl.col("log_ratio").fill_null(0.0),
         pl.col("areas").fill_null([]),
+        pl.col("is_firm").fill_null(False),
         pl.col("kinds1").fill_null([]),
         pl.col("copied").fill_null(False),
         pl.col("most").fill_null(0),
@@ -355,12 +369,15 @@ def _judge_pairs(
         ).alias("suspect"),
     ).sort(key)
     n_areas = pairs.get_column("areas").list.len().to_numpy()
-    p = p_values(pairs.get_column("log_ratio").to_numpy(), n_areas, null)
-    limit = _false_discovery_limit(p, n_sites * (n_sites - 1) // 2)
+    p = p_values(pairs.get_column("log_ratio").to_numpy(), n_areas, pairs.get_column("is_firm").to_numpy(), null)
     accounts = _accounts(signals)
-    reasons = [
-        _reason(row, chance, limit, accounts) for row, chance in zip(pairs.iter_rows(named=True), p, strict=True)
-    ]
+    rows = list(pairs.iter_rows(named=True))
+    reasons = [_reason(row, accounts, clients=MANY_CLIENTS) for row in rows]
+    reasons = _by_chance(reasons, p, n_sites)
+    vouched = _vouched(rows, reasons, kept)
+    for i in vouched:
+        reasons[i] = _reason(rows[i], accounts, clients=None)
+    reasons = _by_chance(reasons, p, n_sites)
     return pairs.with_columns(pl.Series("p_value", p, pl.Float64), pl.Series("reason", reasons, pl.String)).drop(
         "most", "copied", "served", "suspect", "registered"
     )
@@ -416,18 +433,52 @@ def _false_discovery_limit(p: np.ndarray, n_tests: int) -> float:
     return float(order[fits].max()) if fits.any() else 0.0
 
 
-def _reason(row: dict[str, object], p: float, limit: float, accounts: dict[str, dict[str, set[str]]]) -> str | None:
-    """Return why the pair is not linked, None when it is; the first that holds, gravest first."""
-    firsts = set(row["kinds1"])  # type: ignore[call-overload]
-    areas = list(row["areas"])  # type: ignore[call-overload]
+def _by_chance(reasons: list[str | None], p: np.ndarray, n_sites: int) -> list[str | None]:
+    """Return ``reasons`` with ``by_chance`` where nothing else speaks against a pair but its p is too large."""
+    open_pairs = np.array([reason in (None, "by_chance") for reason in reasons], np.bool_)
+    limit = _false_discovery_limit(p[open_pairs], n_sites * (n_sites - 1) // 2)
+    is_likely = (p < MAX_P) & (p <= limit)
+    return [
+        reason if not is_open else None if likely else "by_chance"
+        for reason, is_open, likely in zip(reasons, open_pairs, is_likely, strict=True)
+    ]
+
+
+def _vouched(rows: list[dict[str, Any]], reasons: list[str | None], evidence: pl.DataFrame) -> list[int]:
+    """Return the pairs held back as ``one_supplier`` whose supplied value is for the most part one family's already."""
+    linked = pl.DataFrame(
+        [(r["source_a"], r["source_b"]) for r, reason in zip(rows, reasons, strict=True) if reason is None],
+        schema={"source_a": pl.String, "source_b": pl.String},
+        orient="row",
+    )
+    part_of = dict(_components(linked).iter_rows())
+    held = {(r["source_a"], r["source_b"]): i for i, r in enumerate(rows) if reasons[i] == "one_supplier"}
+    supplied = [k.name for k in kinds().values() if k.tier == 1 and k.role == "supplier"]
+    users: dict[tuple[str, str], set[str]] = defaultdict(set)
+    pairs_of: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for a, b, signal, value in (
+        evidence.filter(pl.col("signal").is_in(supplied)).select("source_a", "source_b", "signal", "value").iter_rows()
+    ):
+        users[signal, value] |= {a, b}
+        if (a, b) in held:
+            pairs_of[signal, value].append(held[a, b])
+    found = set()
+    for key, waiting in pairs_of.items():
+        parts = Counter(part_of[site] for site in users[key] if site in part_of)
+        if parts and parts.most_common(1)[0][1] >= max(3, VOUCHED * len(users[key])):
+            found.update(waiting)
+    return sorted(found)
+
+
+def _reason(row: dict[str, Any], accounts: dict[str, dict[str, set[str]]], *, clients: int | None) -> str | None:
+    """Return what speaks against the pair beside chance, None for nothing; the first that holds, gravest first."""
+    firsts, areas = set(row["kinds1"]), row["areas"]
     if not firsts:
         return "copied_pages" if row["copied"] else "not_at_once"
     roles = {kinds()[name].role for name in firsts}
-    if "owner" not in roles and _in_conflict(
-        accounts.get(str(row["source_a"]), {}), accounts.get(str(row["source_b"]), {})
-    ):
+    if "owner" not in roles and _in_conflict(accounts.get(row["source_a"], {}), accounts.get(row["source_b"], {})):
         return "own_accounts"
-    if roles == {"supplier"} and not row["registered"] and int(row["most"]) >= MANY_CLIENTS:  # type: ignore[call-overload]
+    if clients is not None and roles == {"supplier"} and not row["registered"] and row["most"] >= clients:
         return "one_supplier"
     if len(areas) < 2:
         return "copied_pages" if row["copied"] else "one_area"
@@ -435,8 +486,6 @@ def _reason(row: dict[str, object], p: float, limit: float, accounts: dict[str, 
         return "copied_pages"
     if len(firsts) < 2 and not any(kinds()[name].is_enough for name in firsts):
         return "weak_signal"
-    if p >= MAX_P or p > limit:
-        return "by_chance"
     return None
 
 
