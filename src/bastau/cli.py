@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Answer = dict[str, Any]
 
-EXPORTS = ("narratives", "coordination", "graph", "posts", "near-duplicates", "rejects")
+EXPORTS = ("narratives", "stories", "versions", "coordination", "graph", "posts", "near-duplicates", "rejects")
 HOME_TASKS = ("near-duplicates", "narratives", "origin", "coordination")
 FILE_TASKS = ("language", "kazakh", "rules", "known")
 TASKS = (*HOME_TASKS, *FILE_TASKS)
@@ -191,7 +191,8 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="F",
         help="language: text, language[, script]; rules: id, text, language, category, label (flag or protected); "
-        "known: id, expected and what to look up; CSV or NDJSON",
+        "known: id, expected and what to look up; narratives: id, text, label[, published_at, language], several labels "
+        "separated by ;. CSV or NDJSON",
     )
     evaluate.add_argument(
         "--truth", type=Path, metavar="DIR", help="folder with truth.json (see the how-to on simulated posts)"
@@ -928,6 +929,10 @@ def _demo(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     if options.task in FILE_TASKS:
         return _evaluate_file(options)
+    if options.task == "narratives" and options.file is not None:
+        from bastau.evaluate.grouping import evaluate_grouping
+
+        return _answer(options, *evaluate_grouping(options.file))
     home = None if options.predicted is not None else _processed(options)
     if options.task == "near-duplicates":
         if home is None:

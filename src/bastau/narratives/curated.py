@@ -39,7 +39,7 @@ _OUTLIERS = 0.005
 """Share of the sample, the best of it, that may be true matches and does not count."""
 _LEAST_WORDS = 3
 _LEAST_SHARED = 2
-_LEAST_FIT = 0.25
+_LEAST_FIT = 0.2
 """Weaker fits are none, however rare: in a store of many languages the grammar of a small one is rare too."""
 
 

@@ -40,6 +40,8 @@ _KINDS: dict[str, tuple[Mapping[str, str], Callable[[queries.Time], str] | None]
     "rejects": (_FLAT, queries.rejects),
     "near-duplicates": (_FLAT, queries.near_duplicates),
     "narratives": (_NESTED, queries.narratives),
+    "stories": (_NESTED, queries.stories),
+    "versions": (_FLAT, queries.versions),
     "coordination": (_NESTED, queries.coordination),
     "graph": ({".graphml": "graphml", ".gexf": "gexf"}, None),
 }

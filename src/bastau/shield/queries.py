@@ -78,7 +78,14 @@ def narratives(time: Time) -> str:
             SELECT narrative_key, list({{'claim_id': claim_id, 'score': score}} ORDER BY score DESC, claim_id) AS claims
             FROM (SELECT narrative_key, claim_id, max(score) AS score FROM claim_matches GROUP BY ALL)
             GROUP BY narrative_key
-        )
+        ), story_of AS (
+            SELECT telling_key AS narrative_key, story_id FROM tellings JOIN stories USING (story_key)
+        ), curated_of AS (
+            SELECT telling_key AS narrative_key,
+                list({{'curated_id': curated_id, 'title': title, 'proposition': proposition, 'score': score}}
+                    ORDER BY score DESC, curated_id) AS curated
+            FROM curated GROUP BY telling_key
+                )
         SELECT narrative_id, coalesce(post_ids, []) AS post_ids, {_column("first_seen_at", time)},
             {_column("last_seen_at", time)}, n_posts, n_texts, n_sources, n_publishers, languages, platforms, text,
             {{
@@ -96,15 +103,52 @@ def narratives(time: Time) -> str:
             }} AS origin,
             coalesce(amplifiers, []) AS amplifiers,
             coalesce(claims, []) AS claims,
+            story_id, coalesce(curated, []) AS curated,
             coalesce(suggestions, []) AS suggestions, coalesce(known, []) AS known
         FROM narratives
         LEFT JOIN members_of USING (narrative_key)
         LEFT JOIN origins USING (narrative_key)
         LEFT JOIN amplifiers_of USING (narrative_key)
         LEFT JOIN claims_of USING (narrative_key)
+        LEFT JOIN story_of USING (narrative_key)
+        LEFT JOIN curated_of USING (narrative_key)
         LEFT JOIN suggestions_of USING (narrative_key)
         LEFT JOIN known_of USING (narrative_key)
         ORDER BY n_posts DESC, narrative_id"""
+
+
+def stories(time: Time) -> str:
+    """Select stories, those with most posts first: their narratives, and the posts that tell them alone."""
+    return f"""
+        WITH parts AS (
+            SELECT story_key, list(narrative_id ORDER BY t.first_seen_at, narrative_id)
+                    FILTER (narrative_id IS NOT NULL) AS narrative_ids,
+                list(post_id ORDER BY t.first_seen_at, post_id) FILTER (narrative_id IS NULL) AS lone_post_ids
+            FROM tellings t SEMI JOIN stories USING (story_key)
+            LEFT JOIN narratives n ON n.narrative_key = t.telling_key JOIN posts p ON p.post_key = t.text_post_key
+            GROUP BY story_key
+        ), curated_of AS (
+            SELECT story_key, list({{'curated_id': curated_id, 'title': title, 'score': score}}
+                ORDER BY score DESC, curated_id) AS curated
+            FROM (
+                SELECT story_key, curated_id, any_value(title) AS title, max(c.score) AS score
+                FROM curated c JOIN tellings USING (telling_key) GROUP BY ALL
+            ) GROUP BY story_key
+        )
+        SELECT story_id, coalesce(narrative_ids, []) AS narrative_ids, coalesce(lone_post_ids, []) AS lone_post_ids,
+            {_column("first_seen_at", time)}, {_column("last_seen_at", time)}, n_tellings, n_wordings, n_posts,
+            n_sources, n_publishers, languages, platforms, coalesce(curated, []) AS curated, text
+        FROM stories LEFT JOIN parts USING (story_key) LEFT JOIN curated_of USING (story_key)
+        ORDER BY n_posts DESC, story_id"""
+
+
+def versions(time: Time) -> str:
+    """Select the versions of each narrative's text, in order: what each was made from, and which publisher brought it."""
+    return f"""
+        SELECT narrative_id, version, from_version, similarity, {time("v.first_seen_at")} AS first_seen_at, v.source,
+            p.post_id, v.n_posts, v.n_sources, coalesce(p.text, p.title, '') AS text
+        FROM versions v JOIN narratives USING (narrative_key) JOIN posts p ON p.post_key = v.first_post_key
+        ORDER BY narrative_id, version"""
 
 
 def coordination(time: Time) -> str:
@@ -182,6 +226,7 @@ def nodes() -> str:
 
 
 NAMED_PRIVATE: dict[str, str] = {
+    "versions": f"SELECT count(*) FROM versions WHERE source IS NOT NULL AND source NOT IN ({_PUBLISHERS})",
     "posts": "SELECT count(*) FROM posts "
     "WHERE NOT is_publisher AND (NOT starts_with(source, 'p~') OR source_name IS NOT NULL)",
     "narratives": f"""SELECT count(*) FROM (
@@ -204,9 +249,21 @@ ADDED: dict[str, dict[str, str]] = {
         "amplifiers": "publishers whose posts in it were repeated; `score` is the FIB index",
         "claims": "fact-checks about its texts, surest first; `score` is the calibrated likelihood, and only what reaches the threshold is "
         "there. What was found stands in the fact-check, in its publisher's words",
+        "story_id": "the story that it tells with others; null when none does",
+        "curated": "the operator's own narratives that it fits, with the proposition; `score` is 1 / (1 + matches expected by chance)",
         "suggestions": "what rules suggest to a reviewer: act, rule, version, `gate` that held it back (null: none did), highest "
         "`score`, `n_posts` with it",
         "known": "entries of lists of known content that its posts equal; `gate` as above",
+    },
+    "stories": {
+        "narrative_ids": "its narratives, earliest first",
+        "lone_post_ids": "posts that tell it and are in no narrative, earliest first",
+        "curated": "the operator's own narratives that one of its tellings fits; `score` is 1 / (1 + matches expected by chance)",
+    },
+    "versions": {
+        "narrative_id": "the narrative",
+        "post_id": "earliest post with this text",
+        "text": "text of that post",
     },
     "near-duplicates": {
         "post_a": "the earlier post of the two",
