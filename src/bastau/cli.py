@@ -23,10 +23,25 @@ if TYPE_CHECKING:
 
 Answer = dict[str, Any]
 
-EXPORTS = ("narratives", "stories", "versions", "coordination", "graph", "posts", "near-duplicates", "rejects")
-HOME_TASKS = ("near-duplicates", "narratives", "origin", "coordination")
+EXPORTS = (
+    "narratives",
+    "stories",
+    "versions",
+    "coordination",
+    "families",
+    "graph",
+    "posts",
+    "near-duplicates",
+    "rejects",
+)
+HOME_TASKS = ("near-duplicates", "narratives", "origin", "coordination", "families")
 FILE_TASKS = ("language", "kazakh", "rules", "known")
-TASKS = (*HOME_TASKS, *FILE_TASKS)
+TASKS = (*HOME_TASKS, *FILE_TASKS, "claims")
+CLAIM_FILES = {
+    "claims": "fact-checks: claim_id, text[, title, published_at]",
+    "posts": "posts: post_id, text[, author, published_at]",
+    "relevant": "which claims posts are about: post_id, claim_id",
+}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -69,6 +84,12 @@ def build_parser() -> argparse.ArgumentParser:
         "'telegram:{channel_id}/{message_id}', or '==value' for a constant; may be given often",
     )
     import_.add_argument("--format", help="name of the format, to skip recognition")
+    import_.add_argument(
+        "--claims",
+        action="store_true",
+        help="the files hold fact-checks: ClaimReview JSON-LD, a Check API v2 feed, or a table with claim_id (or url), text and "
+        "optionally title, publisher, verdict, url, language, published_at",
+    )
 
     run = add("run", _run, "process what is new: read, narratives, sources")
     run.add_argument("--engine", choices=("local", "spark"), help="where to run (default: [engine] name)")
@@ -78,6 +99,15 @@ def build_parser() -> argparse.ArgumentParser:
     trace.add_argument("query", metavar="QUERY")
     trace.add_argument("--html", type=Path, metavar="F", help="write one self-contained page")
     trace.add_argument(
+        "--locale", choices=("kk", "ru", "en"), help="language of the answer (default: from $LANG, else en)"
+    )
+
+    families = add(
+        "families", _families, "websites run by the same hands, with the evidence; all, or those of one DOMAIN"
+    )
+    families.add_argument("domain", nargs="?", metavar="DOMAIN", help="a website of which pages are stored")
+    families.add_argument("--html", type=Path, metavar="F", help="write the page of evidence, self-contained")
+    families.add_argument(
         "--locale", choices=("kk", "ru", "en"), help="language of the answer (default: from $LANG, else en)"
     )
 
@@ -94,7 +124,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--traces", action="store_true", help="also write a trace page for each narrative the brief names"
     )
 
-    check = add("check", _check, "rules and known content for one text or a file of them; says nothing of who wrote it")
+    check = add(
+        "check",
+        _check,
+        "rules, known content and fact-checks for one text or a file of them; says nothing of who wrote it",
+    )
     check.add_argument("text", nargs="?", metavar="TEXT", help="one text; - reads it from standard input")
     check.add_argument(
         "--file", type=Path, metavar="F", help="CSV or NDJSON with id, text and optionally title, url, media"
@@ -152,11 +186,11 @@ def build_parser() -> argparse.ArgumentParser:
     hash_.add_argument("files", nargs="+", type=Path, metavar="FILE")
     hash_.add_argument("--turned", action="store_true", help="look pictures up turned and mirrored too")
 
-    train = add("train", _train, "train the language model, or your own ranking model on your labelled texts")
-    train.add_argument("what", choices=("language", "model"), metavar="WHAT", help="language, model")
+    train = add("train", _train, "train the language model, your own ranking model, or a ranker of fact-checks")
+    train.add_argument("what", choices=("language", "model", "claims"), metavar="WHAT", help="language, model, claims")
     train.add_argument(
         "files",
-        nargs="+",
+        nargs="*",
         type=Path,
         metavar="FILE",
         help="language: rows of language, script, text; model: CSV or NDJSON of labelled texts",
@@ -164,18 +198,22 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument(
         "-o", "--output", type=Path, required=True, metavar="MODEL", help="file to write; its card lies beside it"
     )
+    for name, columns in CLAIM_FILES.items():
+        train.add_argument(f"--{name}", type=Path, metavar="F", help=f"claims: {columns}; CSV or NDJSON")
     train.add_argument("--text", default="text", help="model: column of the text (default text)")
     train.add_argument("--label", default="label", help="model: column of the label (default label)")
     train.add_argument("--language", default="language", help="model: column of the language, if there is one")
     train.add_argument("--group", help="model: column by which one part after another is left out")
     train.add_argument("--positive", help="model: the label that a high score means")
     train.add_argument(
-        "--licence", default="", help="model: under which licence the texts may be used; goes on the card"
+        "--licence",
+        default="",
+        help="model, claims: under which licence the texts may be used; goes on the card",
     )
     train.add_argument("--threshold", type=float, help="model: score from which a text counts (default: best F1)")
     train.add_argument("--seed", type=int, default=1, help="seed (default 1)")
 
-    export = add("export", _export, "narratives, coordination, graph, posts, near-duplicates, rejects")
+    export = add("export", _export, "narratives, coordination, families, graph, posts, near-duplicates, rejects")
     export.add_argument("what", choices=EXPORTS, metavar="WHAT", help=", ".join(EXPORTS))
     export.add_argument(
         "-o", "--output", type=Path, required=True, metavar="F", help="file; its ending chooses the form"
@@ -194,6 +232,16 @@ def build_parser() -> argparse.ArgumentParser:
         "known: id, expected and what to look up; narratives: id, text, label[, published_at, language], several labels "
         "separated by ;. CSV or NDJSON",
     )
+    for name, columns in CLAIM_FILES.items():
+        evaluate.add_argument(f"--{name}", type=Path, metavar="F", help=f"claims: {columns}; CSV or NDJSON")
+    for name in ("posts", "relevant"):
+        evaluate.add_argument(
+            f"--train-{name}",
+            type=Path,
+            metavar="F",
+            help=f"claims: {name} to train a ranker on first, over the same claims",
+        )
+    evaluate.add_argument("--ranker", type=Path, metavar="F", help="claims: a ranker made by `bastau train claims`")
     evaluate.add_argument(
         "--truth", type=Path, metavar="DIR", help="folder with truth.json (see the how-to on simulated posts)"
     )
@@ -378,6 +426,9 @@ def _number(n: float) -> str:
 
 def _import(options: argparse.Namespace) -> int:
     mapping = _mapping(options.map)
+    if options.claims and (mapping or options.format):
+        raise ConfigError("--claims finds the form by itself; leave out --map and --format")
+    format_ = "claims" if options.claims else options.format
     for path in options.files:
         if not path.exists():
             raise ConfigError(f"{path}: no such file; check the spelling")
@@ -398,9 +449,7 @@ def _import(options: argparse.Namespace) -> int:
                     note = f"{_number(report.n_posts)} posts, {_number(rate)}/s, {report.n_rejects} rejected"
                     bars.update(bar, completed=n_bytes, note=note)
 
-                reports.append(
-                    import_file(home, path, now=_now(), mapping=mapping, format=options.format, progress=progress)
-                )
+                reports.append(import_file(home, path, now=_now(), mapping=mapping, format=format_, progress=progress))
     seconds = perf_counter() - start
     lines = []
     for report in reports:
@@ -605,6 +654,21 @@ def _trace(options: argparse.Namespace) -> int:
     return _answer(options, trace_json(trace), lines)
 
 
+def _families(options: argparse.Namespace) -> int:
+    home = _processed(options)
+    from bastau.families import build_dossier
+    from bastau.report.families_page import dossier_json, dossier_lines, families_page
+    from bastau.report.locale import load
+
+    dossier = build_dossier(home, options.domain)
+    locale = load(_locale(options))
+    lines = dossier_lines(dossier, locale)
+    if options.html:
+        _write(options.html, families_page(dossier, locale))
+        lines.append(f"{options.html}")
+    return _answer(options, dossier_json(dossier), lines)
+
+
 def _canonical(url: str) -> str:
     from bastau.read.urls import canonical_url
 
@@ -692,12 +756,14 @@ def _check(options: argparse.Namespace) -> int:
     settings = home.settings if home is not None else Settings()
     matchers = open_matchers(home)
     from bastau.checks import answer_lines, check_file, check_rows
+    from bastau.factchecks.store import open_matcher
 
+    claims = open_matcher(home) if home is not None else None
     if options.file is None:
         text = sys.stdin.read() if options.text == "-" else options.text
         if not text.strip():
             raise ConfigError("check: the text is empty")
-        answer = check_rows([{"id": "1", "text": text}], matchers, settings)[0]
+        answer = check_rows([{"id": "1", "text": text}], matchers, settings, claims)[0]
         lines = answer_lines(answer, text)
         if options.judge:
             from bastau.judging import judge_texts
@@ -709,7 +775,7 @@ def _check(options: argparse.Namespace) -> int:
         return _answer(options, answer, lines)
     if options.judge:
         raise ConfigError("check --judge: give one TEXT; a file would send many texts out of this machine")
-    return _check_lines(options, check_file(options.file, matchers, settings))
+    return _check_lines(options, check_file(options.file, matchers, settings, claims))
 
 
 def _check_lines(options: argparse.Namespace, answers: Iterator[Answer]) -> int:
@@ -815,6 +881,10 @@ def _hash(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    if options.what == "claims":
+        return _train_claims(options)
+    if not options.files:
+        raise ConfigError(f"train {options.what}: name the files of labelled texts")
     if options.what == "language":
         from bastau.read.language_training import train_language
 
@@ -926,7 +996,59 @@ def _demo(options: argparse.Namespace) -> int:
     return 0
 
 
+def _claim_files(options: argparse.Namespace, command: str) -> tuple[Path, Path, Path]:
+    missing = [f"--{name}" for name in CLAIM_FILES if getattr(options, name) is None]
+    if missing:
+        raise ConfigError(f"{command} claims: name the files with {', '.join(missing)}")
+    return options.claims, options.posts, options.relevant
+
+
+def _evaluate_claims(options: argparse.Namespace) -> int:
+    from bastau.evaluate.claims import evaluate_claims
+    from bastau.factchecks.ranker import load_ranker
+    from bastau.factchecks.store import home_ranker
+
+    files = _claim_files(options, "evaluate")
+    if (options.train_posts is None) != (options.train_relevant is None):
+        raise ConfigError("evaluate claims: --train-posts and --train-relevant go together")
+    home = _home_if_any(options)
+    ranker = None
+    if options.ranker is not None:
+        ranker = load_ranker(options.ranker)
+    elif home is not None and home.settings.models.claims:
+        ranker = home_ranker(home)
+    return _answer(
+        options,
+        *evaluate_claims(*files, train_posts=options.train_posts, train_relevant=options.train_relevant, ranker=ranker),
+    )
+
+
+def _train_claims(options: argparse.Namespace) -> int:
+    from bastau.evaluate.claims import train_claims
+    from bastau.factchecks.ranker import save_ranker
+
+    files = _claim_files(options, "train")
+    if not options.licence.strip():
+        raise ConfigError("say with --licence under which licence the texts are used; 'not stated' is an answer too")
+    if options.output.suffix != ".npz":
+        raise ConfigError(f"{options.output}: the file of a ranker ends in .npz")
+    ranker, data = train_claims(*files, licence=options.licence, seed=options.seed)
+    save_ranker(ranker, options.output)
+    figures = ranker.card["text"]
+    lines = [
+        f"{options.output}: ranker {ranker.ranker_id}, from {_number(ranker.card['n_with_claim'])} posts with a claim; card: "
+        f"{options.output.with_suffix('.json')}",
+        f"on posts left out, with a fact-check for half of them: precision {figures['precision']:.4f} of what is shown, for "
+        f"{figures['coverage']:.1%} of posts",
+        f'use it: [models] claims = "{options.output.name}" in bastau.toml, the file in the home folder',
+        *data.problems.shown,
+    ]
+    return _answer(options, ranker.card | {"ranker": ranker.ranker_id, "not_used": dict(data.problems.counts)}, lines)
+
+
 def _evaluate(options: argparse.Namespace) -> int:
+    if options.task == "claims":
+        return _evaluate_claims(options)
     if options.task in FILE_TASKS:
         return _evaluate_file(options)
     if options.task == "narratives" and options.file is not None:

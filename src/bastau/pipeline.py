@@ -19,8 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bastau import __version__
+from bastau.claim_matches import match_narratives, renew_claim_matches
 from bastau.curated_narratives import curated_fingerprint, match_curated, renew_curated
 from bastau.engine import Engine
+from bastau.factchecks.store import claims_fingerprint
 from bastau.families import fingerprint as families_fingerprint
 from bastau.families import make_families, read_pages, renew_families, write_families
 from bastau.home import Generation, Home
@@ -133,11 +135,15 @@ def run(
         if previous.manifest.get("families_made_by") != families_made_by:
             clock.step("families")
             previous = renew_families(home, engine, previous, families_made_by)
+        claims_changed = previous.manifest.get("claims_made_by", "") != claims_fingerprint(home)
+        if claims_changed:
+            clock.step("fact-checks")
+            previous = renew_claim_matches(home, engine, previous)
         curated_changed = previous.manifest.get("curated_made_by", "") != curated_fingerprint(home)
         if curated_changed:
             clock.step("curated")
             previous = renew_curated(home, previous, functools.partial(_told, home))
-        report.up_to_date = not (report.n_new_pages or curated_changed)
+        report.up_to_date = not (report.n_new_pages or claims_changed or curated_changed)
         report.generation = previous.manifest["generation"]
         report.n_families = previous.manifest.get("n_families", 0)
         report.n_posts, report.n_narratives = previous.manifest["n_posts"], previous.manifest["n_narratives"]
@@ -189,6 +195,8 @@ def run(
     _relational(home, engine, generation, clock, members, previous if usable else None)
     n_narratives = generation.read("narratives", ["narrative_key"]).num_rows
     n_groups = generation.read("coordination", ["group_id"]).num_rows
+    clock.step("fact-checks")
+    claims_made_by = match_narratives(home, engine, generation, previous if usable else None)
     clock.step("families")
     families = make_families(home, engine)
     write_families(generation, families)
@@ -199,7 +207,6 @@ def run(
         {
             "batches": sorted(posts_batches),
             "made_by": made_by,
-            "curated_made_by": curated_made_by,
             "version": __version__,
             "engine": engine.name,
             "settings": asdict(home.settings),
@@ -208,6 +215,8 @@ def run(
             "n_groups": n_groups,
             "n_families": report.n_families,
             "families_made_by": families_made_by,
+            "claims_made_by": claims_made_by,
+            "curated_made_by": curated_made_by,
         },
     )
     clock.step("")

@@ -43,12 +43,13 @@ _KINDS: dict[str, tuple[Mapping[str, str], Callable[[queries.Time], str] | None]
     "stories": (_NESTED, queries.stories),
     "versions": (_FLAT, queries.versions),
     "coordination": (_NESTED, queries.coordination),
+    "families": (_NESTED, queries.families),
     "graph": ({".graphml": "graphml", ".gexf": "gexf"}, None),
 }
-_NOT_BUILT = ("families", "stix", "misp", "lists")
+_NOT_BUILT = ("stix", "misp", "lists")
 
 WHAT = (*_KINDS, *_NOT_BUILT)
-"""Names that :func:`export` knows; the last four are refused until they are built."""
+"""Names that :func:`export` knows; the last three are refused until they are built."""
 
 
 def endings() -> dict[str, tuple[str, ...]]:
