@@ -398,7 +398,11 @@ def _tested(within: ibis.ir.Table, settings: Sources) -> ibis.ir.Table:
         f"kinds_{i}": (once.delay_s <= tau).ifelse(once.trace, ibis.null(once.trace.type())).nunique()
         for i, tau in enumerate(scales(settings.window_s)[:3])
     }
+    leads["n_texts"] = (once.trace == NEAR_COPY).ifelse(1, 0).sum()
     pairs = once.group_by("a", "b").agg(n_traces=once.trace.nunique(), **kinds, **n, **leads)
+    is_mutual = ibis.least(pairs.n_ahead, pairs.n_behind) * ONE_IN >= pairs.n_0
+    # texts alone, always in one order: who follows within seconds copies, all the same
+    pairs = pairs.filter(is_mutual | (pairs.n_texts < pairs.n_0))
     is_mutual = ibis.least(pairs.n_ahead, pairs.n_behind) * ONE_IN >= pairs.n_0
     n_1 = is_mutual.ifelse(pairs.n_1, pairs.n_2)
     pairs = pairs.mutate(
@@ -410,7 +414,7 @@ def _tested(within: ibis.ir.Table, settings: Sources) -> ibis.ir.Table:
         n_0=pairs.is_slow.ifelse(pairs.n_0, pairs.n_1), n_traces=pairs.is_slow.ifelse(pairs.n_traces, pairs.kinds_1)
     )
     passing = pairs.filter(pairs.is_slow | _enough(pairs.n_1, pairs.kinds_1 >= 2, settings.min_objects))
-    return passing.join(objects, ["a", "b"]).drop("n_ahead", "n_behind", "is_slow", *kinds)
+    return passing.join(objects, ["a", "b"]).drop(*leads, "is_slow", *kinds)
 
 
 def _named(pairs: ibis.ir.Table, who: ibis.ir.Table) -> ibis.ir.Table:

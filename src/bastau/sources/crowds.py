@@ -89,17 +89,23 @@ MIN_BLOCK_OBJECTS = 2
 
 MAX_SHARERS = 5_000
 """Objects with more sharers say nothing of who else belongs to a group."""
+MAX_MOMENTS = 3_000
+"""Most objects of a group that are looked at."""
 MIN_JOINED = 3
 """Objects on which a source moved with a group, at least; as for pairs."""
 
 
 @dataclass(frozen=True)
 class Sharers:
-    """First shares of objects, ordered by object: ``starts`` int64 (n_objects + 1,), ``who`` int64, ``at`` float64 seconds."""
+    """First shares of objects, ordered by object: ``starts`` int64 (n_objects + 1,), ``who`` int64, ``at`` float64 seconds.
+
+    ``reach``: within how many seconds each object is evidence at all, float64 (n_objects,).
+    """
 
     starts: np.ndarray
     who: np.ndarray
     at: np.ndarray
+    reach: np.ndarray
 
     @property
     def n(self) -> int:
@@ -128,14 +134,14 @@ def joining(sharers: Sharers, cluster: np.ndarray, taus: tuple[int, ...], prior:
     """
     object_of = np.repeat(np.arange(sharers.n), np.diff(sharers.starts))
     who, groups, p_values, n_tests = [], [], [], 0
+    size = np.diff(sharers.starts)
     for number in range(cluster.max() + 1):
         inside = cluster[sharers.who] == number
-        touched = np.unique(object_of[inside])
-        looked = [
-            _meet(sharers, slice(sharers.starts[o], sharers.starts[o + 1]), inside, taus[0])
-            for o in touched
-            if sharers.starts[o + 1] - sharers.starts[o] <= MAX_SHARERS
-        ]
+        n_inside = np.bincount(object_of[inside], minlength=sharers.n)
+        touched = np.flatnonzero((n_inside > 1) & (size > n_inside) & (size <= MAX_SHARERS))
+        if len(touched) > MAX_MOMENTS:  # those with most members say most
+            touched = np.sort(touched[np.argsort(-n_inside[touched], kind="stable")[:MAX_MOMENTS]])
+        looked = [_meet(sharers, o, inside, min(taus[0], sharers.reach[o])) for o in touched]
         met = [m for m in looked if m is not None]
         if not met:
             continue
@@ -147,18 +153,19 @@ def joining(sharers: Sharers, cluster: np.ndarray, taus: tuple[int, ...], prior:
         suspect = (n_near * 2 >= n_common) & (n_near >= 2)
         asked = np.flatnonzero(n_common >= MIN_JOINED)
         n_tests += len(asked)
-        if not len(asked):
-            continue
         ahead = np.bincount(source, is_ahead & (gap <= taus[0]), len(cluster))
-        smallest = np.ones(len(asked))
+        chosen = np.flatnonzero((n_near >= MIN_JOINED) & (ahead * 5 >= n_near) & (ahead > 0))
+        order = np.argsort(source, kind="stable")
+        begin, end = np.searchsorted(source[order], chosen), np.searchsorted(source[order], chosen, side="right")
+        smallest = np.ones(len(cluster))
         for tau in taus:
-            q = np.array([m.chance(tau, suspect, prior(tau)) for m in met])
-            near = gap <= tau
-            for i, s in enumerate(asked):
-                mine = source == s
-                n = int(near[mine].sum())
-                if n >= MIN_JOINED and ahead[s] >= 1 and ahead[s] * 5 >= n_near[s]:
-                    smallest[i] = min(smallest[i], tail(q[which[mine]], n))
+            q = np.array([m.chance(min(tau, m.reach), suspect, prior(tau)) for m in met])
+            for i, s in enumerate(chosen):
+                mine = order[begin[i] : end[i]]
+                n = int((gap[mine] <= tau).sum())
+                if n >= MIN_JOINED:
+                    smallest[s] = min(smallest[s], tail(q[which[mine]], n))
+        smallest = smallest[asked]
         who.append(asked)
         groups.append(np.full(len(asked), number))
         p_values.append(np.minimum(smallest * len(taus), 1.0))
@@ -176,8 +183,9 @@ class _Met:
     at: np.ndarray
     gap: np.ndarray
     is_ahead: np.ndarray
+    reach: float
 
-    def chance(self, tau: int, suspect: np.ndarray, prior: float) -> float:
+    def chance(self, tau: float, suspect: np.ndarray, prior: float) -> float:
         """Return q_oG: the chance that a source lies within ``tau`` of one of the members."""
         others = np.sort(self.at[~suspect[self.who]])
         pairs = len(others) * (len(others) - 1) / 2
@@ -186,7 +194,8 @@ class _Met:
         return float(1.0 - (1.0 - q) ** len(self.members))
 
 
-def _meet(sharers: Sharers, rows: slice, inside: np.ndarray, widest: int) -> _Met | None:
+def _meet(sharers: Sharers, o: int, inside: np.ndarray, widest: float) -> _Met | None:
+    rows = slice(sharers.starts[o], sharers.starts[o + 1])
     who, at, is_member = sharers.who[rows], sharers.at[rows], inside[rows]
     members, others = np.sort(at[is_member]), at[~is_member]
     close = np.diff(members) <= widest
@@ -199,8 +208,9 @@ def _meet(sharers: Sharers, rows: slice, inside: np.ndarray, widest: int) -> _Me
         np.where(after < len(members), members[np.minimum(after, len(members) - 1)] - others, np.inf),
         np.where(after > 0, others - members[np.maximum(after - 1, 0)], np.inf),
     )
+    gap[gap > widest] = np.inf
     is_ahead = (after < len(members)) & (members[np.minimum(after, len(members) - 1)] - others <= widest)
-    return _Met(members, who[~is_member], others, gap, is_ahead)
+    return _Met(members, who[~is_member], others, gap, is_ahead, widest)
 
 
 def tail(q: np.ndarray, n: int) -> float:

@@ -28,7 +28,8 @@ MAX_EXAMPLES = 10
 CROWD_P = 1e-3
 """Pairs that are odd, though not among so many tests; crowds are looked for among them."""
 MIN_OBJECTS = 5
-"""Least evidence for two publishers alone: three objects are what two editors with one taste have in common, too."""
+"""Least evidence for two publishers alone, within one window, and not of texts only: two newsrooms that watch the same
+places share what they find there within minutes, and quote what is said there within seconds."""
 MAX_CROWDS = 200
 """Most communities of such pairs that are tested, the largest."""
 
@@ -65,7 +66,11 @@ def groups(
     if clusters is None:
         return empty(COORDINATION)
     moved = _moved(clusters, shares, posts, WIDE * settings.window_s)
-    rows = [row for number in range(len(clusters.p_values)) if (row := _describe(number, clusters, moved))]
+    rows = [
+        row
+        for number in range(len(clusters.p_values))
+        if (row := _describe(number, clusters, moved, settings.window_s))
+    ]
     return conform(_name_objects(rows, posts, readings, members), COORDINATION).sort_by(
         [("p_value", "ascending"), ("group_id", "ascending")]
     )
@@ -89,7 +94,9 @@ def _find(co_shares: pa.Table, shares: ibis.ir.Table, n_tests: int, settings: So
         return None
     clusters = found[0] if len(found) == 1 else _together(*found)
     for _ in range(2):  # who joins makes the moments of a group fuller
-        clusters = _joined(clusters, shares, settings)
+        before, clusters = clusters, _joined(clusters, shares, settings)
+        if clusters.sources.equals(before.sources):
+            break
     return clusters
 
 
@@ -126,7 +133,7 @@ def _crowds(clusters: "_Clusters", shares: ibis.ir.Table, settings: Sources) -> 
     proof = shares.filter(shares.trace != "wire")
     touched = proof.join(named, "source").group_by("trace", "object_key", "cluster").agg(n=lambda t: t.source.nunique())
     objects = touched.filter(touched.n >= MIN_CROWD).select("trace", "object_key").distinct()
-    sharers, names = _sharers(proof, objects)
+    sharers, names = _sharers(proof, objects, settings.window_s)
     if sharers.n == 0:
         return None
     known = pc.index_in(names, clusters.sources.filter(pa.array(chosen))).to_numpy(zero_copy_only=False)
@@ -161,7 +168,7 @@ def _joined(clusters: "_Clusters", shares: ibis.ir.Table, settings: Sources) -> 
     rows = proof.join(named, "source")
     shared = rows.group_by("trace", "object_key", "cluster").agg(n=rows.source.nunique())
     objects = shared.filter(shared.n > 1).select("trace", "object_key").distinct()
-    sharers, names = _sharers(proof, objects)
+    sharers, names = _sharers(proof, objects, settings.window_s)
     place = pc.index_in(names, clusters.sources)
     is_known = pc.is_valid(place).to_numpy(zero_copy_only=False)
     of = np.full(len(names), -1)
@@ -211,8 +218,8 @@ def _merged(of: np.ndarray, who: np.ndarray, to: np.ndarray, n: int) -> np.ndarr
     return home
 
 
-def _sharers(shares: ibis.ir.Table, objects: ibis.ir.Table) -> tuple[Sharers, pa.Array]:
-    """Return the first shares of the objects, and the names behind the numbers of their sources."""
+def _sharers(shares: ibis.ir.Table, objects: ibis.ir.Table, window_s: int) -> tuple[Sharers, pa.Array]:
+    """Return the first shares of the objects, and the names behind the numbers of their sources; texts reach one window."""
     rows = shares.semi_join(objects, ["trace", "object_key"])
     first = rows.group_by("trace", "object_key", "source").agg(at=epoch_s(rows.shared_at).min())
     keys = ["trace", "object_key", "at", "source"]
@@ -224,7 +231,9 @@ def _sharers(shares: ibis.ir.Table, objects: ibis.ir.Table) -> tuple[Sharers, pa
     is_start = np.append(True, (trace[1:] != trace[:-1]) | (key[1:] != key[:-1])) if len(key) else np.zeros(0, bool)
     starts = np.append(np.flatnonzero(is_start), len(key))
     who = pc.index_in(table.column("source"), names).to_numpy().astype(np.int64)
-    return Sharers(starts, who, table.column("at").to_numpy().astype(float)), names
+    is_text = pc.equal(table.column("trace"), "near_copy").to_numpy(zero_copy_only=False)
+    reach = np.where(is_text[starts[:-1]], float(window_s), np.inf)
+    return Sharers(starts, who, table.column("at").to_numpy().astype(float), reach), names
 
 
 def _n_tests(co_shares: pa.Table, shares: ibis.ir.Table, settings: Sources) -> int:
@@ -301,7 +310,7 @@ def _moved(clusters: _Clusters, shares: ibis.ir.Table, posts: ibis.ir.Table, win
     return table.filter(pa.array(np.concatenate([close, [False]]) | np.concatenate([[False], close])))
 
 
-def _describe(cluster: int, clusters: _Clusters, moved: pa.Table) -> dict[str, object] | None:
+def _describe(cluster: int, clusters: _Clusters, moved: pa.Table, window_s: int) -> dict[str, object] | None:
     """Return one COORDINATION row, examples still as keys; None with fewer than two publishers."""
     rows = moved.filter(pc.equal(moved.column("cluster"), cluster))
     is_wire = pc.equal(rows.column("trace"), "wire")
@@ -313,14 +322,16 @@ def _describe(cluster: int, clusters: _Clusters, moved: pa.Table) -> dict[str, o
         return None
     others = rows.filter(pc.invert(rows.column("is_publisher"))).column("source")
     objects = rows.group_by(["trace", "object_key"]).aggregate([])
-    if len(pc.unique(rows.column("source"))) == 2 and objects.num_rows < MIN_OBJECTS:
+    traces = sorted(pc.unique(rows.column("trace")).to_pylist())
+    is_pair = len(pc.unique(rows.column("source"))) == 2
+    if is_pair and (_n_close(rows, window_s) < MIN_OBJECTS or traces == ["near_copy"]):
         return None
     return {
         "group_id": format_id("g", hash_string("\n".join(sources))),
         "sources": sources,
         "n_other_accounts": len(pc.unique(others)),
         "p_value": float(clusters.p_values[cluster]),
-        "traces": sorted(pc.unique(rows.column("trace")).to_pylist()),
+        "traces": traces,
         "windows": _windows(np.sort(rows.column("at").to_numpy())),
         "n_objects": objects.num_rows,
         "examples": _examples(published),
@@ -335,6 +346,14 @@ def _windows(at: np.ndarray) -> list[dict[str, int]]:
     starts = np.flatnonzero(np.diff(at // _DAY_S, prepend=at[0] // _DAY_S - 2) > 1)
     ends = np.append(starts[1:], len(at)) - 1
     return [{"from": int(at[i]) * 1_000_000, "to": int(at[j]) * 1_000_000} for i, j in zip(starts, ends, strict=True)]
+
+
+def _n_close(rows: pa.Table, window_s: int) -> int:
+    """Return the number of objects on which neighbours in time were within the window; ``rows`` as for _median_delay."""
+    trace = rows.column("trace").dictionary_encode().combine_chunks().indices.to_numpy()
+    key, at = rows.column("object_key").to_numpy(), rows.column("at").to_numpy()
+    near = (trace[1:] == trace[:-1]) & (key[1:] == key[:-1]) & (np.diff(at) <= window_s)
+    return len(set(zip(trace[1:][near].tolist(), key[1:][near].tolist(), strict=True)))
 
 
 def _median_delay(rows: pa.Table) -> float:
