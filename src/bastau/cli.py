@@ -28,6 +28,9 @@ EXPORTS = (
     "stories",
     "versions",
     "coordination",
+    "copies",
+    "wires",
+    "influence",
     "families",
     "graph",
     "posts",
@@ -256,7 +259,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--seed", type=int, default=1, help="near-duplicates: seed of the sample (default 1)")
 
-    simulate = add("simulate", _simulate, "write invented posts with known truth: posts.ndjson and truth.json")
+    simulate = add(
+        "simulate",
+        _simulate,
+        "write invented posts and pages with known truth: posts.ndjson, pages.ndjson and truth.json",
+    )
     simulate.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     simulate.add_argument("--posts", type=int, default=3200, help="posts to invent (default 3200)")
     simulate.add_argument("--seed", type=int, default=2026, help="seed (default 2026)")
@@ -941,7 +948,11 @@ def _simulate(options: argparse.Namespace) -> int:
     else:
         simulation = generate(options.posts, seed=options.seed)
     write(simulation, options.output)
-    names = [str(options.output / name) for name in ("posts.ndjson", "truth.json")]
+    from bastau.simulate.sites import generate_sites, web_sources, write_sites
+
+    sites = generate_sites(options.level or "medium", options.seed, known=web_sources(simulation.posts))
+    write_sites(sites, options.output)
+    names = [str(options.output / name) for name in ("posts.ndjson", "pages.ndjson", "truth.json")]
     return _answer(options, {"files": names}, names)
 
 
@@ -1065,6 +1076,12 @@ def _evaluate(options: argparse.Namespace) -> int:
     else:
         if options.truth is None:
             raise ConfigError(f"evaluate {options.task}: name the folder of truth.json with --truth DIR")
+        if options.task == "families":
+            from bastau.evaluate.families import evaluate_families
+            from bastau.evaluation import predicted_rows
+
+            rows = predicted_rows(home, "families", options.predicted)
+            return _answer(options, *evaluate_families(rows, options.truth))
         from bastau.evaluation import against_truth
 
         answer, lines = against_truth(home, options.task, options.truth, options.predicted)

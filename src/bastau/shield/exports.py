@@ -43,6 +43,9 @@ _KINDS: dict[str, tuple[Mapping[str, str], Callable[[queries.Time], str] | None]
     "stories": (_NESTED, queries.stories),
     "versions": (_FLAT, queries.versions),
     "coordination": (_NESTED, queries.coordination),
+    "copies": (_FLAT, queries.copies),
+    "wires": (_FLAT, queries.wires),
+    "influence": (_FLAT, queries.influence),
     "families": (_NESTED, queries.families),
     "graph": ({".graphml": "graphml", ".gexf": "gexf"}, None),
 }

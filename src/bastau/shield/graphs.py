@@ -17,8 +17,23 @@ import duckdb
 
 from bastau.shield import queries
 
-_NODE = {"name": "string", "platforms": "string", "kinds": "string", "audience": "long", "n_posts": "long"}
-_EDGE = {"kind": "string", "weight": "double", "n": "long", "median_delay_s": "double", "p_value": "double"}
+_NODE = {
+    "name": "string",
+    "platforms": "string",
+    "kinds": "string",
+    "audience": "long",
+    "n_posts": "long",
+    "agency": "string",
+}
+_EDGE = {
+    "kind": "string",
+    "weight": "double",
+    "n": "long",
+    "median_delay_s": "double",
+    "p_value": "double",
+    "share": "double",
+    "n_wire": "long",
+}
 _BATCH_ROWS = 50_000
 
 # Characters that XML 1.0 cannot hold, not even as references (section 2.2).

@@ -7,7 +7,7 @@ holds the timestamp itself (:func:`as_stored`).
 
 from collections.abc import Callable
 
-from bastau.schemas import POST_FORMAT, POSTS, REJECTS, TIME
+from bastau.schemas import COPY_NETWORK, POST_FORMAT, POSTS, REJECTS, TIME
 
 Time = Callable[[str], str]
 
@@ -48,8 +48,8 @@ def narratives(time: Time) -> str:
             SELECT narrative_key, list(post_id ORDER BY published_at, post_id) AS post_ids
             FROM members JOIN posts USING (post_key) WHERE narrative_key IS NOT NULL GROUP BY narrative_key
         ), amplifiers_of AS (
-            SELECT narrative_key, list({{'source': source, 'score': score}} ORDER BY score DESC, n_repeats DESC, source)
-                AS amplifiers
+            SELECT narrative_key, list({{'source': source, 'score': score, 'influence': influence}}
+                ORDER BY score DESC, n_repeats DESC, source) AS amplifiers
             FROM amplifiers WHERE narrative_key IS NOT NULL GROUP BY narrative_key
         ), suggested AS (
             SELECT narrative_key, post_key, unnest(suggestions) AS s FROM matches JOIN members USING (post_key)
@@ -74,18 +74,18 @@ def narratives(time: Time) -> str:
                 FROM hit GROUP BY ALL
             ) GROUP BY narrative_key
         )
-        , claims_of AS (
-            SELECT narrative_key, list({{'claim_id': claim_id, 'score': score}} ORDER BY score DESC, claim_id) AS claims
-            FROM (SELECT narrative_key, claim_id, max(score) AS score FROM claim_matches GROUP BY ALL)
-            GROUP BY narrative_key
-        ), story_of AS (
+        , story_of AS (
             SELECT telling_key AS narrative_key, story_id FROM tellings JOIN stories USING (story_key)
         ), curated_of AS (
             SELECT telling_key AS narrative_key,
                 list({{'curated_id': curated_id, 'title': title, 'proposition': proposition, 'score': score}}
                     ORDER BY score DESC, curated_id) AS curated
             FROM curated GROUP BY telling_key
-                )
+        ), claims_of AS (
+            SELECT narrative_key, list({{'claim_id': claim_id, 'score': score}} ORDER BY score DESC, claim_id) AS claims
+            FROM (SELECT narrative_key, claim_id, max(score) AS score FROM claim_matches GROUP BY ALL)
+            GROUP BY narrative_key
+        )
         SELECT narrative_id, coalesce(post_ids, []) AS post_ids, {_column("first_seen_at", time)},
             {_column("last_seen_at", time)}, n_posts, n_texts, n_sources, n_publishers, languages, platforms, text,
             {{
@@ -101,14 +101,14 @@ def narratives(time: Time) -> str:
                     'from': {time('w."from"')}, 'to': {time('w."to"')}
                 }}), [])
             }} AS origin,
-            coalesce(amplifiers, []) AS amplifiers,
-            coalesce(claims, []) AS claims,
-            story_id, coalesce(curated, []) AS curated,
+            coalesce(amplifiers, []) AS amplifiers, wire_copies.agency AS wire,
+            coalesce(claims, []) AS claims, story_id, coalesce(curated, []) AS curated,
             coalesce(suggestions, []) AS suggestions, coalesce(known, []) AS known
         FROM narratives
         LEFT JOIN members_of USING (narrative_key)
         LEFT JOIN origins USING (narrative_key)
         LEFT JOIN amplifiers_of USING (narrative_key)
+        LEFT JOIN wire_copies USING (narrative_key)
         LEFT JOIN claims_of USING (narrative_key)
         LEFT JOIN story_of USING (narrative_key)
         LEFT JOIN curated_of USING (narrative_key)
@@ -156,8 +156,37 @@ def coordination(time: Time) -> str:
     return f"""
         SELECT group_id, sources, n_other_accounts, p_value, traces,
             list_transform(windows, lambda w: {{'from': {time("w['from']")}, 'to': {time("w['to']")}}}) AS windows,
-            n_objects, examples
+            n_objects, list_transform(examples, lambda e: {{
+                'trace': e.trace, 'object': e.object, 'post_ids': e.post_ids, 'posts': list_transform(e.posts, lambda p: {{
+                    'post_id': p.post_id, 'source': p.source, 'published_at': {time("p.published_at")},
+                    'delay_s': p.delay_s, 'url': p.url, 'text': p.text
+                }})
+            }}) AS examples,
+            test, median_delay_s, n_wire_copies
         FROM coordination ORDER BY p_value, group_id"""
+
+
+def copies(_time: Time) -> str:
+    """Select the copy network: who copies whom, publishers only, the busiest pairs first; agency texts are counted apart."""
+    return """
+        SELECT from_source, to_source, n_copies, n_narratives, n_wire, n_repost, n_forward, n_link, n_near_copy, credit,
+            share, median_delay_s
+        FROM copy_network ORDER BY n_copies DESC, from_source, to_source"""
+
+
+def wires(_time: Time) -> str:
+    """Select the publishers whose texts others print: listed agencies and those that structure shows."""
+    return """
+        SELECT source, agency, shown_name, is_listed, n_texts, n_copies, n_copiers, n_named, median_delay_s
+        FROM wires ORDER BY n_copies DESC, source"""
+
+
+def influence(_time: Time) -> str:
+    """Select how far posts on one platform set off posts on another, over all spreads and by narrative."""
+    return """
+        SELECT narrative_id, trace, platform_from, platform_to, n_from, n_to, weight, low, high, caused, n_spreads
+        FROM influence LEFT JOIN narratives USING (narrative_key)
+        ORDER BY narrative_id NULLS FIRST, trace, platform_from, platform_to"""
 
 
 def families(time: Time) -> str:
@@ -193,9 +222,10 @@ def near_duplicates(_time: Time) -> str:
 
 
 def edges() -> str:
-    """Select the edges of the graph: (source, target, kind, weight, n, median_delay_s, p_value), in a fixed order.
+    """Select the edges of the graph, in a fixed order: source, target, kind, weight, n, median_delay_s, p_value, share, n_wire.
 
-    A copy points from the source copied to the source that copied; ``weight`` is the sum of credits. A co-share has no
+    A copy points from the source copied to the source that copied; ``weight`` is the sum of credits, ``share`` of all credit
+    of what the copier copied, ``n_wire`` how many are copies of agency texts. A co-share has no
     direction, so it is given both ways (``weight`` is the rarity of what was shared), and only inside a coordinated
     group: a pair that no group holds is not a finding.
     """
@@ -204,24 +234,28 @@ def edges() -> str:
             SELECT source_a, source_b, weight, n_objects, p_value FROM co_shares
             JOIN grouped a ON source_a = a.source JOIN grouped b ON source_b = b.source AND a.group_id = b.group_id
         )
-        SELECT from_source AS source, to_source AS target, kind, sum(credit) AS weight, count(*) AS n,
-            median(delay_s) AS median_delay_s, NULL::DOUBLE AS p_value
-        FROM copies WHERE both_publishers GROUP BY from_source, to_source, kind
+        , total AS (SELECT to_source, sum(credit) AS credit FROM copies GROUP BY to_source)
+        SELECT from_source AS source, to_source AS target, kind, sum(c.credit) AS weight, count(*) AS n,
+            median(delay_s) AS median_delay_s, NULL::DOUBLE AS p_value,
+            least(sum(c.credit) / any_value(total.credit), 1.0) AS share, count(w.narrative_key) AS n_wire
+        FROM copies c JOIN total USING (to_source) LEFT JOIN wire_copies w USING (narrative_key)
+        WHERE both_publishers GROUP BY from_source, to_source, kind
         UNION ALL
-        SELECT source_a, source_b, 'co_share', weight, n_objects, NULL, p_value FROM together
+        SELECT source_a, source_b, 'co_share', weight, n_objects, NULL, p_value, NULL, NULL FROM together
         UNION ALL
-        SELECT source_b, source_a, 'co_share', weight, n_objects, NULL, p_value FROM together
+        SELECT source_b, source_a, 'co_share', weight, n_objects, NULL, p_value, NULL, NULL FROM together
         ORDER BY source, target, kind"""
 
 
 def nodes() -> str:
-    """Select the publishers that have an edge: (source, name, platforms, kinds, audience, n_posts)."""
+    """Select the publishers that have an edge: (source, name, platforms, kinds, audience, n_posts, agency)."""
     return f"""
         WITH edges AS ({edges()})
         SELECT source, min(source_name) AS name, string_agg(DISTINCT platform, ' ' ORDER BY platform) AS platforms,
             string_agg(DISTINCT source_kind, ' ' ORDER BY source_kind) AS kinds, max(audience) AS audience,
-            count(*) AS n_posts
-        FROM posts WHERE is_publisher AND source IN (SELECT source FROM edges UNION SELECT target FROM edges)
+            count(*) AS n_posts, min(agency) AS agency
+        FROM posts LEFT JOIN (SELECT source, agency FROM wires) USING (source)
+        WHERE is_publisher AND source IN (SELECT source FROM edges UNION SELECT target FROM edges)
         GROUP BY source ORDER BY source"""
 
 
@@ -234,6 +268,9 @@ NAMED_PRIVATE: dict[str, str] = {
     ) WHERE source NOT IN ({_PUBLISHERS})""",
     "coordination": f"""SELECT count(*) FROM (SELECT unnest(sources) AS source FROM coordination)
         WHERE source NOT IN ({_PUBLISHERS})""",
+    "copies": f"""SELECT count(*) FROM (SELECT from_source AS source FROM copy_network UNION SELECT to_source FROM copy_network)
+        WHERE source NOT IN ({_PUBLISHERS})""",
+    "wires": f"SELECT count(*) FROM wires WHERE source NOT IN ({_PUBLISHERS})",
     "graph": f"""WITH edges AS ({edges()})
         SELECT count(*) FROM (SELECT source FROM edges UNION SELECT target FROM edges)
         WHERE source NOT IN ({_PUBLISHERS})""",
@@ -242,11 +279,15 @@ NAMED_PRIVATE: dict[str, str] = {
 
 
 ADDED: dict[str, dict[str, str]] = {
+    "copies": {f.name: (f.metadata or {}).get(b"doc", b"").decode() for f in COPY_NETWORK},
+    "influence": {"narrative_id": "narrative; null: over all spreads"},
     "narratives": {
         "post_ids": "its posts, earliest first",
         "origin": "first-seen interval, coverage and ranked candidates, publishers only; `abstained` says that the "
         "beginning was probably not observed, `reason` why; `n_earlier_private` counts earlier posts by private accounts",
-        "amplifiers": "publishers whose posts in it were repeated; `score` is the FIB index",
+        "amplifiers": "publishers whose posts in it were repeated; `score` is the FIB index, `influence` the later posts that "
+        "theirs are expected to have set off",
+        "wire": "news agency whose text it is; null: none is known",
         "claims": "fact-checks about its texts, surest first; `score` is the calibrated likelihood, and only what reaches the threshold is "
         "there. What was found stands in the fact-check, in its publisher's words",
         "story_id": "the story that it tells with others; null when none does",
