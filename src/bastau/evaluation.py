@@ -109,7 +109,13 @@ _FIELDS = {
     "narratives": ("narrative_id", "post_ids"),
     "origin": ("narrative_id", "post_ids", "origin"),
     "coordination": ("sources",),
+    "families": ("sources",),
 }
+
+
+def predicted_rows(home: Home | None, what: str, predicted: Path | None) -> list[dict[str, Any]]:
+    """Return the rows that are judged: what ``home`` exports as ``what``, or those of the file ``predicted``."""
+    return _exported(home, what) if home is not None else _read_predicted(predicted, _FIELDS[what])
 
 
 def _read_predicted(path: Path | None, fields: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -1,9 +1,14 @@
 """How well website families are found in pages whose owners are known (:mod:`bastau.simulate.sites`)."""
 
+import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any
+
+from bastau.errors import ConfigError, InputError
+from bastau.evaluate.figures import figure_lines
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,25 @@ def score_families(
         pair_f1=2 * precision * recall / both if both else 0.0,
         trap_links={name: len((guess - true) & set(_pairs(sites))) for name, sites in traps.items()},
     )
+
+
+def evaluate_families(rows: Iterable[Mapping[str, Any]], folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """Compare ``rows`` (``sources``) with the ``truth.json`` of ``folder``.
+
+    Raises:
+        ConfigError: no truth.json there.
+        InputError: it says nothing of families.
+    """
+    path = folder / "truth.json"
+    if not path.exists():
+        raise ConfigError(f"{path}: no such file; `bastau simulate -o DIR` writes one")
+    try:
+        truth = json.loads(path.read_text("utf-8"))
+        figures = score_families(rows, truth["families"], truth["traps"], truth.get("unjudged", ()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: says nothing of families; write it again with `bastau simulate`") from error
+    answer = {"task": "families", **asdict(figures)}
+    return answer, figure_lines(answer)
 
 
 def _pairs(sites: Iterable[str]) -> Iterable[tuple[str, str]]:

@@ -8,7 +8,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from bastau.errors import ConfigError
 from bastau.simulate.dice import Dice
@@ -49,7 +54,17 @@ PLANS: dict[Level, Plan] = {
     "medium": Plan(9, 8, 3, 3, 85, 25, 80),
     "hard": Plan(10, 10, 3, 2, 72, 40, 60),
 }
-FIRST = ("ga_property", "ga_account", "gtm", "yandex_metrica", "fb_pixel", "adsense", "wallet", "certificate", "verification")
+FIRST = (
+    "ga_property",
+    "ga_account",
+    "gtm",
+    "yandex_metrica",
+    "fb_pixel",
+    "adsense",
+    "wallet",
+    "certificate",
+    "verification",
+)
 SECOND = ("nameserver", "registered_at", "template", "favicon", "asset_host", "subnet")
 
 
@@ -182,9 +197,22 @@ class _Maker:
             template=theme,
             classes=[*dice.sample(classes, dice.between(35, len(classes))), *own],
             plugins=[*plugins, *(self.word(3) for _ in range(dice.below(3)))],
-            ip=f"104.16.{dice.below(200)}.{dice.between(1, 250)}" if behind else self.address(subnet if dice.percent(60) else ""),
+            ip=f"104.16.{dice.below(200)}.{dice.between(1, 250)}"
+            if behind
+            else self.address(subnet if dice.percent(60) else ""),
             server=dice.choose(("nginx", "nginx", "nginx/1.24.0", "Apache", "LiteSpeed", "openresty")),
-            headers=dice.sample(["Server", "X-Powered-By", "X-Frame-Options", "X-Content-Type-Options", "Strict-Transport-Security", "Referrer-Policy", "X-XSS-Protection"], dice.between(3, 6)),  # fmt: skip
+            headers=dice.sample(
+                [
+                    "Server",
+                    "X-Powered-By",
+                    "X-Frame-Options",
+                    "X-Content-Type-Options",
+                    "Strict-Transport-Security",
+                    "Referrer-Policy",
+                    "X-XSS-Protection",
+                ],
+                dice.between(3, 6),
+            ),
             nameservers=[f"ns{i}.{dice.choose(('ps.kz', 'hoster.kz', 'reg.ru', 'cloudflare.com'))}" for i in (1, 2)],
             created=created,
             favicon=hashlib.sha256(domain.encode()).hexdigest(),
@@ -235,7 +263,10 @@ def _add_family(maker: _Maker, size: int, domains: Sequence[str] = ()) -> list[S
     seconds = dice.sample(SECOND, plan.n_second)
     shared = {kind: maker.account(kind) for kind in firsts if kind != "certificate"}
     theme, classes = f"{maker.word(3)}-theme", [maker.word(3) for _ in range(60)]
-    subnet, created = f"198.19.{200 + dice.below(50)}", _START - timedelta(days=dice.between(60, 2000), seconds=dice.below(86_400))
+    subnet, created = (
+        f"198.19.{200 + dice.below(50)}",
+        _START - timedelta(days=dice.between(60, 2000), seconds=dice.below(86_400)),
+    )
     owner, favicon = maker.word(4), hashlib.sha256(maker.word(4).encode()).hexdigest()
     members = []
     for i in range(size):
@@ -288,7 +319,11 @@ def _trap_agency(maker: _Maker, n: int) -> list[Site]:
 
 def _trap_theme(maker: _Maker, n: int) -> list[Site]:
     """A popular theme with its recommended plug-ins and icon."""
-    theme, classes, plugins = f"{maker.word(3)}-theme", [maker.word(3) for _ in range(60)], [maker.word(3) for _ in range(4)]
+    theme, classes, plugins = (
+        f"{maker.word(3)}-theme",
+        [maker.word(3) for _ in range(60)],
+        [maker.word(3) for _ in range(4)],
+    )
     icon = hashlib.sha256(theme.encode()).hexdigest()
     sites = [maker.site() for _ in range(n)]
     for site in sites:
@@ -332,7 +367,13 @@ def _trap_platform(maker: _Maker, n: int) -> list[Site]:
     for site in sites:
         if maker.dice.percent(maker.plan.own):
             site.accounts["fb_pixel"] = maker.account("fb_pixel")
-        site.accounts["adsense"], site.template, site.classes, site.ip, site.behind = account, theme, list(classes), ip, False
+        site.accounts["adsense"], site.template, site.classes, site.ip, site.behind = (
+            account,
+            theme,
+            list(classes),
+            ip,
+            False,
+        )
         site.sans = [other.domain for other in sites]
     return sites
 
@@ -398,7 +439,11 @@ def _trap_name(maker: _Maker) -> list[Site]:
     """The same name under two endings, by two people who like the same theme."""
     name = maker.word(5)
     sites = [maker.site(domain=f"{name}.{ending}") for ending in ("example", "test")]
-    sites[1].template, sites[1].classes, sites[1].plugins = sites[0].template, list(sites[0].classes), list(sites[0].plugins)
+    sites[1].template, sites[1].classes, sites[1].plugins = (
+        sites[0].template,
+        list(sites[0].classes),
+        list(sites[0].plugins),
+    )
     return sites
 
 
@@ -411,7 +456,7 @@ def generate_sites(level: Level = "medium", seed: int = 2026, *, known: Sequence
     Args:
         level: how clear the traces are, one of :data:`LEVELS`.
         seed: the same seed gives the same pages on every machine.
-        known: domains that exist already (of simulated posts): the first four become one family, the others stand alone.
+        known: domains that exist already (of simulated posts): the first four become one family, up to forty more stand alone.
 
     Raises:
         ConfigError: no such level.
@@ -422,7 +467,7 @@ def generate_sites(level: Level = "medium", seed: int = 2026, *, known: Sequence
     families: dict[str, list[Site]] = {}
     if len(known) >= 4:
         families["family-0"] = _add_family(maker, 4, known[:4])
-        for domain in known[4:]:
+        for domain in known[4:44]:
             maker.site(domain=domain)
     for i in range(len(families), plan.n_families):
         families[f"family-{i}"] = _add_family(maker, 2 + maker.dice.below(plan.largest - 1))
@@ -473,12 +518,38 @@ def _bridge(families: dict[str, list[Site]], maker: _Maker) -> tuple[Site, list[
     """Add the site of a contractor who serves two owners and shows something of both; nobody says whose it is."""
     one, two = families["family-4"], families["family-5"]
     bridge = maker.site(accounts=("ga_property",))
-    bridge.accounts |= {kind: value for kind, value in one[0].accounts.items() if kind in ("gtm", "yandex_metrica", "ga_account")}
+    bridge.accounts |= {
+        kind: value for kind, value in one[0].accounts.items() if kind in ("gtm", "yandex_metrica", "ga_account")
+    }
     bridge.template, bridge.classes = one[0].template, list(one[0].classes)
     bridge.nameservers, bridge.scripts, bridge.sans = two[0].nameservers, list(two[0].scripts), list(two[0].sans)
     if "fb_pixel" in two[0].accounts:
         bridge.accounts["fb_pixel"] = two[0].accounts["fb_pixel"]
     return bridge, [*one, *two]
+
+
+def web_sources(posts: pa.Table) -> list[str]:
+    """Return the websites among the sources of simulated posts, those with most posts first."""
+    web = posts.filter(pc.equal(posts.column("platform"), "web"))
+    counts = pc.value_counts(web.column("source")).to_pylist()
+    return [c["values"] for c in sorted(counts, key=lambda c: (-c["counts"], c["values"]))]
+
+
+def write_sites(simulation: SiteSimulation, folder: Path) -> None:
+    """Write ``pages.ndjson`` into ``folder`` and add ``families``, ``traps`` and ``unjudged`` to the ``truth.json`` there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    truth = folder / "truth.json"
+    known = orjson.loads(truth.read_bytes()) if truth.exists() else {}
+    known |= {"families": simulation.families, "traps": simulation.traps, "unjudged": simulation.unjudged}
+    lines = b"".join(orjson.dumps(_without_null(page), option=orjson.OPT_APPEND_NEWLINE) for page in simulation.pages)
+    for path, data in ((truth, orjson.dumps(known, option=orjson.OPT_INDENT_2)), (folder / "pages.ndjson", lines)):
+        unfinished = path.with_name(path.name + ".part")
+        unfinished.write_bytes(data)
+        unfinished.replace(path)
+
+
+def _without_null(page: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in page.items() if value is not None}
 
 
 # ---- pages -------------------------------------------------------------------------------------------------
@@ -499,8 +570,14 @@ def _pages(site: Site, days: Sequence[tuple[int, datetime]], maker: _Maker) -> l
 
 def _page(site: Site, shown: Site, number: int, day: int, moment: datetime, domain: str) -> dict[str, Any]:
     url = f"https://{domain}/" if number == 0 else f"https://{domain}/{number}"
-    body = _parked(site) if site.parked else _html(site, shown if site.copies else site, shown.stories[number], number, day, url)
-    ads = [f"google.com, pub-{site.accounts['adsense']}, DIRECT, f08c47fec0942fa0"] if "adsense" in site.accounts else []
+    body = (
+        _parked(site)
+        if site.parked
+        else _html(site, shown if site.copies else site, shown.stories[number], number, day, url)
+    )
+    ads = (
+        [f"google.com, pub-{site.accounts['adsense']}, DIRECT, f08c47fec0942fa0"] if "adsense" in site.accounts else []
+    )
     if site.copies is not None or not _is_on(site, day):
         ads = []
     headers = {name: {"Server": "cloudflare" if site.behind else site.server, "X-Powered-By": "PHP/8.1"}.get(name, "1") for name in site.headers}  # fmt: skip
@@ -536,9 +613,8 @@ def _codes(site: Site, day: int) -> str:
     """Return the snippets of a site's accounts as their makers hand them out."""
     parts = []
     for kind, value in site.accounts.items():
-        if site.until is not None or site.since is not None:
-            if kind in ("ga_property", "adsense") and not _is_on(site, day):
-                continue
+        if kind in ("ga_property", "adsense") and not _is_on(site, day):
+            continue
         match kind:
             case "ga_property":
                 parts.append(f'<script async src="https://www.googletagmanager.com/gtag/js?id={value}"></script><script>gtag("config", "{value}");</script>')  # fmt: skip
@@ -546,7 +622,9 @@ def _codes(site: Site, day: int) -> str:
                 full = value if value.count("-") == 2 else f"{value}-1"
                 parts.append(f'<script>ga("create", "{full}", "auto"); ga("send", "pageview");</script>')
             case "gtm":
-                parts.append(f"<script>(function(w,d,s,l,i){{}})(window,document,'script','dataLayer','{value}');</script>")
+                parts.append(
+                    f"<script>(function(w,d,s,l,i){{}})(window,document,'script','dataLayer','{value}');</script>"
+                )
             case "yandex_metrica" | "yandex_metrica_widget":
                 parts.append(f'<script>ym({value}, "init", {{clickmap:true}});</script><noscript><img src="https://mc.yandex.ru/watch/{value}"></noscript>')  # fmt: skip
             case "fb_pixel":

@@ -24,5 +24,6 @@ def same_minutes(posts: ibis.ir.Table, readings: ibis.ir.Table) -> ibis.ir.Table
     rows = rows.select(
         "published_at", "url", host=rows.source, value=rows.text_key.cast("string") + ":" + minute.cast("string")
     )
-    hosts = rows.group_by("value").agg(n=rows.host.nunique())
-    return rows.semi_join(hosts.filter(hosts.n > 1), "value")
+    same = ibis.window(group_by="value")
+    rows = rows.mutate(first=rows.host.min().over(same), last=rows.host.max().over(same))
+    return rows.filter(rows.first != rows.last).drop("first", "last")
