@@ -85,7 +85,7 @@ def _reveal(kept: list[Item], scene: Scene, start: datetime) -> Truth:
             handle: sources[handle].skew_s for handle in sorted(seen) if handle in sources and sources[handle].skew_s
         },
         back_dated=[item.post_id for item in kept if item.dated_s != item.player.skew_s],
-        level={"version": VERSION, **asdict(scene.level)},
+        level={"version": VERSION, **asdict(scene.level), "wire_s": list(scene.level.wire_s)},
     )
 
 

@@ -93,7 +93,7 @@ class Teller:
         for turn, row in enumerate(rows):
             which = wording if wording < 2 else dice.below(2)
             text = row[column][which]
-            if turn == 2 and not any(kind in "".join(told_as) + text for kind in _KINDS):
+            if turn == 2 and not any(f"<{kind}>" in "".join(told_as) + text for kind in _KINDS):
                 text += f" {self._words[language]['where'][min(wording, 1)]}"
             told_as.append(text)
             told.append(self._filled(text, fact, turn, language))
