@@ -284,8 +284,12 @@ def _relational(
 
     clock.step("first seen")
     narratives = engine.table("narratives")
+    pages = None
+    if sources["pages"]:
+        engine.open({"pages": sources["pages"]})
+        pages = engine.table("pages")
     first_seen = origins(
-        posts, readings, members, narratives, engine.table("copies"), keep=engine.keep, settings=settings
+        posts, readings, members, narratives, engine.table("copies"), pages, keep=engine.keep, settings=settings
     )
     generation.write("origins", first_seen)
 

@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 from bastau.schemas import CANDIDATE, ORIGINS, TIME, TO_COLLECT
 from bastau.settings import Sources
 from bastau.sources.beginnings import Evidence, Judgement, judge
+from bastau.sources.page_facts import page_facts, points_away
 from bastau.sources.relations import Keep, epoch_s, stack
 from bastau.tables import conform
 
@@ -60,6 +61,7 @@ def origins(
     members: ibis.ir.Table,
     narratives: ibis.ir.Table,
     copies: ibis.ir.Table,
+    pages: ibis.ir.Table | None = None,
     *,
     keep: Keep,
     settings: Sources,
@@ -70,7 +72,7 @@ def origins(
     where it abstains. ``seen_after`` is the latest post of the first post's platform in an earlier clock hour: the
     interval errs to the wide side. ``coverage`` is the mean over the narrative's platforms.
     """
-    evidence = gather(posts, readings, members, narratives, copies, keep=keep, settings=settings)
+    evidence = gather(posts, readings, members, narratives, copies, pages, keep=keep, settings=settings)
     return _answer(evidence, judge(evidence, settings), settings)
 
 
@@ -80,11 +82,16 @@ def gather(
     members: ibis.ir.Table,
     narratives: ibis.ir.Table,
     copies: ibis.ir.Table,
+    pages: ibis.ir.Table | None = None,
     *,
     keep: Keep,
     settings: Sources,
 ) -> Evidence:
-    """Collect what is known of each narrative's first posts; see :class:`bastau.sources.beginnings.Evidence`."""
+    """Collect what is known of each narrative's first posts; see :class:`bastau.sources.beginnings.Evidence`.
+
+    Args:
+        pages: stored pages, as PAGES; those at the address of an early post say when they were published.
+    """
     heads = _heads(posts, members, narratives, settings.lead_in_hours, keep).to_pyarrow().sort_by("narrative_key")
     pointing = keep(_pointing(copies, members))
     early = keep(_early(posts, readings, members, pointing, keep))
@@ -94,11 +101,13 @@ def gather(
     backward = backward.group_by("from_source", "to_source").agg(
         n=backward.count(), least_s=backward.delay_s.max(), most_s=backward.delay_s.min()
     )
+    order = [("narrative_key", "ascending"), ("at", "ascending"), ("post_key", "ascending")]
+    first = early.to_pyarrow().sort_by(order)
+    if pages is not None:
+        first = _as_pages_say(first, _pages_of(posts, early, pages).to_pyarrow())
     return Evidence(
         heads=heads,
-        early=early.to_pyarrow().sort_by(
-            [("narrative_key", "ascending"), ("at", "ascending"), ("post_key", "ascending")]
-        ),
+        early=first,
         totals=totals.to_pyarrow().sort_by("narrative_key"),
         lags=lags.to_pyarrow(),
         backward=backward.to_pyarrow(),
@@ -176,6 +185,28 @@ def _early(
         n_out_inside=rows.n_out_inside.fill_null(0),
         not_before=rows.not_before.fill_null(-(1 << 62)),
     )
+
+
+def _pages_of(posts: ibis.ir.Table, early: ibis.ir.Table, pages: ibis.ir.Table) -> ibis.ir.Table:
+    """Return the stored pages at the address of an early post: post_key, url, html."""
+    addressed = posts.filter(posts.url.notnull()).select("post_key", "url").semi_join(early, "post_key")
+    return addressed.join(pages.filter(pages.html.notnull()).select("url", "html"), "url").select(
+        "post_key", "url", "html"
+    )
+
+
+def _as_pages_say(early: pa.Table, pages: pa.Table) -> pa.Table:
+    """Return the early posts with what their own pages say: no date before the page's, and a canonical elsewhere is a copy."""
+    bound = early.column("not_before").to_numpy().copy()
+    declares = early.column("declares").to_numpy(zero_copy_only=False).astype(bool)
+    place = {key: i for i, key in enumerate(early.column("post_key").to_pylist())} if pages.num_rows else {}
+    for row in pages.to_pylist():
+        facts, i = page_facts(row["html"]), place[row["post_key"]]
+        if facts.published_at is not None:
+            bound[i] = max(bound[i], int(facts.published_at.timestamp()))
+        declares[i] |= points_away(facts.canonical, row["url"])
+    early = early.set_column(early.schema.get_field_index("not_before"), "not_before", pa.array(bound))
+    return early.set_column(early.schema.get_field_index("declares"), "declares", pa.array(declares))
 
 
 def _numbered(posts: ibis.ir.Table, chosen: ibis.ir.Table) -> ibis.ir.Table:
