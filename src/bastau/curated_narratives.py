@@ -21,6 +21,7 @@ CURATED_TABLES = ("curated", "state_curated")
 _STATE = pa.schema(
     [
         ("rarity", pa.list_(pa.float32())),
+        ("share", pa.list_(pa.float64())),
         ("base", pa.list_(pa.float64())),
         ("spread", pa.list_(pa.float64())),
         ("n_tellings", pa.int64()),
@@ -123,10 +124,11 @@ def _fold(texts: pa.Array) -> pa.ChunkedArray:
 
 
 def _keep(matcher: Matcher) -> pa.Table:
-    columns = [[matcher.rarity], [matcher.base], [matcher.spread], [matcher.n_tellings]]
+    columns = [[matcher.rarity], [matcher.share], [matcher.base], [matcher.spread], [matcher.n_tellings]]
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, _STATE, strict=True)], schema=_STATE)
 
 
 def _restore(state: pa.Table, curated: tuple[Curated, ...]) -> Matcher:
-    rarity, base, spread = (state.column(name).combine_chunks().flatten().to_numpy() for name in _STATE.names[:3])
-    return Matcher.of_known(curated, _fold, rarity, base, spread, state.column("n_tellings")[0].as_py())
+    rarity, *tails = (state.column(name).combine_chunks().flatten().to_numpy() for name in _STATE.names[:4])
+    share, base, spread = tails
+    return Matcher.of_known(curated, _fold, rarity, (share, base, spread), state.column("n_tellings")[0].as_py())

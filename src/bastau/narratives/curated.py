@@ -34,9 +34,12 @@ LEAST_SCORE = 0.5
 """Weaker matches are not kept."""
 _BITS = 20
 _TAIL = 0.1
-"""Share of the sample that is the tail."""
-_OUTLIERS = 0.005
-"""Share of the sample, the best of it, that may be true matches and does not count."""
+"""Largest share of the sample that is the tail."""
+_LEAST_TAIL = 10
+"""Texts that make a tail; where fewer fit at all, nothing is known of chance and half of the words must be shared."""
+_OUTLIERS = 0.05
+"""Share of the tail, the best of it, that may be true matches and does not count."""
+_LEAST_SPREAD = 0.02
 _LEAST_WORDS = 3
 _LEAST_SHARED = 2
 _LEAST_FIT = 0.2
@@ -179,13 +182,14 @@ class Matcher:
     """Propositions with what chance makes of each.
 
     ``of`` int64 (propositions,): the narrative of each. ``said``: their stems. ``rarity`` float32 (2^20,): weight of a
-    stem. ``base`` and ``spread`` float64 (propositions,): by chance a fit of at least f has probability
-    ``0.1 * exp(-(f - base) / spread)`` above ``base``. ``n_tellings``: how many there were when chance was measured.
+    stem. ``share``, ``base`` and ``spread`` float64 (propositions,): by chance a fit of at least f has probability
+    ``share * exp(-(f - base) / spread)`` above ``base``. ``n_tellings``: how many there were when chance was measured.
     """
 
     of: np.ndarray
     said: Terms
     rarity: np.ndarray
+    share: np.ndarray
     base: np.ndarray
     spread: np.ndarray
     n_tellings: int
@@ -205,8 +209,8 @@ class Matcher:
         _count_texts(told.hashes, counts)
         rarity = np.maximum(np.log((1.0 + len(sample)) / (0.5 + counts)), 0.0).astype(np.float32)
         blank = np.ones(sum(len(one.propositions) for one in curated))
-        base, spread = _tails(cls.of_known(curated, fold, rarity, blank, blank, n_tellings).fits(told))
-        return cls.of_known(curated, fold, rarity, base, spread, n_tellings)
+        tails = _tails(cls.of_known(curated, fold, rarity, (blank, blank, blank), n_tellings).fits(told))
+        return cls.of_known(curated, fold, rarity, tails, n_tellings)
 
     @classmethod
     def of_known(
@@ -214,14 +218,13 @@ class Matcher:
         curated: Sequence[Curated],
         fold: FoldAll,
         rarity: np.ndarray,
-        base: np.ndarray,
-        spread: np.ndarray,
+        tails: tuple[np.ndarray, np.ndarray, np.ndarray],
         n_tellings: int,
     ) -> "Matcher":
         """Return the matcher of narratives for which chance was measured before."""
         of = np.array([k for k, one in enumerate(curated) for _ in one.propositions], np.int64)
         said, _, _ = find_terms(fold(pa.array([text for one in curated for text in one.propositions], pa.string())))
-        return cls(of, said, rarity, base, spread, n_tellings)
+        return cls(of, said, rarity, *tails, n_tellings)
 
     def fits(self, told: Terms) -> np.ndarray:
         """Return how well each text fits each proposition, float64 (texts, propositions) in [0, 1]."""
@@ -243,18 +246,24 @@ class Matcher:
         return np.take_along_axis(chance, best, axis=1), best
 
 
-def _tails(fits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where the tail of each column begins, and its mean excess, the best few left out as possible matches."""
-    n = len(fits)
-    if not n:
-        return np.full(fits.shape[1], 0.3), np.full(fits.shape[1], 0.1)
-    ordered = np.sort(fits, axis=0)
-    start, end = int(n * (1 - _TAIL)), max(int(n * (1 - _TAIL)) + 1, int(np.ceil(n * (1 - _OUTLIERS))))
-    base = ordered[min(start, n - 1)]
-    # Leaving out the best few shortens the tail; an exponential cut at share q of its mass has a mean lower by this much.
-    q = _OUTLIERS / _TAIL
-    kept = (ordered[start:end] - base).mean(axis=0) / (1 + q * np.log(q) / (1 - q))
-    return base, np.maximum(kept, 0.02)
+def _tails(fits: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return of each column the share that is its tail, where the tail begins, and its mean excess.
+
+    The tail is the best tenth, or what fits at all where that is less. The best of it may be true matches and does not
+    count; an exponential without the share q of its mass that is highest has a mean lower by ``q ln q / (1 - q)``.
+    """
+    n, n_said = fits.shape
+    share, base, spread = np.full(n_said, 1.0 / max(n, 1)), np.full(n_said, 0.5), np.full(n_said, _LEAST_SPREAD)
+    for k in range(n_said):
+        fit = np.sort(fits[:, k])
+        tail = fit[max(np.searchsorted(fit, 0.0, side="right"), int(n * (1 - _TAIL))) :]
+        if len(tail) < _LEAST_TAIL:
+            continue
+        kept = tail[: int(np.ceil(len(tail) * (1 - _OUTLIERS)))]
+        share[k], base[k] = len(tail) / n, tail[0]
+        short = 1 + _OUTLIERS * np.log(_OUTLIERS) / (1 - _OUTLIERS)
+        spread[k] = max(float(kept.mean() - tail[0]) / short, _LEAST_SPREAD)
+    return share, base, spread
 
 
 def match(

@@ -153,10 +153,10 @@ def _terms(offsets, data, sounds, stem, pair, sound):  # type: ignore[no-untyped
                 pairs[n - 1] = np.uint32(mix64(before * _BASE + h + _PAIR) >> np.uint64(32))
             before = h
             n += 1
-            if end - first >= _LEAST_CHARS:
-                s = _sounding(codes, first, end, sounds)
-            elif end > first and 48 <= codes[first] < 58:
+            if end > first and 48 <= codes[first] < 58:
                 s = h  # numbers are written alike everywhere
+            elif end - first >= _LEAST_CHARS:
+                s = _sounding(codes, first, end, sounds)
             else:
                 s = np.uint64(0)
             if s:
