@@ -178,6 +178,16 @@ def test_a_post_that_points_elsewhere_is_no_stronger_but_its_own_address_is_not_
     assert other["reason"] == "points_elsewhere"
 
 
+def test_many_copies_that_point_at_nobody_name_nobody(con: ibis.BaseBackend, keep: Keep) -> None:
+    def row(n: int) -> dict[str, Any]:
+        return origin(
+            con, keep, [*WATCHED, *(post(f"c{i}", 600 * i, f"C{i}", "n") for i in range(n))], min_confidence=0.3
+        )
+
+    assert not row(19)["abstained"]
+    assert (row(20)["abstained"], row(20)["reason"]) == (True, "unsure")
+
+
 def test_a_source_is_one_candidate_however_often_it_posts(con: ibis.BaseBackend, keep: Keep) -> None:
     rows = [
         *WATCHED,
