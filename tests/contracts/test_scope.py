@@ -72,6 +72,7 @@ ALLOWED_ANSWERS = {
     "trace.amplifiers.score": "subject: a publisher",
     "trace.amplifiers.score_overall": "subject: a publisher",
     "trace.not_known.values.confidence": "subject: nobody; how likely it is that the first was not observed",
+    "trace.curated.score": "subject: a narrative's text and a proposition of the operator",
     "trace.groups.p_value": "subject: a group of publishers",
     "report.new.confidence": "subject: a publisher (`earliest`)",
     "report.rising.confidence": "subject: a publisher (`earliest`)",

@@ -11,6 +11,7 @@ import pyarrow as pa
 from bastau.errors import ConfigError
 from bastau.hashing import hash_string, hash_strings
 from bastau.report import found as found_in
+from bastau.report import told
 from bastau.report.differences import differences
 from bastau.report.queries import at, at_or_none, clean, is_pseudonym, rows, shown_text, shown_url
 from bastau.report.search import Found
@@ -154,6 +155,9 @@ def _build(con: duckdb.DuckDBPyConnection, found: Found, key: int | None, lead_i
         n_more_edges=n_more_edges,
         delays=_delays(con, key),
         earliest=_earliest(con),
+        versions=told.versions(con, key, MOST_CHARS),
+        story=told.story(con, found.best.post_key if key is None else key),
+        curated=told.curated(con, found.best.post_key if key is None else key),
         publishers=publishers,
         n_more_publishers=narrative.n_publishers - len(publishers),
         amplifiers=amplifiers,

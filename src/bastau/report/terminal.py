@@ -38,6 +38,16 @@ def trace_lines(trace: Trace, locale: Locale) -> list[str]:
         locale.text("amplifiers.head"),
         [f"{a.source}: {locale.text('label.fib')} {locale.number(a.score)}" for a in trace.amplifiers[:5]],
     )
+    if trace.story is not None:
+        told = [
+            f"{one.narrative_id or '—'}  {shorten(one.text, _WIDTH)} ({locale.count('count.posts', one.n_posts)})"
+            for one in trace.story.others[:5]
+        ]
+        lines += _listed(locale.text("story.head"), [wording.story_line(trace.story, locale), *told])
+    lines += _listed(
+        locale.text("story.curated"),
+        [f"{one.curated_id}: {one.title} ({locale.percent(one.score)})" for one in trace.curated],
+    )
     lines += _listed(
         locale.text("groups.head"),
         [f"{group.group_id}: {locale.listing(list(group.sources_here))}" for group in trace.groups[:5]],

@@ -284,6 +284,58 @@ class FactCheck:
 
 
 @dataclass(frozen=True)
+class Telling:
+    """Another narrative, or a single post (no id), of the same story; ``is_reworded``: mostly the words of this one."""
+
+    narrative_id: str | None
+    n_posts: int
+    first_seen_at: datetime
+    language: str
+    is_reworded: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Story:
+    """What tells of the same event or makes the same claim; ``others`` are those with most posts."""
+
+    story_id: str
+    n_tellings: int
+    n_wordings: int
+    n_posts: int
+    n_publishers: int
+    languages: tuple[str, ...]
+    first_seen_at: datetime
+    last_seen_at: datetime
+    others: tuple[Telling, ...]
+
+
+@dataclass(frozen=True)
+class Version:
+    """One text of the narrative: who published it first (publishers only), and what it changed against ``made_from``."""
+
+    version: int
+    made_from: int | None
+    source: str | None
+    first_seen_at: datetime
+    n_posts: int
+    n_sources: int
+    language: str
+    text: str
+    differences: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class Curated:
+    """A narrative of the operator that this one fits, by its proposition; ``score`` in [0.5, 1]."""
+
+    curated_id: str
+    title: str
+    proposition: str
+    score: float
+
+
+@dataclass(frozen=True)
 class Unknown:
     """Something this trace does not know: a code the texts explain, with the figures it needs."""
 
@@ -319,6 +371,9 @@ class Trace:
     n_more_edges: int
     delays: Delays
     earliest: tuple[Post, ...]
+    versions: tuple[Version, ...]
+    story: Story | None
+    curated: tuple[Curated, ...]
     publishers: tuple[Publisher, ...]
     n_more_publishers: int
     amplifiers: tuple[Amplifier, ...]

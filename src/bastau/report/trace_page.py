@@ -6,6 +6,7 @@ from html import escape
 
 from bastau.report import charts, document, exhibits, wording
 from bastau.report.charts import Caption
+from bastau.report.differences import Piece
 from bastau.report.document import paragraph, table
 from bastau.report.locale import Locale
 from bastau.report.queries import shorten
@@ -25,6 +26,8 @@ def trace_page(trace: Trace, locale: Locale) -> str:
         ("time", "time.head", _over_time(trace, locale)),
         ("spread", "spread.head", _spread(trace, locale)),
         ("earliest", "earliest.head", _earliest(trace, locale)),
+        ("versions", "versions.head", _versions(trace, locale)),
+        ("story", "story.head", _story(trace, locale)),
         ("publishers", "publishers.head", _publishers(trace, locale)),
         ("amplifiers", "amplifiers.head", _amplifiers(trace, locale)),
         ("groups", "groups.head", _groups(trace, locale)),
@@ -297,9 +300,58 @@ def _post(post: Post, locale: Locale) -> str:
         return f"{by}<div>{tag}</div>"
     if not post.differences:
         return f"{by}<div>{tag}{_words(escape(post.text), post.language)}</div>"
+    return f"{by}<div>{tag}{_words(_marked(post.differences), post.language)}</div>"
+
+
+def _marked(pieces: Sequence[Piece]) -> str:
     marks = {"same": "{}", "added": "<ins>{}</ins>", "removed": "<del>{}</del>"}
-    text = "".join(marks[piece.kind].format(escape(piece.text)) for piece in post.differences)
-    return f"{by}<div>{tag}{_words(text, post.language)}</div>"
+    return "".join(marks[piece.kind].format(escape(piece.text)) for piece in pieces)
+
+
+def _versions(trace: Trace, locale: Locale) -> str:
+    if not trace.versions:
+        return paragraph(locale.text("versions.none"), "note")
+    items = []
+    for one in trace.versions:
+        source = document.name(one.source) if one.source else escape(locale.text("versions.private"))
+        by = (
+            f'<div class="by">{document.when(one.first_seen_at, locale)}{source}<br>'
+            f'<span class="quiet">{escape(locale.count("count.posts", one.n_posts))} · '
+            f"{escape(locale.language(one.language))}</span></div>"
+        )
+        tag = f'<span class="tag">{escape(wording.version_heading(one, locale))}</span>'
+        words = _marked(one.differences) if one.differences else escape(one.text)
+        items.append(f"<li>{by}<div>{tag}{_words(words, one.language)}</div></li>")
+    note = paragraph(locale.text("versions.note"), "note")
+    more = trace.narrative.n_texts - len(trace.versions)
+    return f'{note}<ol class="posts">{"".join(items)}</ol>{_more(more, locale) if more > 0 else ""}'
+
+
+def _story(trace: Trace, locale: Locale) -> str:
+    body = []
+    if trace.curated:
+        lines = [
+            f"{document.foreign(one.title, 'und')} ({escape(one.curated_id)}), {escape(locale.percent(one.score))}: "
+            f"{document.foreign(one.proposition, 'und')}"
+            for one in trace.curated
+        ]
+        body += [f"<h3>{escape(locale.text('story.curated'))}</h3>", document.listing(lines)]
+        body.append(paragraph(locale.text("story.curated_note"), "note"))
+    if trace.story is None:
+        return "".join([*body, paragraph(locale.text("story.none"), "note")])
+    body += [paragraph(wording.story_line(trace.story, locale)), paragraph(locale.text("story.note"), "note")]
+    items = []
+    for other in trace.story.others:
+        facts = [
+            escape(other.narrative_id or locale.text("page.single")),
+            escape(locale.count("count.posts", other.n_posts)),
+            escape(locale.moment(other.first_seen_at)),
+            escape(locale.language(other.language)),
+            *([escape(locale.text("story.reworded"))] if other.is_reworded else []),
+        ]
+        items.append(f'{document.foreign(other.text, other.language)} <span class="facts">{" · ".join(facts)}</span>')
+    more = trace.story.n_tellings - 1 - len(items)
+    return "".join([*body, document.listing(items), _more(more, locale) if more > 0 else ""])
 
 
 def _words(markup: str, language: str) -> str:

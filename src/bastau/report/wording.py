@@ -7,7 +7,7 @@ from bastau.report.brief import Rise
 from bastau.report.locale import Locale
 from bastau.report.search import Found
 from bastau.report.timeline import Coverage
-from bastau.report.trace import Delays, FactCheck, Post, Trace, Unknown, Wanted
+from bastau.report.trace import Delays, FactCheck, Post, Story, Trace, Unknown, Version, Wanted
 
 _PLURAL_UNKNOWNS = {
     "gaps": "hours",
@@ -136,6 +136,27 @@ def version_line(post: Post, locale: Locale) -> str:
     if post.compared_with is None:
         return f"{line}, {locale.text('earliest.first_words')}"
     return f"{line}, {locale.text('earliest.compared', letter=version_letter(post.compared_with))}"
+
+
+def version_heading(version: Version, locale: Locale) -> str:
+    """Return the letter of a version, and against which other it is set."""
+    line = locale.text("earliest.version", letter=version_letter(version.version))
+    if version.made_from is None:
+        return line
+    return f"{line}, {locale.text('earliest.compared', letter=version_letter(version.made_from))}"
+
+
+def story_line(story: Story, locale: Locale) -> str:
+    """Return how far a story goes beyond the narrative."""
+    return locale.text(
+        "story.extent",
+        story=story.story_id,
+        tellings=locale.count("story.tellings", story.n_tellings),
+        posts=locale.count("count.posts", story.n_posts),
+        publishers=locale.count("count.publishers", story.n_publishers),
+        languages=locale.listing([locale.language(tag) for tag in story.languages[:4]]),
+        start=locale.moment(story.first_seen_at),
+    )
 
 
 def not_found(found: Found, locale: Locale) -> list[str]:

@@ -1,0 +1,95 @@
+# ruff: noqa: S608 - the table name is a constant of bastau.report.build
+"""What else tells the story of a trace, how its text changed, and which of the operator's narratives it fits."""
+
+from typing import Any
+
+import duckdb
+
+from bastau.report.differences import differences
+from bastau.report.queries import at, clean, is_pseudonym, one_line, rows, shorten, shown_text
+from bastau.report.trace import Curated, Story, Telling, Version
+
+MOST_TELLINGS = 12
+MOST_VERSIONS = 12
+_CHARS = 240
+
+
+def story(con: duckdb.DuckDBPyConnection, key: int) -> Story | None:
+    """Return the story that the telling ``key`` (narrative_key, or post_key of a lone post) belongs to, if others tell it."""
+    sql = """
+        select s.story_key, s.story_id, s.n_tellings, s.n_wordings, s.n_posts, s.n_publishers, s.languages,
+            epoch_us(s.first_seen_at) as first_us, epoch_us(s.last_seen_at) as last_us, t.wording_key
+        from tellings t join stories s using (story_key) where t.telling_key = ?"""
+    found = rows(con, sql, [key])
+    if not found:
+        return None
+    row = found[0]
+    sql = f"""
+        select n.narrative_id, coalesce(n.n_posts, 1)::bigint as n_posts, epoch_us(t.first_seen_at) as first_us,
+            coalesce(r.detected_language, 'und') as language, t.wording_key = ? as is_reworded, p.title, p.text
+        from tellings t left join narratives n on n.narrative_key = t.telling_key
+            join posts p on p.post_key = t.text_post_key left join readings r on r.post_key = t.text_post_key
+        where t.story_key = ? and t.telling_key <> ?
+        order by n_posts desc, first_us, t.telling_key limit {MOST_TELLINGS}"""
+    others = tuple(
+        Telling(
+            one["narrative_id"],
+            one["n_posts"],
+            at(one["first_us"]),
+            one["language"],
+            one["is_reworded"],
+            shorten(one_line(shown_text(one["title"], one["text"])), _CHARS),
+        )
+        for one in rows(con, sql, [row["wording_key"], row["story_key"], key])
+    )
+    return Story(
+        row["story_id"],
+        row["n_tellings"],
+        row["n_wordings"],
+        row["n_posts"],
+        row["n_publishers"],
+        tuple(row["languages"]),
+        at(row["first_us"]),
+        at(row["last_us"]),
+        others,
+    )
+
+
+def versions(con: duckdb.DuckDBPyConnection, narrative_key: int | None, most_chars: int) -> tuple[Version, ...]:
+    """Return the versions of the narrative's text that most posts have, in order, each against what it was made from."""
+    sql = f"""
+        select * from (
+            select version, from_version, source, n_posts, n_sources, epoch_us(first_seen_at) as first_us, first_post_key
+            from versions where narrative_key = ? order by version = 0 desc, n_posts desc, version limit {MOST_VERSIONS})
+        order by version"""
+    kept = rows(con, sql, [narrative_key])
+    wanted = {row["version"] for row in kept} | {row["from_version"] for row in kept if row["from_version"] is not None}
+    sql = """
+        select v.version, p.title, p.text, coalesce(r.detected_language, 'und') as language
+        from versions v join posts p on p.post_key = v.first_post_key left join readings r on r.post_key = p.post_key
+        where narrative_key = ? and version in (select unnest(?::bigint[]))"""
+    found = {row["version"]: row for row in rows(con, sql, [narrative_key, sorted(wanted)])} if kept else {}
+    texts = {version: shown_text(row["title"], row["text"])[:most_chars] for version, row in found.items()}
+    return tuple(_version(row, texts, found[row["version"]]["language"]) for row in kept)
+
+
+def _version(row: dict[str, Any], texts: dict[int, str], language: str) -> Version:
+    text, base = texts[row["version"]], row["from_version"]
+    named = row["source"] is not None and not is_pseudonym(row["source"])
+    return Version(
+        row["version"],
+        base,
+        clean(row["source"]) if named else None,
+        at(row["first_us"]),
+        row["n_posts"],
+        row["n_sources"],
+        language,
+        text,
+        differences(texts[base], text) if base is not None else (),
+    )
+
+
+def curated(con: duckdb.DuckDBPyConnection, key: int) -> tuple[Curated, ...]:
+    """Return the operator's narratives that the telling ``key`` fits, surest first."""
+    sql = "select curated_id, title, proposition, score from curated where telling_key = ? order by score desc, curated_id"
+    return tuple(Curated(r["curated_id"], r["title"], r["proposition"], r["score"]) for r in rows(con, sql, [key]))
