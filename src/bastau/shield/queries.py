@@ -87,7 +87,7 @@ def narratives(time: Time) -> str:
             GROUP BY narrative_key
         )
         SELECT narrative_id, coalesce(post_ids, []) AS post_ids, {_column("first_seen_at", time)},
-            {_column("last_seen_at", time)}, n_posts, n_texts, n_sources, n_publishers, languages, platforms, text,
+            {_column("last_seen_at", time)}, n_posts, n_texts, n_sources, narratives.n_publishers, languages, platforms, text,
             {{
                 'abstained': coalesce(abstained, true), 'reason': reason, 'coverage': coverage,
                 'seen_after': {time("seen_after")}, 'seen_by': {time("seen_by")},
