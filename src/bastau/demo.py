@@ -13,6 +13,7 @@ from bastau.errors import ConfigError
 from bastau.home import Home
 from bastau.intake import import_file
 from bastau.pipeline import Progress, RunReport, run
+from bastau.simulate.sites import generate_sites, web_sources, write_sites
 from bastau.simulate.world import generate, write
 
 _log = logging.getLogger(__name__)
@@ -26,8 +27,12 @@ def prepare(folder: Path, *, n_posts: int, seed: int, now: datetime, progress: P
         sample = home.folder / f"sample-{n_posts}-{seed}"
         if not (sample / "posts.ndjson").exists():
             write(generate(n_posts, seed=seed), sample)
+        if not (sample / "pages.ndjson").exists():
+            posts = generate(n_posts, seed=seed).posts
+            write_sites(generate_sites("medium", seed, known=web_sources(posts)), sample)
         progress("import", 0, 0)
         import_file(home, sample / "posts.ndjson", now=now)
+        import_file(home, sample / "pages.ndjson", now=now)
         engine = open_engine(home.settings.engine)
         try:
             return home, run(home, engine, progress=progress)

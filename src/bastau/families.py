@@ -26,9 +26,9 @@ from bastau.sources.families.links import Rules
 from bastau.sources.families.merge import same_minutes
 from bastau.tables import conform
 
-SIGNALS_VERSION = 1
+SIGNALS_VERSION = 2
 """Raised whenever the same page gives other signals, so that stored ones are made again."""
-FAMILIES_VERSION = 1
+FAMILIES_VERSION = 2
 """Raised whenever the same signals give other families."""
 FAMILY_TABLES = ("families", "site_links", "site_signals")
 _SLICE_ROWS = 512

@@ -324,6 +324,20 @@ STORIES = pa.schema(
         _field("text", pa.string(), "text of that post", required=True),
     ]
 )
+CLAIM_MATCHES = pa.schema(
+    [
+        _field("narrative_key", pa.int64(), "narrative", required=True),
+        _field("claim_id", pa.string(), "fact-check that is about one of its texts, as in claims", required=True),
+        _field("claim", pa.string(), "claim reviewed; tells apart several claims of one fact-check", required=True),
+        _field(
+            "score",
+            pa.float64(),
+            "calibrated likelihood in [0, 1] that this is the fact-check of that text; only what reaches the ranker's threshold is kept",
+            required=True,
+        ),
+        _field("post_key", pa.int64(), "post whose text fits the claim best", required=True),
+    ]
+)
 NARRATIVE_CHANGES = pa.schema(
     [
         _field("old_id", pa.string(), "id that was given out before", required=True),
@@ -509,7 +523,7 @@ CO_SHARES = pa.schema(
     [
         _field("source_a", pa.string(), "smaller of the two", required=True),
         _field("source_b", pa.string(), "larger of the two", required=True),
-        _field("n_objects", pa.int64(), "distinct objects both shared within ten windows", required=True),
+        _field("n_objects", pa.int64(), "distinct objects both shared within sixty windows (texts: within one)", required=True),
         _field("n_traces", pa.int64(), "distinct traces among them", required=True),
         _field(
             "weight",
@@ -517,7 +531,7 @@ CO_SHARES = pa.schema(
             "sum of the objects' rarity (ln of all sources over the object's sources)",
             required=True,
         ),
-        _field("expected", pa.float64(), "objects expected by chance within ten windows, under the null", required=True),
+        _field("expected", pa.float64(), "of them expected by chance under the null", required=True),
         _field("p_value", pa.float64(), "chance of so many objects so close in time under the null", required=True),
     ]
 )
@@ -651,6 +665,7 @@ TABLES: dict[str, pa.Schema] = {
     "members": MEMBERS,
     "narratives": NARRATIVES,
     "narrative_changes": NARRATIVE_CHANGES,
+    "claim_matches": CLAIM_MATCHES,
     "versions": VERSIONS,
     "tellings": TELLINGS,
     "stories": STORIES,

@@ -42,6 +42,7 @@ ALLOWED = {
     "readings.language_score": "subject: the language of one text",
     "matches.suggestions.score": "subject: one text; orders a reviewer's queue and decides nothing",
     "matches.model_score": "subject: one text; orders a reviewer's queue and decides nothing",
+    "claim_matches.score": "subject: one text and a fact-check; how likely the one is about the other",
     "tellings.score": "subject: a text; how well it fits the texts of its story",
     "curated.score": "subject: a text and a proposition of the operator; what chance makes of their likeness",
     "origins.candidates.confidence": "subject: a publisher",
@@ -52,17 +53,20 @@ ALLOWED = {
     "co_shares.weight": "subject: a pair of publishers; pairs with a private account are not stored",
     "co_shares.p_value": "subject: a pair of publishers; pairs with a private account are not stored",
     "coordination.p_value": "subject: a group of publishers; private accounts are a number in it",
+    "families.p_value": "subject: a group of websites",
+    "site_links.p_value": "subject: a pair of websites",
 }
 """Every stored column that judges, and who its subject is."""
 
 ALLOWED_EXPORTS = {
     "narratives.origin.candidates.confidence": "subject: a publisher",
     "narratives.amplifiers.score": "subject: a publisher",
-    "narratives.claims.score": "subject: a fact-check; empty until matching is built",
+    "narratives.claims.score": "subject: a text and a fact-check; how likely the one is about the other",
     "narratives.curated.score": "subject: a narrative's text and a proposition of the operator",
     "stories.curated.score": "subject: a story's texts and a proposition of the operator",
     "narratives.suggestions.score": "subject: a narrative's texts; orders a reviewer's queue",
     "coordination.p_value": "subject: a group of publishers",
+    "families.p_value": "subject: a group of websites",
     "graph.edge.weight": "subject: what passed between two publishers",
     "graph.edge.p_value": "subject: a pair of publishers",
 }
@@ -72,8 +76,10 @@ ALLOWED_ANSWERS = {
     "trace.amplifiers.score": "subject: a publisher",
     "trace.amplifiers.score_overall": "subject: a publisher",
     "trace.not_known.values.confidence": "subject: nobody; how likely it is that the first was not observed",
+    "trace.fact_checks.verdict": "subject: a claim; the words of its published fact-check",
     "trace.curated.score": "subject: a narrative's text and a proposition of the operator",
     "trace.groups.p_value": "subject: a group of publishers",
+    "trace.kin.p_value": "subject: a group of websites",
     "report.new.confidence": "subject: a publisher (`earliest`)",
     "report.rising.confidence": "subject: a publisher (`earliest`)",
     "report.across_languages.confidence": "subject: a publisher (`earliest`)",

@@ -11,8 +11,9 @@ import pyarrow as pa
 from bastau.errors import ConfigError
 from bastau.hashing import hash_string, hash_strings
 from bastau.report import found as found_in
-from bastau.report import told
+from bastau.report import moves, told
 from bastau.report.differences import differences
+from bastau.report.kin import kin as kin_of
 from bastau.report.queries import at, at_or_none, clean, is_pseudonym, rows, shown_text, shown_url
 from bastau.report.search import Found
 from bastau.report.timeline import coverage, timeline
@@ -161,7 +162,10 @@ def _build(con: duckdb.DuckDBPyConnection, found: Found, key: int | None, lead_i
         publishers=publishers,
         n_more_publishers=narrative.n_publishers - len(publishers),
         amplifiers=amplifiers,
+        agency=moves.agency(con, key),
+        influence=() if key is None else moves.influence(con, key),
         groups=_groups(con),
+        kin=kin_of(con, _MINE),
         suggested=found_in.suggested(con, _MINE),
         known=found_in.known(con, _MINE),
         fact_checks=found_in.fact_checks(con, key),
@@ -305,11 +309,11 @@ def _delays(con: duckdb.DuckDBPyConnection, key: int | None) -> Delays:
 
 def _amplifiers(con: duckdb.DuckDBPyConnection, key: int | None) -> tuple[Amplifier, ...]:
     sql = """
-        select a.source, a.score, o.score as overall, a.n_posts, a.n_repeats
+        select a.source, a.score, o.score as overall, a.n_posts, a.n_repeats, a.influence
         from amplifiers a left join amplifiers o on o.narrative_key is null and o.source = a.source
         where a.narrative_key = ? order by a.score desc, a.n_repeats desc, a.source limit 12"""
     return tuple(
-        Amplifier(clean(r["source"]), r["score"], r["overall"], r["n_posts"], r["n_repeats"])
+        Amplifier(clean(r["source"]), r["score"], r["overall"], r["n_posts"], r["n_repeats"], r["influence"])
         for r in rows(con, sql, [key])
         if not is_pseudonym(r["source"])
     )
@@ -383,7 +387,8 @@ def _groups(con: duckdb.DuckDBPyConnection) -> tuple[Group, ...]:
         touching as (
             select group_id, list_sort(list(source)) as sources_here from named semi join here using (source)
             group by group_id having count(*) >= 2)
-        select g.group_id, g.sources, t.sources_here, g.n_other_accounts, g.p_value, g.traces, g.n_objects,
+        select g.group_id, g.sources, t.sources_here, g.n_other_accounts, g.p_value, g.traces, g.n_objects, g.test,
+               g.median_delay_s, coalesce(g.n_wire_copies, 0) as n_wire_copies, {moves.EXAMPLES} as examples,
                list_transform(g.windows, lambda w: [epoch_us(w."from"), epoch_us(w."to")]) as windows,
                flatten(list_transform(g.examples, lambda e: e.post_ids)) as example_ids
         from coordination g join touching t using (group_id)
@@ -403,6 +408,10 @@ def _groups(con: duckdb.DuckDBPyConnection) -> tuple[Group, ...]:
             tuple(Window(at(a), at(b)) for a, b in row["windows"]),
             row["n_objects"],
             sum(post_id in here for post_id in row["example_ids"]),
+            row["test"],
+            row["median_delay_s"],
+            row["n_wire_copies"],
+            moves.examples(row["examples"]),
         )
         for row in found
     )

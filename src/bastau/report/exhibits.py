@@ -8,6 +8,7 @@ from bastau.report.brief import MovedTogether
 from bastau.report.charts import Caption
 from bastau.report.document import paragraph, table
 from bastau.report.locale import Locale
+from bastau.report.moves import Example, Influence
 from bastau.report.timeline import Timeline
 from bastau.report.trace import Group
 
@@ -65,6 +66,61 @@ def group_facts(group: Group | MovedTogether, locale: Locale) -> str:
     if group.n_other_accounts:
         others = locale.text("groups.with_others", accounts=locale.count("count.accounts", group.n_other_accounts))
         facts = f"{facts}; {others}"
+    if group.n_wire_copies:
+        facts = f"{facts}; {locale.count('groups.wire_copies', group.n_wire_copies)}"
     windows = [wording.period(w.start, w.end, locale) for w in group.windows[:6]]
     active = locale.text("groups.windows", windows="; ".join(windows)) if windows else ""
     return paragraph(f"{group.group_id} · {facts}", "facts") + paragraph(active, "facts")
+
+
+def group_examples(examples: Sequence[Example], locale: Locale) -> str:
+    """Return what a group moved on as tables of posts: who, when, how long after the first, the words."""
+    heads = [
+        (locale.text("label.source"), ""),
+        (locale.text("label.time"), "t"),
+        (locale.text("label.delay"), "n"),
+        (locale.text("label.said"), ""),
+    ]
+    parts = []
+    for example in examples:
+        lines = [
+            [
+                document.name(post.source),
+                document.when(post.published_at, locale),
+                locale.duration(post.delay_s),
+                document.foreign(post.text, "und"),
+            ]
+            for post in example.posts
+        ]
+        title = f"{locale.name('trace_kind', example.trace)}: {example.object}"
+        parts.append(document.folded(title, table(title, heads, lines)))
+    return "".join(parts)
+
+
+def influence_table(influence: Sequence[Influence], locale: Locale) -> str:
+    """Return how far posts on one platform set off posts on another, nothing for nothing."""
+    if not influence:
+        return ""
+    heads = [
+        (locale.text("label.from_platform"), ""),
+        (locale.text("label.to_platform"), ""),
+        (locale.text("label.set_off"), "n"),
+        (locale.text("label.for_each_post"), "n"),
+    ]
+    lines = [
+        [
+            escape(locale.name("platform", i.platform_from)),
+            escape(locale.name("platform", i.platform_to)),
+            locale.number(i.caused, 1),
+            _weight(i, locale),
+        ]
+        for i in influence
+    ]
+    return paragraph(locale.text("influence.note"), "note") + table(locale.text("influence.head"), heads, lines)
+
+
+def _weight(one: Influence, locale: Locale) -> str:
+    if one.weight is None or one.low is None or one.high is None:
+        return "—"
+    low, high = (locale.number(value, 2) for value in (one.low, one.high))
+    return f"{locale.number(one.weight, 2)} ({low}–{high})"

@@ -12,6 +12,7 @@ from bastau.report import document
 from bastau.report.document import paragraph, table
 from bastau.report.locale import Locale
 from bastau.report.queries import clean, shorten
+from bastau.report.wording import p_text
 
 SMALL_STORE = 1000
 """Below so many websites the page says that rarity is mostly assumed."""
@@ -64,11 +65,6 @@ def family_line(family: Family, locale: Locale) -> str:
     """Return how many sites a family has, in which areas they agree, and how likely that is by chance."""
     areas = locale.listing([locale.text(f"kin_area.{area}") for area in family.areas])
     return locale.text("kin.family_line", n=locale.number(len(family.sources)), areas=areas, p=p_text(family.p_value))
-
-
-def p_text(p: float) -> str:
-    """Return a p-value to one digit, as people write it."""
-    return f"{p:.0e}" if p < 0.001 else f"{p:.3f}"
 
 
 def unknowns(dossier: Dossier, locale: Locale) -> list[str]:

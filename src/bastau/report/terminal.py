@@ -54,6 +54,7 @@ def trace_lines(trace: Trace, locale: Locale) -> list[str]:
     )
     if trace.groups:
         lines.append(locale.text("groups.note"))
+    lines += _listed(locale.text("kin.in_trace"), [wording.kin(kin, locale) for kin in trace.kin])
     findings: list[Suggested | Known] = [*trace.suggested, *trace.known]
     lines += _listed(locale.text("found.head"), [_finding(one, locale) for one in findings])
     if findings:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import orjson
 
 from bastau.report.differences import Piece
+from bastau.report.moves import Agency, Example, Influence
 from bastau.report.timeline import Coverage, Timeline
 
 
@@ -169,13 +170,17 @@ class Delays:
 
 @dataclass(frozen=True)
 class Amplifier:
-    """A publisher whose posts here were repeated most: FIB index here and, if known, over all narratives."""
+    """A publisher whose posts here were repeated most: FIB index here and, if known, over all narratives.
+
+    ``influence``: later posts here that its posts are expected to have set off; None: not estimated.
+    """
 
     source: str
     score: int
     score_overall: int | None
     n_posts: int
     n_repeats: float
+    influence: float | None
 
 
 @dataclass(frozen=True)
@@ -199,6 +204,21 @@ class Group:
     windows: tuple[Window, ...]
     n_objects: int
     n_examples_here: int
+    test: str | None
+    median_delay_s: float | None
+    n_wire_copies: int
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True)
+class Kin:
+    """Websites run by the same hands, some of which take part in this narrative (``sources_here``, as posts name them)."""
+
+    family_id: str
+    sources: tuple[str, ...]
+    sources_here: tuple[str, ...]
+    areas: tuple[str, ...]
+    p_value: float
 
 
 @dataclass(frozen=True)
@@ -377,7 +397,10 @@ class Trace:
     publishers: tuple[Publisher, ...]
     n_more_publishers: int
     amplifiers: tuple[Amplifier, ...]
+    agency: Agency | None
+    influence: tuple[Influence, ...]
     groups: tuple[Group, ...]
+    kin: tuple[Kin, ...]
     suggested: tuple[Suggested, ...]
     known: tuple[Known, ...]
     fact_checks: tuple[FactCheck, ...]

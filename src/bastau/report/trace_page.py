@@ -31,6 +31,7 @@ def trace_page(trace: Trace, locale: Locale) -> str:
         ("publishers", "publishers.head", _publishers(trace, locale)),
         ("amplifiers", "amplifiers.head", _amplifiers(trace, locale)),
         ("groups", "groups.head", _groups(trace, locale)),
+        ("kin", "kin.title", _kin(trace, locale)),
         ("found", "found.head", _found(trace, locale)),
         ("checked", "checked.head", _fact_checks(trace, locale)),
         ("evidence", "evidence.head", _evidence(trace, locale)),
@@ -394,13 +395,15 @@ def _publishers(trace: Trace, locale: Locale) -> str:
 
 def _amplifiers(trace: Trace, locale: Locale) -> str:
     if not trace.amplifiers:
-        return paragraph(locale.text("amplifiers.nobody"))
+        nobody = paragraph(locale.text("amplifiers.nobody"))
+        return nobody + exhibits.influence_table(trace.influence, locale)
     heads = [
         (locale.text("label.source"), ""),
         (locale.text("label.fib"), "n"),
         (locale.text("label.fib_overall"), "n"),
         (locale.text("label.posts"), "n"),
         (locale.text("label.repeats"), "n"),
+        (locale.text("label.set_off"), "n"),
     ]
     lines = [
         [
@@ -409,17 +412,20 @@ def _amplifiers(trace: Trace, locale: Locale) -> str:
             "—" if a.score_overall is None else locale.number(a.score_overall),
             locale.number(a.n_posts),
             locale.number(round(a.n_repeats)),
+            "—" if a.influence is None else locale.number(round(a.influence)),
         ]
         for a in trace.amplifiers
     ]
-    return paragraph(locale.text("amplifiers.note"), "note") + table(locale.text("amplifiers.head"), heads, lines)
+    body = paragraph(locale.text("amplifiers.note"), "note") + table(locale.text("amplifiers.head"), heads, lines)
+    return body + exhibits.influence_table(trace.influence, locale)
 
 
 def _groups(trace: Trace, locale: Locale) -> str:
+    printed = paragraph(locale.text("groups.agency", agency=trace.agency.name)) if trace.agency else ""
     if not trace.groups:
-        return paragraph(locale.text("groups.nobody"))
+        return printed + paragraph(locale.text("groups.nobody"))
     items = [_group(group, locale) for group in trace.groups]
-    return paragraph(locale.text("groups.note"), "note") + document.listing(items, "cards")
+    return printed + paragraph(locale.text("groups.note"), "note") + document.listing(items, "cards")
 
 
 def _group(group: Group, locale: Locale) -> str:
@@ -427,9 +433,17 @@ def _group(group: Group, locale: Locale) -> str:
     body = [f"<h3>{escape(here)}</h3>", exhibits.group_facts(group, locale)]
     if group.n_examples_here:
         body.append(paragraph(locale.count("groups.examples_here", group.n_examples_here), "facts"))
+    body.append(exhibits.group_examples(group.examples, locale))
     summary = f"{locale.text('groups.sources_all')} ({locale.number(len(group.sources))})"
     body.append(document.folded(summary, paragraph(", ".join(group.sources))))
     return "".join(body)
+
+
+def _kin(trace: Trace, locale: Locale) -> str:
+    if not trace.kin:
+        return paragraph(locale.text("kin.in_trace_none"))
+    lines = [escape(wording.kin(kin, locale)) for kin in trace.kin]
+    return paragraph(locale.text("kin.note"), "note") + document.listing(lines)
 
 
 def _found(trace: Trace, locale: Locale) -> str:

@@ -7,7 +7,7 @@ from bastau.report.brief import Rise
 from bastau.report.locale import Locale
 from bastau.report.search import Found
 from bastau.report.timeline import Coverage
-from bastau.report.trace import Delays, FactCheck, Post, Story, Trace, Unknown, Version, Wanted
+from bastau.report.trace import Delays, FactCheck, Kin, Post, Story, Trace, Unknown, Version, Wanted
 
 _PLURAL_UNKNOWNS = {
     "gaps": "hours",
@@ -75,6 +75,22 @@ def open_questions(trace: Trace, locale: Locale) -> str:
     keys = [f"short_unknown.{unknown.code}" for unknown in trace.not_known]
     things = [locale.text(key) for key in keys if locale.has(key)][:3]
     return locale.text("lede.not_known", things="; ".join(things)) if things else ""
+
+
+def kin(kin: Kin, locale: Locale) -> str:
+    """Return which websites here are of one family, how large it is, and how likely that is by chance."""
+    return locale.text(
+        "kin.in_trace_line",
+        sources=locale.listing(list(kin.sources_here)),
+        n=locale.number(len(kin.sources)),
+        areas=locale.listing([locale.text(f"kin_area.{area}") for area in kin.areas]),
+        p=p_text(kin.p_value),
+    )
+
+
+def p_text(p: float) -> str:
+    """Return a p-value to one digit, as people write it."""
+    return f"{p:.0e}" if p < 0.001 else f"{p:.3f}"
 
 
 def extent(trace: Trace, locale: Locale) -> str:

@@ -74,8 +74,10 @@ def find_links(merged: pl.DataFrame, rules: Rules) -> Links:
     signals = _judge_values(merged.filter(pl.col("signal").is_in(list(kinds()))), looks, rules)
     usable = _with_periods(signals.filter(pl.col("ignored").is_null() & (pl.col("n_sources") > 1)), looks, rules)
     shared = _shared(usable, n_sites)
+    suspected = _suspected(shared.filter(pl.col("start") <= pl.col("end")))
+    shared = _reweighed(shared, usable, suspected, n_sites)
     evidence = shared.filter(pl.col("start") <= pl.col("end"))
-    null = null_distribution(_coincidences(evidence), n_sites)
+    null = null_distribution(_coincidences(evidence, suspected), n_sites)
     pairs = _judge_pairs(shared, evidence, signals, merged, null, n_sites)
     notes = merged.filter(pl.col("signal").is_in(NOTES)).with_columns(
         pl.lit(1, pl.Int64).alias("n_sources"), pl.lit(None, pl.String).alias("ignored")
@@ -267,18 +269,43 @@ def _areas(evidence: pl.DataFrame) -> pl.DataFrame:
     return summed.with_columns(pl.min_horizontal("score", caps).alias("score"))
 
 
-def _coincidences(evidence: pl.DataFrame) -> dict[str, AreaScores]:
-    """Return, per area, the scores of the pairs that may have met by chance.
+def _suspected(evidence: pl.DataFrame) -> pl.DataFrame:
+    """Return (source_a, component) of sites that hang together by pairs that agree in two areas, one of them firmly.
 
-    A pair that agrees in two areas is what is being tested, and is left out with all pairs between sites that hang together
-    by such pairs: families would otherwise hide each other. Among unrelated sites they are as rare as the product of two
-    small chances, so next to nothing of the null is lost. A part of more than :data:`MOST_SUSPECTED` sites is no family but
-    something common, and stays in.
+    Such pairs are what is being tested. Among unrelated sites they are as rare as the product of two small chances, so what
+    unrelated sites have in common is counted among the others: families would otherwise make their own accounts look common,
+    and hide each other. A part of more than :data:`MOST_SUSPECTED` sites is no family but something common, and counts.
     """
+    agreeing = _areas(evidence).filter((pl.col("score") >= MIN_AREA) & ~pl.col("area").is_in(UNCOUNTED))
+    tested = agreeing.group_by("source_a", "source_b").agg(pl.len(), pl.col("is_firm").any())
+    return _components(tested.filter((pl.col("len") > 1) & pl.col("is_firm")).select("source_a", "source_b"))
+
+
+def _reweighed(shared: pl.DataFrame, usable: pl.DataFrame, suspected: pl.DataFrame, n_sites: int) -> pl.DataFrame:
+    """Return ``shared`` with the rarity of each value measured outside the part that both sites of a pair are in."""
+    inside = (
+        usable.select("source", "signal", "value")
+        .join(suspected, left_on="source", right_on="source_a")
+        .group_by("signal", "value", "component")
+        .agg(pl.len().alias("n_inside"))
+    )
+    parts = shared.join(suspected, on="source_a", how="left").join(
+        suspected, left_on="source_b", right_on="source_a", how="left", suffix="_b"
+    )
+    parts = parts.with_columns(
+        pl.when(pl.col("component") == pl.col("component_b")).then("component").alias("component")
+    )
+    parts = parts.join(inside, on=["signal", "value", "component"], how="left")
+    outside = (pl.col("n_sources") - pl.col("n_inside")).fill_null(pl.col("n_sources") - 2) + 2
+    n_sources = parts.select(outside).to_series()
+    ratios = log_ratios(parts.get_column("signal"), n_sources, n_sites)
+    parts = parts.with_columns(pl.Series("log_ratio", ratios, pl.Float64))
+    return parts.select(shared.columns)
+
+
+def _coincidences(evidence: pl.DataFrame, suspected: pl.DataFrame) -> dict[str, AreaScores]:
+    """Return, per area, the scores of the pairs that may have met by chance: those not inside one suspected part."""
     areas = _areas(evidence).filter(pl.col("score") > 0)
-    key = ["source_a", "source_b"]
-    tested = areas.filter(pl.col("score") >= MIN_AREA).group_by(key).len().filter(pl.col("len") > 1)
-    suspected = _components(tested.select(key))
     areas = areas.join(suspected, on="source_a", how="left").join(
         suspected, left_on="source_b", right_on="source_a", how="left", suffix="_b"
     )
@@ -346,7 +373,8 @@ def _judge_pairs(
     served = served.group_by("source_a", "source_b").agg(pl.col("log_ratio").sum().alias("served"))
     registered = kept.filter((pl.col("signal") == "registered_at") & (pl.col("log_ratio") >= MIN_AREA))
     registered = registered.select("source_a", "source_b", pl.lit(True).alias("registered"))
-    suspects = list({*copies.get_column("source_a"), *copies.get_column("source_b")})
+    alike = copies.filter(pl.col("is_alike"))
+    suspects = list({*alike.get_column("source_a"), *alike.get_column("source_b")})
     key = ["source_a", "source_b"]
     pairs = (
         candidates.join(per_pair, on=key, how="left")
@@ -389,7 +417,7 @@ def _period(name: str, which: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
 
 
 def _copies(signals: pl.DataFrame, merged: pl.DataFrame) -> pl.DataFrame:
-    """Return (source_a, source_b) of sites of which one seems to be a copy of the other.
+    """Return (source_a, source_b, is_alike) of sites of which one seems to be a copy of the other.
 
     Their pages have the same titles for the most part, or one names the other's addresses as its own.
     """
@@ -406,7 +434,9 @@ def _copies(signals: pl.DataFrame, merged: pl.DataFrame) -> pl.DataFrame:
     declared = merged.filter(pl.col("signal") == "declared_copy").select(
         pl.min_horizontal("source", "value").alias("source_a"), pl.max_horizontal("source", "value").alias("source_b")
     )
-    return pl.concat([alike, declared]).unique()
+    # Pages that a site says to be copies are left out already; its other pages are its own.
+    both_ways = pl.concat([alike.with_columns(is_alike=pl.lit(True)), declared.with_columns(is_alike=pl.lit(False))])
+    return both_ways.group_by("source_a", "source_b").agg(pl.col("is_alike").any())
 
 
 def _without_copies(evidence: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
@@ -414,7 +444,7 @@ def _without_copies(evidence: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFram
 
     They may be one owner's mirrors or a stranger's copy: only what the servers show counts.
     """
-    marked = copies.with_columns(pl.lit(True).alias("of_copies"))
+    marked = copies.select("source_a", "source_b").with_columns(pl.lit(True).alias("of_copies"))
     return (
         evidence.join(marked, on=["source_a", "source_b"], how="left")
         .with_columns((pl.col("of_copies").fill_null(False) & pl.col("signal").is_in(_of_page())).alias("is_copied"))

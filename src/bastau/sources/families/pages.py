@@ -79,7 +79,7 @@ def _read(pages: pa.Table) -> Iterator[tuple[str | None, list[tuple[str, str]]]]
     tags = _lists(plain, template.HEAD_TAGS, template.MAX_TAGS)
     classes = _lists(plain, template.CLASS_LISTS, template.MAX_CLASS_LISTS)
     structure = _lists(plain, template.STRUCTURE, template.MAX_STRUCTURE)
-    n_head = plain.str.extract(_HEAD, 1).fill_null("").str.count_matches(template.HEAD_TAGS).to_list()
+    n_head = [_n_head_tags(text) for text in plain]
     titles, generators = (plain.str.extract(pattern, 1).to_list() for pattern in (template.TITLE, template.GENERATOR))
     sellers: dict[str, Sellers] = {}
     for i, row in enumerate(rows):
@@ -122,7 +122,14 @@ def _read(pages: pa.Table) -> Iterator[tuple[str | None, list[tuple[str, str]]]]
         yield site, found.all()
 
 
-_HEAD = r"(?is)^(.*?)</?body\b"
+_BODY = re.compile(r"</?body\b", re.IGNORECASE)
+_HEAD_TAG = re.compile(template.HEAD_TAGS)
+
+
+def _n_head_tags(text: str) -> int:
+    """Return how many of the tags read stand before the body; without a body none do."""
+    body = _BODY.search(text)
+    return sum(1 for _ in _HEAD_TAG.finditer(text, 0, body.start())) if body else 0
 
 
 class _Found:

@@ -12,12 +12,18 @@ import numpy as np
 from bastau.sources.families.lists import lists, service_site
 from bastau.sources.families.names import host_of, site_of
 
-HEAD_TAGS = r"(?i)<(?:meta|link|script|base|img)\b[^>]{0,1500}>"
-CLASS_LISTS = r"""(?i)\bclass\s?=\s?(?:"[^"]{1,400}"|'[^']{1,400}')"""
-STRUCTURE = r"(?i)<(?:header|nav|main|section|aside|footer|form|div|article|ul|table)\b[^>]{0,300}"
+HEAD_TAGS = r"(?i)<(?:meta|link|script|img)\b[^>]*>"
+CLASS_LISTS = r"""\bclass=(?:"[^"<>]+"|'[^'<>]+')"""
+STRUCTURE = r"<(?:header|nav|main|section|aside|footer|form|div|article|ul|table)\b[^>]*"
 TITLE = r"(?is)<title[^>]{0,200}>([^<]{1,400})"
 GENERATOR = r"(?is)<generator[^>]{0,200}>([^<]{1,200})"
 MAX_TAGS = 500
+_MAX_TAG_CHARS = 1500
+_TELLING = re.compile(
+    r"verif|validate|fb:app_id|fb:pages|generator|og:(?:url|image)|//|/wp-content/|/templates/|canonical|data:",
+    re.IGNORECASE,
+)
+"""What a tag must hold to say anything here; most do not, and reading attributes is slow."""
 MAX_CLASS_LISTS = 2000
 MAX_STRUCTURE = 80
 
@@ -62,7 +68,10 @@ def read_head(tags: Iterable[str], n_head: int, url: str, site: str) -> Head:
     """
     head = Head()
     plugins: set[str] = set()
-    for number, tag in enumerate(tags):
+    for number, whole in enumerate(tags):
+        tag = whole[:_MAX_TAG_CHARS]
+        if not _TELLING.search(tag):
+            continue
         attributes = {
             m[1].lower(): unescape(next(g for g in (m[2], m[3], m[4]) if g is not None))
             for m in _ATTRIBUTE.finditer(tag)
