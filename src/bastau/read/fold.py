@@ -29,7 +29,7 @@ def _cut_to(out, base, j):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _fold_span(data, start, end, base, j, table, markup, out, origins):  # type: ignore[no-untyped-def]
+def fold_span(data, start, end, base, j, table, markup, out, origins):  # type: ignore[no-untyped-def]
     """Fold ``data[start:end]`` behind ``out[base:j]`` and return the new ``j``.
 
     ``origins`` is empty, or as long as ``out``: then each written byte gets the index in ``data`` it came from.
@@ -162,14 +162,15 @@ def _fold_rows(titles, texts, table, markup, growth):  # type: ignore[no-untyped
             wider[:j] = out[:j]
             out = wider
         base = j
-        j = _fold_span(title_data, title_offsets[row], title_offsets[row + 1], base, j, table, markup, out, no_origins)
-        j = _fold_span(text_data, text_offsets[row], text_offsets[row + 1], base, j, table, markup, out, no_origins)
+        j = fold_span(title_data, title_offsets[row], title_offsets[row + 1], base, j, table, markup, out, no_origins)
+        j = fold_span(text_data, text_offsets[row], text_offsets[row + 1], base, j, table, markup, out, no_origins)
         offsets[row + 1] = j
         n_words[row], n_chars[row] = _count(out, base, j)
     return offsets, out[:j].copy(), n_words, n_chars
 
 
-def _kernel_tables() -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...], int]:
+def kernel_tables() -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...], int]:
+    """Return what :func:`fold_span` takes (characters, markup), and the bytes that one byte can grow to at most."""
     table = character_table()
     characters = (
         table.action, table.sequence_starts, table.sequence_chars, table.pair_keys, table.pair_chars,
@@ -187,7 +188,7 @@ def fold_strings(
     """
     if titles is None:
         titles = pa.nulls(len(texts), pa.string())
-    offsets, data, n_words, n_chars = _fold_rows(utf8_buffers(titles), utf8_buffers(texts), *_kernel_tables())
+    offsets, data, n_words, n_chars = _fold_rows(utf8_buffers(titles), utf8_buffers(texts), *kernel_tables())
     return strings_from_buffers(offsets, data), n_words, n_chars
 
 
@@ -201,10 +202,10 @@ def fold_with_offsets(text: str) -> tuple[str, np.ndarray]:
     """
     raw = text.encode()
     data = np.frombuffer(raw, np.uint8)
-    table, markup, growth = _kernel_tables()
+    table, markup, growth = kernel_tables()
     out = np.empty(growth * len(raw) + 8, np.uint8)
     origins = np.zeros(len(out), np.int64)
-    size = _fold_span(data, 0, len(raw), 0, 0, table, markup, out, origins)
+    size = fold_span(data, 0, len(raw), 0, 0, table, markup, out, origins)
     char_of_byte = np.cumsum((data & 0xC0) != 0x80) - 1
     starts = (out[:size] & 0xC0) != 0x80
     return out[:size].tobytes().decode(), char_of_byte[origins[:size][starts]].astype(np.int32)

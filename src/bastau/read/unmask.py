@@ -330,7 +330,9 @@ def _whole_double(text: str, context: _Context) -> str | None:
     if _is_known(text, context.known) and not context.is_one_word_foreign:
         return None
     strict = look_alikes().strict_latin
-    made = "".join(strict.get(c, " ") for c in text)
+    if any(c not in strict for c in text):
+        return None
+    made = "".join(strict[c] for c in text)
     return made if _is_known(made, context.known) else None
 
 
@@ -447,14 +449,11 @@ def hidden_word(chunk: str, script: str, known: frozenset[str] = frozenset()) ->
     word = _trimmed(_normalise(chunk, 0))
     if not word.text:
         return ""
-    for is_one_word_foreign in (True, False):
-        context = _Context(script, is_one_word_foreign, known)
-        if whole := _whole_double(word.text, context):
-            return whole
-        hidden = _turned(word.text, context) or _unmask_word(word.text, context) or _unmarked(chunk, word)
-        if hidden:
-            return hidden[0]
-    return ""
+    context = _Context(script, True, known)  # where a double is taken more readily; the others ask for no more
+    if whole := _whole_double(word.text, context):
+        return whole
+    hidden = _turned(word.text, context) or _unmask_word(word.text, context) or _unmarked(chunk, word)
+    return hidden[0] if hidden else ""
 
 
 def _unmarked(raw: str, chunk: _Letters) -> tuple[str, tuple[int, ...]] | None:

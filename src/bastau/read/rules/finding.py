@@ -1,6 +1,5 @@
 """Posts in, matches out: the fast look, the disguised texts written out, the slow look at what is left."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -13,25 +12,14 @@ from bastau.read.fold import fold_strings
 from bastau.read.language import DetectLanguage
 from bastau.read.rules.documents import RuleFile
 from bastau.read.rules.frames import Match, Reading
+from bastau.read.rules.hiding import Hiding
 from bastau.read.rules.kept import kept
 from bastau.read.rules.loading import load, rule_files, rules_folder
 from bastau.read.rules.pack import Pack, Rule
 from bastau.read.rules.screen import Screen
 from bastau.read.rules.tokens import Form
-from bastau.read.unmask import hidden_word, match_form
+from bastau.read.unmask import match_form
 from bastau.read.unmask_scan import needs_unmasking
-
-_CACHE = 200_000
-_SPACED = 3
-"""Single letters in a row that may be a word written with spaces (as in bastau.read.unmask)."""
-
-
-# Most words of a post that holds something odd are plain themselves: letters of one script, links, handles, numbers.
-_PLAIN = re.compile(
-    r"[^\w\s]*(?:[A-Za-z]{2,}(?:['’-][A-Za-z]{2,})*|[А-Яа-яЁёӘәҒғҚқҢңӨөҰұҮүІіҺһ]{2,}(?:-[А-Яа-яЁёӘәҒғҚқҢңӨөҰұҮүІіҺһ]{2,})*"
-    r"|\d+(?:[.,:%/-]\d+)*)[.,:;!?…»”\")\]]*|[\[(]*https?://\S+|@\w+[.,:;!?…]*"
-)
-_THRICE = re.compile(r"([^\W\d_])\1\1")
 
 
 @dataclass
@@ -40,11 +28,11 @@ class Finder:
 
     pack: Pack
     screen: Screen = field(init=False)
-    _hiding: dict[str, bool] = field(default_factory=dict, repr=False)
-    """Runs of characters seen, and whether they may hide a word of the rules."""
+    hiding: Hiding = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.screen = Screen(self.pack)
+        self.hiding = Hiding(self.pack.known, self.screen.touches)
 
     def find(
         self,
@@ -59,25 +47,18 @@ class Finder:
         Args:
             foreign: bool (n,): rows whose Kazakh is written in Latin or Arabic letters.
         """
-        plain = self.screen.run(folded)
-        masked = needs_unmasking(texts) | needs_unmasking(titles)
-        # A disguised word is looked for where all but one of the words of a frame are in plain sight.
-        masked = self.screen.run_disguised(folded, masked)
+        may_match = self.screen.look(folded, titles, texts)
+        numbers = self._numbers_of(rules)
+        hidden = self._hidden(titles, texts, folded)
         if foreign is not None:
-            masked |= foreign
-        rows = np.flatnonzero(plain | masked)
-        taken = pa.array(rows)
-        chosen = pa.table({"title": titles, "text": texts}).take(taken).to_pylist()
-        may_match = self.screen.rules_of(folded.take(taken))
-        number = {rule.id: k for k, rule in enumerate(self.pack.rules)}
-        numbers = np.array([number[rule.id] for rule in rules], np.int64)
+            hidden |= foreign
+        rows = np.flatnonzero(may_match[:, numbers].any(axis=1) | hidden)
+        chosen = pa.table({"title": titles, "text": texts}).take(pa.array(rows)).to_pylist()
         found = {}
-        for row, post, candidates in zip(rows.tolist(), chosen, may_match, strict=True):
-            form, asked = None, candidates
-            if masked[row]:
-                language = "kk" if foreign is not None and foreign[row] else None
-                if language or any(part and self._hides(part) for part in (post["title"], post["text"])):
-                    form, asked = self._written_out(post, language)
+        for row, post in zip(rows.tolist(), chosen, strict=True):
+            form, asked = None, may_match[row]
+            if hidden[row]:
+                form, asked = self._written_out(post, "kk" if foreign is not None and foreign[row] else None)
             chosen_rules = [rules[k] for k in np.flatnonzero(asked[numbers])]
             if chosen_rules:
                 matches = self.read(post["title"], post["text"], form).matches(chosen_rules)
@@ -85,30 +66,17 @@ class Finder:
                     found[row] = matches
         return found
 
-    def _hides(self, text: str) -> bool:
-        """Tell whether some word of the rules may stand disguised in a text."""
-        known, n_single = self._hiding, 0
-        for chunk in text.split():
-            hides = known.get(chunk)
-            if hides is None:
-                if len(known) >= _CACHE:
-                    known.clear()
-                is_plain = _PLAIN.fullmatch(chunk) and not _THRICE.search(chunk)
-                hides = known[chunk] = not is_plain and self._hides_in(chunk)
-            if hides:
-                return True
-            if len(chunk) < 5 and sum(map(str.isalnum, chunk)) == 1:
-                n_single += 1
-                if n_single == _SPACED:
-                    return True
-            else:
-                n_single = 0
-        return "\u202e" in text or "\u202d" in text
+    def _numbers_of(self, rules: list[Rule]) -> np.ndarray:
+        number = {rule.id: k for k, rule in enumerate(self.pack.rules)}
+        return np.array([number[rule.id] for rule in rules], np.int64)
 
-    def _hides_in(self, chunk: str) -> bool:
-        known = self.pack.known
-        words = {hidden_word(chunk, script, known) for script in ("cyrl", "latn")} - {""}
-        return any(self.screen.touches(word) for word in words)
+    def _hidden(
+        self, titles: pa.Array | pa.ChunkedArray, texts: pa.Array | pa.ChunkedArray, folded: pa.Array | pa.ChunkedArray
+    ) -> np.ndarray:
+        """Return bool (n,): rows where a word of the rules may stand disguised, and the rest of a frame in plain sight."""
+        masked = needs_unmasking(texts) | needs_unmasking(titles)
+        masked = self.hiding.find(texts, masked) | self.hiding.find(titles, masked)
+        return self.screen.run_disguised(folded, masked)
 
     def _written_out(self, post: dict[str, str | None], language: str | None) -> tuple[Form, np.ndarray]:
         """Return the form of title and text, made once, and the rules that may match it."""

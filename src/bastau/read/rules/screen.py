@@ -1,203 +1,233 @@
-"""A fast look over folded texts: which posts have the words of at least one whole frame close together.
+"""A fast look over posts: which rules have the words of at least one whole frame in the places where it wants them.
 
 It may let a post through in vain, never the other way round: the slow path decides. What it must find of a rule is a
-*term*: a class of words for the anchor, one for each other slot, and one for each cue of a mood; each part within some
-words of the anchor. A post without the anchor of any term, nearly every post, costs its hashes and nothing more.
+*term*: a class of words for the anchor, one for each other slot, and one for each cue of a mood. A post is looked at in
+three steps, and nearly every post is done after the first:
+
+1. Its words are looked up by their hashes. A term is asked for only where the post has its *pivot*, the rarest of its
+   classes; then all its other classes must be there.
+2. Each part must stand within so many words of the anchor.
+3. The text as posted is parted into sentences and clauses, and each part must stand in those that the frame allows.
 """
 
 import itertools
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numba as nb
 import numpy as np
 import pyarrow as pa
 
-from bastau.read.fold import fold_strings
-from bastau.read.rules.inflect import DATIVE, Features
-from bastau.read.rules.lexicon import MAX_ENDING, MAX_GAP, Sequence, Unit
+from bastau.read.fold import fold_strings, kernel_tables
+from bastau.read.rules.lexicon import MAX_GAP
 from bastau.read.rules.pack import Cue, Frame, Mood, Pack, Slot
+from bastau.read.rules.places import MAX_BYTES, find_places, marks
+from bastau.read.rules.screen_words import Need, compile_words, look_up, stands_in, starts_of
 from bastau.tables import utf8_buffers
 
-_MULTIPLY = np.uint64(0x9E3779B97F4A7C15)
-_PREFIX = np.uint64(0x632BE59BD9B4E019)
+Texts = pa.Array | pa.ChunkedArray
 _HITS = 8192
 _WORDS = 20_000
 _SEEN = 8192
 """Words and beginnings of one post that are kept; a post with more goes on unseen."""
+_TAKEN = 16_384
+_OPENERS = 30
+"""Words that may open a clause before a verb (frames._MAX_OPENERS)."""
+ANYWHERE, NEIGHBOURS, SENTENCE, CLAUSE = range(4)
+_SCOPES = {"neighbours": NEIGHBOURS, "sentence": SENTENCE, "clause": CLAUSE}
+
+
+@nb.njit(nogil=True, cache=True)
+def _take(data, end, groups, seen, n_seen, words, n_words, taken, present):  # type: ignore[no-untyped-def]
+    """Write (group, word number) of each word that stands there with its phrase to ``taken``, and the classes to ``present``.
+
+    Returns how many, or -1 when they do not fit.
+    """
+    group_starts, list_of, room_of, phrase_of, _, _, phrases, list_words = groups
+    present[:] = 0
+    n = 0
+    for k in range(n_seen):
+        value, word = seen[k, 0], seen[k, 1]
+        for g in range(group_starts[value], group_starts[value + 1]):
+            if seen[k, 2] > room_of[g]:
+                continue
+            if phrase_of[g] >= 0 and not stands_in(data, end, words, n_words, word, phrase_of[g], phrases):
+                continue
+            if n == len(taken):
+                return -1
+            taken[n, 0], taken[n, 1] = g, word
+            n += 1
+            of = list_of[g]
+            for w in range(len(present)):
+                present[w] |= list_words[of, w]
+    return n
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
-def _step(h, b):  # type: ignore[no-untyped-def]
-    h = (h ^ np.uint64(b)) * _MULTIPLY
-    return h ^ (h >> np.uint64(29))
+def _has(bits, bit):  # type: ignore[no-untyped-def]
+    return bits[bit >> 6] >> np.uint64(bit & 63) & np.uint64(1) != 0
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _set(bits, bit):  # type: ignore[no-untyped-def]
+    bits[bit >> 6] |= np.uint64(1) << np.uint64(bit & 63)
 
 
 @nb.njit(nogil=True, cache=True)
-def _hash_words(offsets, data, out):  # type: ignore[no-untyped-def]
-    for i in range(len(offsets) - 1):
-        h = np.uint64(offsets[0] * 0 + 1)
-        for k in range(offsets[i], offsets[i + 1]):
-            h = _step(h, data[k])
-        out[i] = h
-
-
-@nb.njit(nogil=True, cache=True)
-def _find(key, keys, shift):  # type: ignore[no-untyped-def]
-    """Return the index of ``key`` in an open table, or -1."""
-    i = np.int64((key * _MULTIPLY) >> shift)
-    while keys[i] != 0:
-        if keys[i] == key:
-            return i
-        i = (i + 1) % len(keys)
-    return -1
-
-
-@nb.njit(nogil=True, cache=True)
-def _begins(data, start, end, wanted, n_bytes):  # type: ignore[no-untyped-def]
-    """Tell whether the word at ``start`` is the wanted one, or begins with its ``n_bytes`` (0: the whole word)."""
-    h = np.uint64(1)
+def _likely(present, terms, likely):  # type: ignore[no-untyped-def]
+    """Write the terms all of whose classes are ``present`` to ``likely``; return how many."""
+    pivot_words, pivot_starts, pivot_terms, check_starts, checks = terms[8:13]
     n = 0
-    for i in range(start, end):
-        if data[i] == 32:
-            break
-        h = _step(h, data[i])
-        n += 1
-        if n == n_bytes:
-            return h == wanted
-    return n_bytes == 0 and n > 0 and h == wanted
+    for w in range(len(present)):
+        left = present[w] & pivot_words[w]
+        bit = 64 * w
+        while left:
+            if left & np.uint64(1):
+                for k in range(pivot_starts[bit], pivot_starts[bit + 1]):
+                    term = pivot_terms[k]
+                    is_whole = True
+                    for c in range(check_starts[term], check_starts[term + 1]):
+                        if not _has(present, checks[c]):
+                            is_whole = False
+                            break
+                    if is_whole:
+                        likely[n] = term
+                        n += 1
+            left >>= np.uint64(1)
+            bit += 1
+    return n
 
 
 @nb.njit(nogil=True, cache=True)
-def _stands_beside(data, end, words, n_words, word, reach, wanted, n_bytes):  # type: ignore[no-untyped-def]
-    """Tell whether the wanted word is one of the ``reach`` words after ``word`` (negative: before it)."""
-    starts, hashes = words
-    low, high = (word + 1, word + reach + 1) if reach > 0 else (word + reach, word)
-    for i in range(max(0, low), min(high, n_words)):
-        if n_bytes == 0:
-            if hashes[i] == wanted:
-                return True
-        elif _begins(data, starts[i], end, wanted, n_bytes):
+def _fill(groups, wanted, taken, n_taken, hits, head):  # type: ignore[no-untyped-def]
+    """Write (class, word number, earlier hit, words of its phrase before and after) of each hit of the ``wanted`` classes.
+
+    The last hit of each class goes to ``head``. Returns the number of hits, or -1 when they do not fit.
+    """
+    _, list_of, _, phrase_of, list_starts, list_bits, phrases, list_words = groups
+    before_of, after_of = phrases[2], phrases[3]
+    n = 0
+    for k in range(n_taken):
+        g, word = taken[k, 0], taken[k, 1]
+        of = list_of[g]
+        common = np.uint64(0)
+        for w in range(len(wanted)):
+            common |= wanted[w] & list_words[of, w]
+        if common == 0:
+            continue
+        before = after = 0
+        if phrase_of[g] >= 0:
+            before, after = before_of[phrase_of[g]], after_of[phrase_of[g]]
+        for c in range(list_starts[of], list_starts[of + 1]):
+            bit = list_bits[c]
+            if not _has(wanted, bit):
+                continue
+            last = head[bit]
+            if last >= 0 and hits[last, 1] == word and hits[last, 3] >= before and hits[last, 4] >= after:
+                continue
+            if n == len(hits):
+                _forget(hits, n, head)
+                return -1
+            hits[n, 0], hits[n, 1], hits[n, 2], hits[n, 3], hits[n, 4] = bit, word, last, before, after
+            head[bit] = n
+            n += 1
+    return n
+
+
+@nb.njit(nogil=True, cache=True)
+def _forget(hits, n_hits, head):  # type: ignore[no-untyped-def]
+    for hit in range(n_hits):
+        head[hits[hit, 0]] = -1
+
+
+@nb.njit(nogil=True, cache=True)
+def _want(likely, n_likely, terms, wanted):  # type: ignore[no-untyped-def]
+    """Set ``wanted`` to the classes of the likely terms."""
+    anchors, start_of, term_starts, parts = terms[0], terms[3], terms[6], terms[7]
+    wanted[:] = 0
+    for k in range(n_likely):
+        term = likely[k]
+        _set(wanted, anchors[term])
+        if start_of[term] >= 0:
+            _set(wanted, start_of[term])
+        for part in range(term_starts[term], term_starts[term + 1]):
+            _set(wanted, parts[part, 0])
+            if parts[part, 4] >= 0:
+                _set(wanted, parts[part, 4])
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _is_near(hits, hit, anchor, before, after):  # type: ignore[no-untyped-def]
+    # Each was seen by one word of what may be a phrase: its ends lie that many words off.
+    later = hits[hit, 1] - hits[anchor, 1]
+    return later <= after + hits[hit, 3] + hits[anchor, 4] and -later <= before + hits[hit, 4] + hits[anchor, 3]
+
+
+@nb.njit(nogil=True, cache=True)
+def _stands_near(term, anchor, hits, head, terms):  # type: ignore[no-untyped-def]
+    """Tell whether every part of the term stands within its words of the hit ``anchor``."""
+    term_starts, parts = terms[6], terms[7]
+    for k in range(term_starts[term], term_starts[term + 1]):
+        hit = head[parts[k, 0]]
+        while hit >= 0 and not _is_near(hits, hit, anchor, parts[k, 1], parts[k, 2]):
+            hit = hits[hit, 2]
+        if hit < 0:
+            return False
+    return True
+
+
+@nb.njit(nogil=True, cache=True)
+def _is_covered(word, bit, hits, head):  # type: ignore[no-untyped-def]
+    hit = head[bit]
+    while hit >= 0:
+        if hits[hit, 1] - hits[hit, 3] <= word <= hits[hit, 1] + hits[hit, 4]:
+            return True
+        hit = hits[hit, 2]
+    return False
+
+
+@nb.njit(nogil=True, cache=True)
+def _may_begin(hit, bit, opens, hits, head):  # type: ignore[no-untyped-def]
+    """Tell whether nothing but words of the class ``bit`` may stand between the beginning of the clause and ``hit``."""
+    for at in range(max(0, hits[hit, 1] - hits[hit, 3]), hits[hit, 1] + 1):
+        i = at
+        while not opens[i] and at - i < _OPENERS and _is_covered(i - 1, bit, hits, head):
+            i -= 1
+        if opens[i] or at - i >= _OPENERS:
             return True
     return False
 
 
 @nb.njit(nogil=True, cache=True)
-def _look_up(data, start, end, table, is_anchor, seen, words):  # type: ignore[no-untyped-def]
-    """Write (value, word number, letters after the hit) of each word or beginning to ``seen``.
-
-    The start and hash of every word go to ``words``. Returns (number seen, number of words, whether one may be an
-    anchor); -1 seen when they do not fit: then the post goes on unseen.
-    """
-    word_starts, word_hashes = words
-    keys, values, shift, word_bloom, word_shift, start_bloom, start_shift = table
-    h = np.uint64(1)
-    word = n_chars = n_seen = first = 0
-    word_start = start
-    anchored = False
-    for i in range(start, end + 1):
-        b = np.uint8(32) if i == end else data[i]
-        is_word_end = b == 32
-        if not is_word_end:
-            h = _step(h, b)
-            n_chars += (b & 0xC0) != 0x80
-            if n_chars < 2 or (i + 1 < end and (data[i + 1] & 0xC0) == 0x80):
-                continue
-        # Beginnings are few and asked for at every letter, so their filter is small enough to stay in the cache.
-        if is_word_end:
-            key = h
-            probe = key * _MULTIPLY >> word_shift
-            may_be = word_bloom[probe >> np.uint64(3)] >> (probe & np.uint64(7)) & 1
-        else:
-            key = h ^ _PREFIX
-            probe = key * _MULTIPLY >> start_shift
-            may_be = start_bloom[probe >> np.uint64(3)] >> (probe & np.uint64(7)) & 1
-        if may_be:
-            at = _find(key, keys, shift)
-            if at >= 0:
-                if n_seen == len(seen):
-                    return -1, 0, True
-                seen[n_seen, 0], seen[n_seen, 1], seen[n_seen, 2] = values[at], word, n_chars
-                anchored |= is_anchor[values[at]]
-                n_seen += 1
-        if not is_word_end:
-            continue
-        for k in range(first, n_seen):
-            seen[k, 2] = n_chars - seen[k, 2]
-        first = n_seen
-        if word == len(word_starts):
-            return -1, 0, True
-        word_starts[word], word_hashes[word] = word_start, h
-        h = np.uint64(1)
-        word_start = i + 1
-        word += 1
-        n_chars = 0
-    return n_seen, word, anchored
-
-
-@nb.njit(nogil=True, cache=True)
-def _class_words(starts, bits, n_bits):  # type: ignore[no-untyped-def]
-    """Return for each set of rows its classes as bits of uint64 words."""
-    words = np.zeros((len(starts) - 1, (n_bits + 63) // 64), np.uint64)
-    for value in range(len(starts) - 1):
-        for c in range(starts[value], starts[value + 1]):
-            words[value, bits[c] >> 6] |= np.uint64(1) << np.uint64(bits[c] & 63)
-    return words
-
-
-@nb.njit(nogil=True, cache=True)
-def _fill(data, end, classes, wanted, seen, n_seen, words, n_words, hits, n_hits, head):  # type: ignore[no-untyped-def]
-    """Write (class, word number, earlier hit, words of its phrase before and after) of each hit behind ``hits``.
-
-    The last hit of each class goes to ``head``. Only the ``wanted`` classes count. Returns the number of hits, or -1 when they do not fit.
-    """
-    class_starts, class_bits, room_of, beside, beside_hash, beside_bytes, words_before, words_after, class_words = (
-        classes
-    )
-    for k in range(n_seen):
-        value, word = seen[k, 0], seen[k, 1]
-        common = np.uint64(0)
-        for w in range(len(wanted)):
-            common |= wanted[w] & class_words[value, w]
-        if common == 0:
-            continue
-        for c in range(class_starts[value], class_starts[value + 1]):
-            bit = class_bits[c]
-            if not wanted[bit >> 6] >> np.uint64(bit & 63) & np.uint64(1) or seen[k, 2] > room_of[c]:
-                continue
-            last = head[bit]
-            if (
-                last >= 0
-                and hits[last, 1] == word
-                and hits[last, 3] >= words_before[c]
-                and hits[last, 4] >= words_after[c]
-            ):
-                continue
-            if beside[c] and not _stands_beside(
-                data, end, words, n_words, word, beside[c], beside_hash[c], beside_bytes[c]
-            ):
-                continue
-            if n_hits == len(hits):
-                for hit in range(n_hits):
-                    head[hits[hit, 0]] = -1
-                return -1
-            hits[n_hits, 0], hits[n_hits, 1], hits[n_hits, 2] = bit, word, head[bit]
-            hits[n_hits, 3], hits[n_hits, 4] = words_before[c], words_after[c]
-            head[bit] = n_hits
-            n_hits += 1
-    return n_hits
-
-
-@nb.njit(nogil=True, cache=True)
-def _whole(term, anchor, hits, head, term_starts, parts):  # type: ignore[no-untyped-def]
-    """Tell whether every part of the term stands where it may around the hit ``anchor``."""
-    at, at_before, at_after = hits[anchor, 1], hits[anchor, 3], hits[anchor, 4]
+def _stands_in_place(term, anchor, hits, head, terms, places):  # type: ignore[no-untyped-def]
+    """Tell whether every part of the term also stands in the sentence or clause where it must."""
+    start_of, is_english = terms[3], terms[4]
+    term_starts, parts = terms[6], terms[7]
+    sentences, clauses, opens, joined, n_words = places
+    at, before, after = hits[anchor, 1], hits[anchor, 3], hits[anchor, 4]
+    if is_english[term] and after == 0 and joined[at]:
+        return False
+    if start_of[term] >= 0 and not _may_begin(anchor, start_of[term], opens, hits, head):
+        return False
+    first = max(0, at - before)  # its phrase begins between here and its word
     for k in range(term_starts[term], term_starts[term + 1]):
+        scope, begins, is_cue = parts[k, 3], parts[k, 4], parts[k, 5]
         hit = head[parts[k, 0]]
         while hit >= 0:
-            # Each was seen by one word of what may be a phrase: its ends lie that many words off.
-            later = hits[hit, 1] - at
-            if later <= parts[k, 2] + hits[hit, 3] + at_after and -later <= parts[k, 1] + hits[hit, 4] + at_before:
+            here = hits[hit, 1]
+            low, high = max(0, here - hits[hit, 3]), min(n_words - 1, here + hits[hit, 4])
+            # two slots share no word; a cue stands outside the predicate
+            fits = here != at or (is_cue and (low != here or high != here))
+            if scope == CLAUSE:
+                fits &= clauses[high] >= clauses[first] and clauses[low] <= clauses[at]
+            elif scope == SENTENCE:
+                fits &= sentences[high] >= sentences[first] and sentences[low] <= sentences[at]
+            elif scope == NEIGHBOURS:
+                fits &= sentences[high] >= sentences[first] - 1 and sentences[low] <= sentences[at] + 1
+            if (
+                fits
+                and _is_near(hits, hit, anchor, parts[k, 1], parts[k, 2])
+                and (begins < 0 or _may_begin(hit, begins, opens, hits, head))
+            ):
                 break
             hit = hits[hit, 2]
         if hit < 0:
@@ -206,116 +236,149 @@ def _whole(term, anchor, hits, head, term_starts, parts):  # type: ignore[no-unt
 
 
 @nb.njit(nogil=True, cache=True)
-def _nearly(alone, head, anchors, term_starts, parts):  # type: ignore[no-untyped-def]
-    """Tell whether some term has all its parts but one anywhere in the post."""
-    for term in range(len(anchors)):
-        if alone[term]:  # nothing but cues would be left
+def _look(folded, titles, texts, table, groups, terms, folding, has_places, found):  # type: ignore[no-untyped-def]
+    """Write to ``found``, bool (rows, rules), which rules may match which rows.
+
+    Without ``has_places``, only by the folded words.
+    """
+    offsets, data = folded
+    title_offsets, title_data = titles
+    text_offsets, text_data = texts
+    characters, markup, growth, marks = folding
+    anchors, rule_of, pivot_words = terms[0], terms[1], terms[8]
+    head = np.full(64 * len(pivot_words), -1, np.int32)
+    present, wanted = np.zeros(len(pivot_words), np.uint64), np.zeros(len(pivot_words), np.uint64)
+    likely = np.empty(len(anchors), np.int32)
+    hits = np.empty((_HITS, 5), np.int32)
+    seen = np.empty((_SEEN, 3), np.int32)
+    taken = np.empty((_TAKEN, 2), np.int32)
+    words = (np.empty(_WORDS, np.int64), np.empty(_WORDS, np.uint64))
+    sentences, clauses = np.empty(_WORDS, np.int32), np.empty(_WORDS, np.int32)
+    opens, joined = np.empty(_WORDS, np.bool_), np.empty(_WORDS, np.bool_)
+    out, origins = np.empty(8192, np.uint8), np.empty(8192, np.int64)
+    for row in range(len(offsets) - 1):
+        start, end = offsets[row], offsets[row + 1]
+        n_seen, n_words = look_up(data, start, end, table, seen, words)
+        if n_seen == 0:
             continue
-        missing = 0 if head[anchors[term]] >= 0 else 1
-        for k in range(term_starts[term], term_starts[term + 1]):
-            missing += head[parts[k, 0]] < 0
-            if missing > 1:
-                break
-        if missing <= 1:
-            return True
-    return False
+        n_taken = -1 if n_seen < 0 else _take(data, end, groups, seen, n_seen, words, n_words, taken, present)
+        if n_taken < 0:
+            found[row] = True
+            continue
+        n_likely = _likely(present, terms, likely)
+        if n_likely == 0:
+            continue
+        _want(likely, n_likely, terms, wanted)
+        n_hits = _fill(groups, wanted, taken, n_taken, hits, head)
+        if n_hits < 0:
+            found[row] = True
+            continue
+        n = 0
+        for k in range(n_likely):
+            term = likely[k]
+            anchor = -1 if found[row, rule_of[term]] else head[anchors[term]]
+            while anchor >= 0 and not _stands_near(term, anchor, hits, head, terms):
+                anchor = hits[anchor, 2]
+            if anchor >= 0:
+                likely[n] = term
+                n += 1
+                found[row, rule_of[term]] = not has_places
+        if n and has_places:
+            sizes = (title_offsets[row + 1] - title_offsets[row], text_offsets[row + 1] - text_offsets[row])
+            n_placed = -1
+            if max(sizes[0], sizes[1]) < MAX_BYTES:
+                size = growth * (sizes[0] + sizes[1]) + 16
+                if size > len(out):
+                    out, origins = np.empty(2 * size, np.uint8), np.empty(2 * size, np.int64)
+                title = (title_data, title_offsets[row], title_offsets[row + 1])
+                text = (text_data, text_offsets[row], text_offsets[row + 1])
+                tables = (characters, markup, marks)
+                n_placed = find_places(title, text, tables, out, origins, sentences, clauses, opens, joined)
+            places = (sentences, clauses, opens, joined, n_words)
+            for k in range(n):
+                term = likely[k]
+                if found[row, rule_of[term]]:
+                    continue
+                if n_placed != n_words:  # too long, or the folded form is another text's
+                    found[row, rule_of[term]] = True
+                    continue
+                anchor = head[anchors[term]]
+                while anchor >= 0 and not (
+                    _stands_near(term, anchor, hits, head, terms)
+                    and _stands_in_place(term, anchor, hits, head, terms, places)
+                ):
+                    anchor = hits[anchor, 2]
+                found[row, rule_of[term]] = anchor >= 0
+        _forget(hits, n_hits, head)
 
 
 @nb.njit(nogil=True, cache=True)
-def _screen_rows(offsets, data, chosen, table, is_anchor, classes, terms, is_slack, out, found):  # type: ignore[no-untyped-def]
-    """Write to ``out`` which rows may hold a match, and to ``found`` (rows, rules) of which rules.
-
-    ``found`` without rows: only whether, which is quicker.
-    """
-    n_bits, anchors, alone, rule_of, term_starts, parts, by_anchor_starts, by_anchor = terms
-    head = np.full(n_bits, -1, np.int64)
-    wanted = np.zeros((n_bits + 63) // 64, np.uint64)
-    everything = np.full(len(wanted), ~np.uint64(0))
-    anchor_bits = np.zeros(n_bits, np.bool_)
-    anchor_bits[anchors] = True
-    anchor_words = np.zeros(len(wanted), np.uint64)
-    for bit in anchors:
-        anchor_words[bit >> 6] |= np.uint64(1) << np.uint64(bit & 63)
-    hits = np.empty((_HITS, 5), np.int64)
-    seen = np.empty((_SEEN, 3), np.int64)
+def _nearly(folded, chosen, table, groups, terms, out):  # type: ignore[no-untyped-def]
+    """Write to ``out`` which of the chosen rows have all parts but one of some term anywhere."""
+    offsets, data = folded
+    anchors, is_alone, term_starts, parts, pivot_words = terms[0], terms[2], terms[6], terms[7], terms[8]
+    present = np.zeros(len(pivot_words), np.uint64)
+    seen, taken = np.empty((_SEEN, 3), np.int32), np.empty((_TAKEN, 2), np.int32)
     words = (np.empty(_WORDS, np.int64), np.empty(_WORDS, np.uint64))
     for row in range(len(offsets) - 1):
         if not chosen[row]:
             continue
-        start, end = offsets[row], offsets[row + 1]
-        n_seen, n_words, anchored = _look_up(data, start, end, table, is_anchor, seen, words)
-        if n_seen == 0 or not (anchored or is_slack):
+        n_seen, n_words = look_up(data, offsets[row], offsets[row + 1], table, seen, words)
+        if n_seen == 0:
             continue
-        passes = n_seen < 0
-        n_hits = 0
-        if is_slack and not passes:
-            n_hits = _fill(data, end, classes, everything, seen, n_seen, words, n_words, hits, 0, head)
-            passes = n_hits < 0 or _nearly(alone, head, anchors, term_starts, parts)
-        elif not passes:
-            n_hits = n_anchors = _fill(data, end, classes, anchor_words, seen, n_seen, words, n_words, hits, 0, head)
-            passes = n_hits < 0
-            if n_anchors > 0:
-                # then only the classes that stand beside one of these anchors in some term
-                wanted[:] = 0
-                for hit in range(n_anchors):
-                    bit = hits[hit, 0]
-                    if hits[hit, 2] >= 0:  # an earlier hit of the class has asked
-                        continue
-                    for t in range(by_anchor_starts[bit], by_anchor_starts[bit + 1]):
-                        for k in range(term_starts[by_anchor[t]], term_starts[by_anchor[t] + 1]):
-                            need = parts[k, 0]
-                            if not anchor_bits[need]:
-                                wanted[need >> 6] |= np.uint64(1) << np.uint64(need & 63)
-                n_hits = _fill(data, end, classes, wanted, seen, n_seen, words, n_words, hits, n_anchors, head)
-                passes = n_hits < 0
-            for hit in range(n_anchors if n_hits > 0 else 0):
-                bit = hits[hit, 0]
-                for t in range(by_anchor_starts[bit], by_anchor_starts[bit + 1]):
-                    term = by_anchor[t]
-                    if len(found) and found[row, rule_of[term]]:
-                        continue
-                    if _whole(term, hit, hits, head, term_starts, parts):
-                        passes = True
-                        if len(found) == 0:
-                            break
-                        found[row, rule_of[term]] = True
-                if passes and len(found) == 0:
+        if n_seen < 0 or _take(data, offsets[row + 1], groups, seen, n_seen, words, n_words, taken, present) < 0:
+            out[row] = True
+            continue
+        for term in range(len(anchors)):
+            if is_alone[term]:  # nothing but cues would be left
+                continue
+            missing = 0 if _has(present, anchors[term]) else 1
+            for k in range(term_starts[term], term_starts[term + 1]):
+                missing += parts[k, 6] != 0 and not _has(present, parts[k, 0])
+                if missing > 1:
                     break
-        for hit in range(n_hits):
-            head[hits[hit, 0]] = -1
-        out[row] = passes
-        if len(found) and (n_seen < 0 or n_hits < 0):
-            found[row] = True
+            if missing <= 1:
+                out[row] = True
+                break
 
 
-@dataclass(frozen=True)
-class _Need:
-    """A class of words: any with one of these concepts, of this language, in a form with one of these features."""
+@nb.njit(nogil=True, cache=True)
+def _count(folded, table, groups, n_words_of, counts):  # type: ignore[no-untyped-def]
+    """Add to ``counts`` how many texts have each class."""
+    offsets, data = folded
+    present = np.zeros(n_words_of, np.uint64)
+    seen, taken = np.empty((_SEEN, 3), np.int32), np.empty((_TAKEN, 2), np.int32)
+    words = (np.empty(_WORDS, np.int64), np.empty(_WORDS, np.uint64))
+    for row in range(len(offsets) - 1):
+        n_seen, n_words = look_up(data, offsets[row], offsets[row + 1], table, seen, words)
+        if n_seen > 0 and _take(data, offsets[row + 1], groups, seen, n_seen, words, n_words, taken, present) > 0:
+            for bit in range(len(counts)):
+                counts[bit] += _has(present, bit)
 
-    mask: int
-    language: str
-    """Empty: any."""
-    features: Features
-    """Empty: any."""
 
+class _Part(NamedTuple):
+    """A class that must stand at most so many words before or after the anchor, and in its sentence or clause."""
 
-@dataclass(frozen=True)
-class _Part:
-    """A class that must stand at most so many words before or after the anchor."""
-
-    need: _Need
+    need: Need
     before: int
     after: int
+    scope: int
+    begins: Need | None
+    """It begins its clause, after nothing but words of this class."""
+    is_cue: bool
 
 
-@dataclass(frozen=True)
-class _Term:
-    anchor: _Need
-    parts: frozenset[_Part]
+class _Term(NamedTuple):
+    anchor: Need
+    parts: tuple[_Part, ...]
     rule: int
     """Number of the rule in the pack."""
     is_alone: bool
     """The parts are cues of the anchor's mood only."""
+    start: Need | None
+    """The anchor begins its clause, after nothing but words of this class."""
+    is_english: bool
+    """The anchor has a mood, and is English: no part of a word with hyphens."""
 
 
 class Screen:
@@ -332,46 +395,60 @@ class Screen:
                 for term in _terms(frame, number, pack, extents)
             )
         )
-        needs = {term.anchor for term in terms} | {part.need for term in terms for part in term.parts}
+        needs = {need for term in terms for need in _needs(term)}
         ordered = sorted(needs, key=lambda n: (n.mask, n.language, sorted(n.features)))
-        bit_of = {need: i for i, need in enumerate(ordered)}
+        number_of = {need: i for i, need in enumerate(ordered)}
         self.n_classes, self.n_terms, self.n_rules = len(ordered), len(terms), len(pack.rules)
-        self._terms = _pack_terms(terms, bit_of)
-        self._classes, self._table, self.n_keys = _compile_words(pack, ordered)
-        starts, bits = self._classes[0], self._classes[1]
-        anchors = np.isin(bits, self._terms[1])
-        self._is_anchor = np.array([anchors[a:b].any() for a, b in itertools.pairwise(starts.tolist())], np.bool_)
+        self._groups, self._table, self.n_keys = compile_words(pack, ordered)
+        self._terms = _pack_terms(terms, number_of, self._common(pack))
 
-    def run(self, folded: pa.Array | pa.ChunkedArray) -> np.ndarray:
-        """Return bool (n,): whether each folded text may hold a match."""
-        return self._run(folded, None, np.zeros((0, 0), np.bool_))
+    def _common(self, pack: Pack) -> np.ndarray:
+        """Return how many of the rules' own examples have each class, int64 (classes,): which are rare."""
+        counts = np.zeros(self.n_classes, np.int64)
+        examples = [text for rule in pack.rules for _, text, _ in (*rule.must_hit, *rule.must_not_hit)]
+        if self.n_terms:
+            folded = utf8_buffers(fold_strings(pa.array(examples, pa.string()))[0])
+            _count(folded, self._table, self._groups, self._groups[-1].shape[1], counts)
+        return counts
 
-    def rules_of(self, folded: pa.Array | pa.ChunkedArray) -> np.ndarray:
-        """Return bool (n, rules of the pack): which rules may match each folded text."""
-        found = np.zeros((len(folded), self.n_rules), np.bool_)
-        self._run(folded, None, found)
-        return found
+    def look(self, folded: Texts, titles: Texts, texts: Texts) -> np.ndarray:
+        """Return bool (n, rules of the pack): which rules may match each post.
 
-    def run_disguised(self, folded: pa.Array | pa.ChunkedArray, chosen: np.ndarray) -> np.ndarray:
+        Args:
+            folded: the folded form of title and text together.
+            titles: as posted.
+            texts: as posted.
+        """
+        return self._look(folded, titles, texts, True)
+
+    def rules_of(self, folded: Texts) -> np.ndarray:
+        """Return bool (n, rules of the pack): which rules may match each folded text, wherever its sentences end."""
+        none = pa.nulls(len(folded), pa.string())
+        return self._look(folded, none, none, False)
+
+    def run(self, folded: Texts) -> np.ndarray:
+        """Return bool (n,): whether each folded text may hold a match, wherever its sentences end."""
+        return np.asarray(self.rules_of(folded).any(axis=1))
+
+    def run_disguised(self, folded: Texts, chosen: np.ndarray) -> np.ndarray:
         """Return bool (n,): whether each text of the ``chosen`` may hold a match, were one part of it disguised."""
-        return self._run(folded, chosen, np.zeros((0, 0), np.bool_))
+        out = np.zeros(len(folded), np.bool_)
+        if self.n_terms:
+            _nearly(utf8_buffers(folded), chosen, self._table, self._groups, self._terms, out)
+        return out
 
     def touches(self, word: str) -> bool:
         """Tell whether a word is, or begins like, one of the rules' words."""
         data = np.frombuffer(fold_strings(pa.array([word]))[0][0].as_py().encode(), np.uint8)
         words = (np.empty(64, np.int64), np.empty(64, np.uint64))
-        seen = np.empty((64, 3), np.int64)
-        n_seen, _, _ = _look_up(data, 0, len(data), self._table, self._is_anchor, seen, words)
-        return n_seen != 0
+        return bool(look_up(data, 0, len(data), self._table, np.empty((64, 3), np.int32), words)[0])
 
-    def _run(self, folded: pa.Array | pa.ChunkedArray, chosen: np.ndarray | None, found: np.ndarray) -> np.ndarray:
-        offsets, data = utf8_buffers(folded)
-        out = np.zeros(len(offsets) - 1, np.bool_)
-        rows = np.ones(len(out), np.bool_) if chosen is None else chosen
-        words = (self._table, self._is_anchor, self._classes, self._terms)
+    def _look(self, folded: Texts, titles: Texts, texts: Texts, has_places: bool) -> np.ndarray:
+        found = np.zeros((len(folded), self.n_rules), np.bool_)
         if self.n_terms:
-            _screen_rows(offsets, data, rows, *words, chosen is not None, out, found)
-        return out
+            columns = [utf8_buffers(column) for column in (folded, titles, texts)]
+            _look(*columns, self._table, self._groups, self._terms, (*kernel_tables(), marks()), has_places, found)
+        return found
 
 
 class _Extents:
@@ -384,28 +461,48 @@ class _Extents:
             mask = one.mask | (named if one.mask & pack.ambiguous_bit else 0)
             extent = len(one.units) + MAX_GAP * sum(one.gaps)
             self._by_mask[mask] = max(extent, self._by_mask.get(mask, 1))
+        self._known: dict[int, int] = {}
 
     def of(self, mask: int) -> int:
         """Return the extent of the longest entry with one of the concepts of ``mask``."""
-        return max((extent for known, extent in self._by_mask.items() if known & mask), default=1)
+        if mask not in self._known:
+            self._known[mask] = max((extent for known, extent in self._by_mask.items() if known & mask), default=1)
+        return self._known[mask]
+
+
+def _order(one: "_Part | _Path") -> str:
+    """Return what parts and paths are sorted by: the same in every process, as the order within a set is not."""
+    return repr((sorted(one.need.features), one._replace(need=one.need._replace(features=frozenset()))))
+
+
+class _Path(NamedTuple):
+    """One way to fill a slot: the word, and the cues of its mood with whether each stands before it."""
+
+    need: Need
+    cues: tuple[tuple[Cue, bool], ...]
+    start: int | None
+    is_english: bool
 
 
 def _terms(frame: Frame, rule: int, pack: Pack, extents: _Extents) -> list[_Term]:
     """Return the terms of a frame."""
-    slots = [slot for slot in frame.slots if not slot.optional]
-    anchor = slots[0]
+    anchor = frame.slots[0]
+    slots = [anchor, *(slot for slot in frame.slots[1:] if not slot.optional)]
     languages = sorted(frame.languages) if len(frame.languages) < 3 else [""]
+    scope = _SCOPES.get(frame.same, ANYWHERE)
     out = []
     for paths in itertools.product(*(_paths(slot, pack, languages if slot is anchor else [""]) for slot in slots)):
-        first, cues = paths[0]
-        parts = {_cue_part(cue, is_before, 0) for cue, is_before in cues}
-        for slot, (need, more) in zip(slots[1:], paths[1:], strict=True):
+        first = paths[0]
+        parts = {_cue_part(cue, is_before, 0, CLAUSE) for cue, is_before in first.cues}
+        for slot, path in zip(slots[1:], paths[1:], strict=True):
             before, after = (0 if one else frame.within for one in _sides(frame, anchor, slot))
-            parts.add(_Part(need, before, after))
+            parts.add(_Part(path.need, before, after, scope, None, False))
             # Cues hang on a word that is itself up to so far off.
             off = frame.within + extents.of(slot.mask)
-            parts |= {_cue_part(cue, is_before, off) for cue, is_before in more}
-        out.append(_Term(first, frozenset(parts), rule, len(slots) == 1))
+            parts |= {_cue_part(cue, is_before, off, scope) for cue, is_before in path.cues}
+        start = Need(first.start, "", frozenset()) if first.start is not None else None
+        ordered = tuple(sorted(parts, key=_order))
+        out.append(_Term(first.need, ordered, rule, len(slots) == 1, start, first.is_english))
     return out
 
 
@@ -418,251 +515,84 @@ def _sides(frame: Frame, anchor: Slot, slot: Slot) -> tuple[bool, bool]:
     return not comes_first, comes_first
 
 
-def _cue_part(cue: Cue, is_before: bool, off: int) -> _Part:
-    need = _Need(cue.mask, "", frozenset())
-    return _Part(need, (cue.within if is_before else 0) + off, (0 if is_before else cue.within) + off)
-
-
-_Path = tuple[_Need, tuple[tuple[Cue, bool], ...]]
-"""The word of a slot, and the cues of its mood with whether each stands before it."""
+def _cue_part(cue: Cue, is_before: bool, off: int, scope: int) -> _Part:
+    need = Need(cue.mask, "", frozenset())
+    scope = min(scope, SENTENCE) if cue.in_sentence else scope
+    begins = Need(cue.starts | cue.mask, "", frozenset()) if cue.starts is not None else None
+    return _Part(
+        need, (cue.within if is_before else 0) + off, (0 if is_before else cue.within) + off, scope, begins, True
+    )
 
 
 def _paths(slot: Slot, pack: Pack, languages: list[str]) -> list[_Path]:
     """Return the ways in which a slot can be filled."""
     if not slot.moods:
-        return [(_Need(slot.mask, language, slot.features), ()) for language in languages]
+        return [_Path(Need(slot.mask, language, slot.features), (), None, False) for language in languages]
     paths = set()
     for language, moods in pack.moods.items():
         if languages != [""] and language not in languages:
             continue
         paths |= {_mood_path(slot, language, mood) for mood in moods if mood.mood in slot.moods}
-    return sorted((path for path in paths if path[0].mask), key=repr)
+    return sorted((path for path in paths if path.need.mask), key=_order)
 
 
 def _mood_path(slot: Slot, language: str, mood: Mood) -> _Path:
     cues = (*((cue, True) for cue in mood.before), *((cue, False) for cue in mood.after))
     # A slot's own features are left out: a form may have the one feature for the mood and another for the slot.
     # `of` is left out too where it names wider concepts than the slot: any bit of both will do.
-    return _Need(slot.mask, language, mood.features), cues
+    return _Path(Need(slot.mask, language, mood.features), cues, mood.start, language == "en")
 
 
-def _pack_terms(terms: list[_Term], bit_of: dict[_Need, int]):  # type: ignore[no-untyped-def]
-    starts = np.cumsum([0, *(len(term.parts) for term in terms)])
-    parts = [(bit_of[part.need], part.before, part.after) for term in terms for part in term.parts]
-    anchors = np.array([bit_of[term.anchor] for term in terms], np.int64)
-    by_anchor: list[list[int]] = [[] for _ in bit_of]
-    for number, anchor in enumerate(anchors.tolist()):
-        by_anchor[anchor].append(number)
-    by_starts = np.cumsum([0, *(len(numbers) for numbers in by_anchor)])
-    flat = np.array([number for numbers in by_anchor for number in numbers], np.int64)
-    alone = np.array([term.is_alone for term in terms], np.bool_)
-    rule_of = np.array([term.rule for term in terms], np.int64)
-    return len(bit_of), anchors, alone, rule_of, starts, np.array(parts, np.int64).reshape(-1, 3), by_starts, flat
+def _needs(term: _Term) -> list[Need]:
+    """Return the classes that a term speaks of."""
+    needs = [term.anchor, *(part.need for part in term.parts), *(part.begins for part in term.parts), term.start]
+    return [need for need in needs if need is not None]
 
 
-_Row = tuple[int, int, int, int, int, int, int]
-"""Class; letters that may follow a beginning; words within which another must follow (negative: precede; 0: none), its
-hash, its bytes (0: the whole word); words of the phrase before and after this one at most."""
+def _pack_terms(terms: list[_Term], number_of: dict[Need, int], common: np.ndarray):  # type: ignore[no-untyped-def]
+    """Return the terms as arrays, in the order in which the kernels take them apart."""
 
+    def number(need: Need | None) -> int:
+        return -1 if need is None else number_of[need]
 
-class _Words:
-    """Collects the hash of every word and beginning, with the classes that it fills."""
-
-    def __init__(self, pack: Pack, needs: list[_Need]) -> None:
-        self.lexicon, self.needs = pack.lexicon, needs
-        self.sets: dict[frozenset[_Row], int] = {}
-        self.spelled: list[tuple[str, bool, int]] = []
-        self.hashes: list[np.ndarray] = []
-        self.values: list[np.ndarray] = []
-        self._classes: dict[tuple[int, str], list[tuple[int, Features]]] = {}
-        self._numbers: dict[tuple[int, str, Features, bool], tuple[int, ...]] = {}
-        self._endings: dict[tuple[int, str, Features, str], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
-
-    def classes(self, mask: int, language: str) -> list[tuple[int, Features]]:
-        """Return (class, features that it asks for) of the classes that a word of these concepts may fill."""
-        if (mask, language) not in self._classes:
-            self._classes[mask, language] = [
-                (i, need.features)
-                for i, need in enumerate(self.needs)
-                if need.mask & mask and need.language in ("", language)
-            ]
-        return self._classes[mask, language]
-
-    def _fillable(self, mask: int, language: str, features: Features, takes_endings: bool) -> tuple[int, ...]:
-        """Return the classes that a word with these features fills."""
-        key = (mask, language, features, takes_endings)
-        if key not in self._numbers:
-            self._numbers[key] = tuple(
-                number
-                for number, wanted in self.classes(mask, language)
-                if not wanted or takes_endings or wanted & features
-            )
-        return self._numbers[key]
-
-    def value(self, rows: frozenset[_Row]) -> int:
-        """Return the number of a set of rows."""
-        return self.sets.setdefault(rows, len(self.sets))
-
-    def add(self, sequence: Sequence, mask: int) -> None:
-        """Add a word or phrase."""
-        if not self.classes(mask, sequence.language):
-            return
-        units = [self.lexicon.units[number] for number in sequence.units]
-        unit, beside = _key_of(units, sequence.gaps)
-        if unit.kind == "verb" and len(units) == 1:
-            for stem, kind in self.lexicon.stem_spellings(unit.spelled, "verb"):
-                self._add_forms(stem, kind, mask, sequence)
-            return
-        features = sequence.features | (DATIVE if any(u.kind == "start1" for u in units) else frozenset())
-        takes_endings = any(u.kind in ("verb", "noun") for u in units)  # which may give any feature
-        room = MAX_ENDING if unit.kind == "start1" else 60
-        numbers = self._fillable(mask, sequence.language, features, takes_endings)
-        rows = frozenset([(number, room, *beside) for number in numbers])
-        if not rows:
-            return
-        if unit.kind in ("verb", "noun"):
-            for stem, _ in self.lexicon.stem_spellings(unit.spelled, unit.kind):
-                self.spelled.append((stem, True, self.value(rows)))
-        else:
-            self.spelled.append((unit.spelled, unit.kind != "exact", self.value(rows)))
-
-    def _add_forms(self, stem: str, kind: str, mask: int, sequence: Sequence) -> None:
-        """Add the forms of a Kazakh verb that have a feature somebody asks for."""
-        key = (mask, sequence.language, sequence.features, kind)
-        if key not in self._endings:
-            chosen = []
-            for ending, features in self.lexicon.endings[kind].items():
-                both = features | sequence.features
-                rows = frozenset(
-                    (number, 60, 0, 0, 0, 0, 0)
-                    for number, wanted in self.classes(mask, sequence.language)
-                    if not wanted or wanted & both
+    parts = []
+    checks: list[list[int]] = []
+    by_pivot: list[list[int]] = [[] for _ in number_of]
+    for k, term in enumerate(terms):
+        seen: set[tuple[Need, int, int]] = set()
+        for part in term.parts:
+            where = part.need, part.before, part.after
+            parts.append(
+                (
+                    number(part.need),
+                    part.before,
+                    part.after,
+                    part.scope,
+                    number(part.begins),
+                    part.is_cue,
+                    where not in seen,
                 )
-                if rows:
-                    chosen.append((ending, self.value(rows)))
-            offsets, data = utf8_buffers(pa.array([ending for ending, _ in chosen], pa.string()))
-            self._endings[key] = offsets, data, np.array([value for _, value in chosen], np.int64)
-        offsets, data, values = self._endings[key]
-        if len(values):
-            out = np.empty(len(values), np.uint64)
-            _hash_endings(np.uint64(_hash(stem)), offsets, data, out)
-            self.hashes.append(out)
-            self.values.append(values)
-
-    def table(self) -> Any:
-        """Return (classes, hash table, number of keys)."""
-        words = pa.array([word for word, _, _ in self.spelled], pa.string())
-        hashes = np.empty(len(words), np.uint64)
-        _hash_words(*utf8_buffers(words), hashes)
-        is_start = np.array([prefix for _, prefix, _ in self.spelled], np.bool_)
-        hashes[is_start] ^= _PREFIX
-        values = np.array([value for _, _, value in self.spelled], np.int64)
-        all_hashes = np.concatenate([hashes, *self.hashes])
-        all_values = np.concatenate([values, *self.values])
-        all_hashes[all_hashes == 0] = 1
-        order = np.argsort(all_hashes, kind="stable")
-        all_hashes, all_values = all_hashes[order], all_values[order]
-        first = np.flatnonzero(np.append(True, all_hashes[1:] != all_hashes[:-1]))
-        keys, numbers = all_hashes[first], all_values[first]
-        last = np.append(first[1:], len(all_hashes))
-        by_number = list(self.sets)
-        for at in np.flatnonzero(last - first > 1).tolist():  # one spelling of several words
-            together = set(all_values[first[at] : last[at]].tolist())
-            if len(together) > 1:
-                numbers[at] = self.value(frozenset().union(*(by_number[value] for value in together)))
-        starts = np.cumsum([0, *(len(rows) for rows in self.sets)])
-        flat = [one for rows in self.sets for one in rows]
-        bits, rooms, reaches, n_bytes, before, after = (
-            np.array([one[k] for one in flat], np.int64) for k in (0, 1, 2, 4, 5, 6)
-        )
-        beside = np.array([one[3] for one in flat], np.uint64)
-        return (
-            (starts, bits, rooms, reaches, beside, n_bytes, before, after, _class_words(starts, bits, len(self.needs))),
-            _open_table(keys, numbers, hashes[is_start]),
-            len(keys),
-        )
-
-
-def _compile_words(pack: Pack, needs: list[_Need]):  # type: ignore[no-untyped-def]
-    """Return (classes, hash table, number of keys) of every word that fills some class."""
-    words = _Words(pack, needs)
-    for sequence in pack.lexicon.sequences:
-        # an ambiguous name may turn out to be one
-        named = pack.organisation_mask if sequence.mask & pack.ambiguous_bit else 0
-        words.add(sequence, sequence.mask | named)
-    return words.table()
-
-
-def _key_of(units: list[Unit], gaps: tuple[bool, ...]) -> tuple[Unit, tuple[int, int, int, int, int]]:
-    """Return the word by which a phrase is looked for, and what else a row says of it (see _Row)."""
-    if len(units) == 1:
-        return units[0], (0, 0, 0, 0, 0)
-    first = max(range(len(units) - 1), key=lambda i: len(units[i].spelled) + len(units[i + 1].spelled))
-    at, beside, reach = first, first + 1, 1 + MAX_GAP * gaps[first + 1]
-    if len(units[beside].spelled) > len(units[at].spelled):
-        at, beside, reach = beside, at, -reach
-    before = at + MAX_GAP * sum(gaps[: at + 1])
-    after = len(units) - 1 - at + MAX_GAP * sum(gaps[at + 1 :])
-    other = units[beside]
-    spelled = other.spelled
-    if other.kind in ("verb", "noun"):  # the last letter of a stem may change before an ending
-        spelled = spelled[:-1]
-    if not spelled:
-        return units[at], (0, 0, 0, before, after)
-    n_bytes = 0 if other.kind == "exact" else len(spelled.encode())
-    return units[at], (reach, _hash(spelled), n_bytes, before, after)
-
-
-def _hash(word: str) -> int:
-    return int(_hash_bytes(np.frombuffer(word.encode(), np.uint8)))
-
-
-@nb.njit(nogil=True, cache=True)
-def _hash_bytes(data):  # type: ignore[no-untyped-def]
-    h = np.uint64(1)
-    for k in range(len(data)):
-        h = _step(h, data[k])
-    return h
-
-
-@nb.njit(nogil=True, cache=True)
-def _hash_endings(state, offsets, data, out):  # type: ignore[no-untyped-def]
-    """Write the hash of a stem, given as ``state``, with each ending."""
-    for i in range(len(offsets) - 1):
-        h = state
-        for k in range(offsets[i], offsets[i + 1]):
-            h = _step(h, data[k])
-        out[i] = h
-
-
-def _open_table(hashes: np.ndarray, numbers: np.ndarray, starts: np.ndarray):  # type: ignore[no-untyped-def]
-    """Return the open table and its two filters; ``starts`` are the hashes of beginnings."""
-    size = 1 << max(4, (2 * len(hashes)).bit_length())
-    shift = np.uint64(64 - (size.bit_length() - 1))
-    keys, values = np.zeros(size, np.uint64), np.zeros(size, np.int64)
-    _insert(hashes, numbers, keys, values, shift)
-    return keys, values, shift, *_filter(hashes, 8), *_filter(starts, 16)
-
-
-def _filter(hashes: np.ndarray, bits_each: int) -> tuple[np.ndarray, np.uint64]:
-    n_bits = 1 << max(10, (bits_each * len(hashes)).bit_length())
-    shift = np.uint64(64 - (n_bits.bit_length() - 1))
-    bits = np.zeros(n_bits >> 3, np.uint8)
-    _mark(hashes, bits, shift)
-    return bits, shift
-
-
-@nb.njit(nogil=True, cache=True)
-def _mark(hashes, bits, shift):  # type: ignore[no-untyped-def]
-    for key in hashes:
-        probe = key * _MULTIPLY >> shift
-        bits[probe >> np.uint64(3)] |= np.uint8(1) << np.uint8(probe & np.uint64(7))
-
-
-@nb.njit(nogil=True, cache=True)
-def _insert(hashes, numbers, keys, values, shift):  # type: ignore[no-untyped-def]
-    for k in range(len(hashes)):
-        i = np.int64((hashes[k] * _MULTIPLY) >> shift)
-        while keys[i] != 0:
-            i = (i + 1) % len(keys)
-        keys[i], values[i] = hashes[k], numbers[k]
+            )
+            seen.add(where)
+        asked = sorted({number_of[need] for need in (term.anchor, *(part.need for part in term.parts))})
+        pivot, *others = sorted(asked, key=lambda n: (common[n], n != number_of[term.anchor]))
+        by_pivot[pivot].append(k)
+        checks.append(others)
+    n_words = max(1, (len(number_of) + 63) // 64)
+    pivots = np.zeros(64 * n_words, np.bool_)
+    pivots[[n for n, of in enumerate(by_pivot) if of]] = True
+    return (
+        np.array([number_of[term.anchor] for term in terms], np.int32),
+        np.array([term.rule for term in terms], np.int32),
+        np.array([term.is_alone for term in terms], np.bool_),
+        np.array([number(term.start) for term in terms], np.int32),
+        np.array([term.is_english for term in terms], np.bool_),
+        common,
+        starts_of(term.parts for term in terms),
+        np.array(parts, np.int32).reshape(-1, 7),
+        np.packbits(pivots, bitorder="little").view("<u8").astype(np.uint64),
+        starts_of(by_pivot),
+        np.array([k for of in by_pivot for k in of], np.int32),
+        starts_of(checks),
+        np.array([n for of in checks for n in of], np.int32),
+    )

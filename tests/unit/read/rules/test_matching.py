@@ -92,6 +92,34 @@ def test_the_fast_look_never_misses_what_the_slow_one_finds(words):
         assert USE.screen.run(fold_strings(pa.array([text]))[0])[0]
 
 
+@given(st.lists(WORDS, max_size=30), st.lists(WORDS, max_size=8))
+def test_no_rule_that_matches_is_missed_by_where_sentences_and_clauses_end(words, title):
+    text, head = " ".join(words), " ".join(title)
+    found = {match.rule.id for match in USE.read(head, text).matches(USE.pack.rules)}
+    titles, texts = pa.array([head]), pa.array([text])
+    may_match = USE.screen.look(fold_strings(texts, titles)[0], titles, texts)[0]
+    assert found <= {rule.id for rule, may in zip(USE.pack.rules, may_match, strict=True) if may}
+
+
+def test_the_fast_look_keeps_to_sentences_and_clauses():
+    texts = pa.array(["They kill. The guards sleep", "Kill the guards", "we said kill the guards"])
+    none = pa.nulls(3, pa.string())
+    folded = fold_strings(texts)[0]
+    assert USE.screen.run(folded).tolist() == [True, True, True]
+    assert USE.screen.look(folded, none, texts).any(axis=1).tolist() == [False, True, False]
+
+
+def test_phrases_are_looked_at_whole():
+    texts = pa.array(["wipe the guards off the map", "wipe off the guards", "the guards off the map"])
+    assert USE.screen.run(texts).tolist() == [True, False, False]
+
+
+def test_long_texts_go_on():
+    texts = pa.array(["kill the guards " * 9000, "kill the guards " * 3000])
+    none = pa.nulls(2, pa.string())
+    assert USE.screen.look(fold_strings(texts)[0], none, texts).any(axis=1).all()
+
+
 def test_the_fast_look_turns_away_posts_without_a_whole_frame():
     texts = ["kill", "the guards", "we said that the judge must sleep", "kill " + "one " * 60 + "guards", ""]
     assert not USE.screen.run(pa.array(texts)).any()
