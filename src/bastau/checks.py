@@ -1,4 +1,4 @@
-"""Check texts that are in no lake: rules, known content, and in time fact-checks, for one text or a file of them."""
+"""Check texts that are in no lake: rules, known content and fact-checks, for one text or a file of them."""
 
 import itertools
 from collections.abc import Iterator
@@ -8,7 +8,9 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from bastau.claim_matches import as_one, check_claims, claim_lines
 from bastau.evaluate.labelled import labelled_rows
+from bastau.factchecks.matcher import ClaimMatcher
 from bastau.matching import Matchers
 from bastau.reading import read_stages
 from bastau.schemas import MEDIA, POSTS
@@ -22,15 +24,22 @@ MAX_TEXT = 1 << 20
 Row = dict[str, Any]
 
 
-def check_rows(rows: list[Row], matchers: Matchers, settings: Settings) -> list[Row]:
+def check_rows(
+    rows: list[Row], matchers: Matchers, settings: Settings, claims: ClaimMatcher | None = None
+) -> list[Row]:
     """Return one answer for each row, in order.
 
     Args:
         rows: ``id``, ``text``, and optionally ``title``, ``url`` and ``media`` (list of {url, sha256, pdq}).
+        matchers: rules and lists.
+        settings: how texts are read.
+        claims: the collection of fact-checks; None: there is none.
 
     Returns:
         {id, flagged, suggestions, known, claims} each. ``flagged`` says that a rule or a list found something and no gate
-        held it back: a reviewer should look. It is no decision. ``claims`` is empty until fact-checks are matched.
+        held it back: a reviewer should look. It is no decision. ``claims`` is the fact-check that
+        the text repeats, if one surely is about it: {claim_id, score, claim, title, publisher, verdict, url, language, published_at},
+        in the publisher's words. It flags nothing.
     """
     columns: dict[str, list[Any]] = {name: [None] * len(rows) for name in POSTS.names}
     columns["post_key"] = list(range(len(rows)))
@@ -39,17 +48,17 @@ def check_rows(rows: list[Row], matchers: Matchers, settings: Settings) -> list[
     posts = pa.table({field.name: pa.array(columns[field.name], field.type) for field in POSTS})
     found = matchers.run(run_stages(read_stages(settings), posts))
     by_key = {match["post_key"]: match for match in found.to_pylist()}
-    return [_answer(row["id"], by_key.get(key, {})) for key, row in enumerate(rows)]
+    return [_answer(row, by_key.get(key, {}), claims) for key, row in enumerate(rows)]
 
 
-def _answer(id_: str, match: Row) -> Row:
+def _answer(row: Row, match: Row, claims: ClaimMatcher | None) -> Row:
     suggestions, known = match.get("suggestions") or [], match.get("known") or []
     answer = {
-        "id": id_,
+        "id": row["id"],
         "flagged": any(found["gate"] is None for found in (*suggestions, *known)),
         "suggestions": suggestions,
         "known": known,
-        "claims": [],
+        "claims": [] if claims is None else check_claims(claims, as_one(row.get("title"), row.get("text"))),
     }
     for name in ("techniques", "model_score"):
         if match.get(name) is not None:
@@ -68,10 +77,11 @@ def answer_lines(answer: Row, text: str) -> list[str]:
         held = f"held back: {one['gate']}" if one["gate"] else "not held back"
         lines.append(f"  known: {one['signal']} on list {one['list']}, entry {one['entry']}, {held}")
     lines += [f"  technique: {technique}" for technique in answer.get("techniques", [])]
+    lines += claim_lines(answer["claims"])
     return [*lines, "This is a suggestion; people decide. `bastau rules explain` says why."]
 
 
-def check_file(path: Path, matchers: Matchers, settings: Settings) -> Iterator[Row]:
+def check_file(path: Path, matchers: Matchers, settings: Settings, claims: ClaimMatcher | None = None) -> Iterator[Row]:
     """Yield one answer for each row of a CSV or NDJSON file, in order and in bounded memory.
 
     A row that cannot be used gives {line, error} instead.
@@ -82,7 +92,7 @@ def check_file(path: Path, matchers: Matchers, settings: Settings) -> Iterator[R
     rows = _file_rows(path)
     while chunk := list(itertools.islice(rows, BATCH_ROWS)):
         usable = [row for row in chunk if "error" not in row]
-        answers = iter(check_rows(usable, matchers, settings))
+        answers = iter(check_rows(usable, matchers, settings, claims))
         for row in chunk:
             yield row if "error" in row else next(answers)
 
