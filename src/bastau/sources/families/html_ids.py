@@ -31,11 +31,11 @@ def _pattern(kind: str, find: str) -> Pattern:
     return Pattern(kind, find, re.compile(find))
 
 
-_Q = r"""["'\\&;=/?,:(\s]"""
+_Q = r"""["'\\;=/]"""
 PATTERNS = (
-    _pattern("ga_property", rf"{_Q}(UA-\d{{4,10}}-\d{{1,4}}|G-[A-Z0-9]{{8,12}}|GT-[A-Z0-9]{{6,12}})[\"'\\&;<)]"),
-    _pattern("gtm", rf"{_Q}(GTM-[A-Z0-9]{{4,10}})[\"'\\&;<)]"),
-    _pattern("google_ads", rf"{_Q}(AW-\d{{8,12}})[\"'/\\&;<)]"),
+    _pattern("ga_property", rf"{_Q}(UA-\d{{4,10}}-\d{{1,4}}|G-[A-Z0-9]{{8,12}}|GT-[A-Z0-9]{{6,12}})[\"'\\&]"),
+    _pattern("gtm", rf"{_Q}(GTM-[A-Z0-9]{{4,10}})[\"'\\&]"),
+    _pattern("google_ads", rf"{_Q}(AW-\d{{8,12}})[\"'/\\&]"),
     _pattern("adsense", r"ca-(?:pub|video-pub|games-pub)-(\d{10,20})\b"),
     _pattern("yandex_metrica", r"""(?:\bym\(\s{0,3}|mc\.yandex\.(?:ru|com)/watch/|\byaCounter|Ya\.Metrika2?\(\s{0,9}\{\s{0,9}id\s{0,3}:\s{0,3}["']?)(\d{5,9})\b"""),
     _pattern("mailru_top", r"""(?:top-fwz1\.mail\.ru/[a-z/.]{0,20}\?(?:[a-z]{1,9}=[^"'&]{0,20};)?id=|_tmr\.push\(\s{0,3}\{\s{0,3}id:\s{0,3}["'])(\d{5,9})\b"""),
