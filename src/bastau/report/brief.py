@@ -10,6 +10,8 @@ import duckdb
 import orjson
 
 from bastau.errors import ConfigError
+from bastau.report import moves
+from bastau.report.moves import Example, Influence
 from bastau.report.queries import at, clean, is_pseudonym, one_line, rows, shorten, shown_text
 from bastau.report.timeline import Coverage, Timeline, coverage, timeline
 from bastau.report.trace import Window
@@ -64,6 +66,8 @@ class MovedTogether:
     traces: tuple[str, ...]
     windows: tuple[Window, ...]
     n_objects: int
+    n_wire_copies: int
+    examples: tuple[Example, ...]
     narratives: tuple[tuple[str, str], ...]
 
 
@@ -88,6 +92,7 @@ class Brief:
     rising: tuple[Row, ...]
     n_rising: int
     coordinated: tuple[MovedTogether, ...]
+    influence: tuple[Influence, ...]
     across_languages: tuple[Row, ...]
     n_across_languages: int
     min_audience: int | None
@@ -164,6 +169,7 @@ def _brief(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> Br
         tuple(_row(r, shown, up) for r, up in rising[:MOST_ROWS]),
         len(rising),
         _coordinated(con, start, end),
+        moves.influence(con, None),
         tuple(_row(r, shown, None) for r in across[:MOST_ROWS]),
         len(across),
         rows(con, "select min(min_audience) as n from imports")[0]["n"],
@@ -254,6 +260,7 @@ def _row(row: dict[str, Any], shown: dict[str, dict[str, Any]], up: Rise | None)
 def _coordinated(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> tuple[MovedTogether, ...]:
     sql = f"""
         select group_id, sources, n_other_accounts, p_value, traces, n_objects,
+               coalesce(n_wire_copies, 0) as n_wire_copies, {moves.EXAMPLES} as examples,
                list_transform(windows, lambda w: [epoch_us(w."from"), epoch_us(w."to")]) as windows
         from coordination
         where len(list_filter(windows, lambda w: w."from" < ? and w."to" >= ?)) > 0
@@ -280,6 +287,8 @@ def _coordinated(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime)
             tuple(g["traces"]),
             tuple(Window(at(a), at(b)) for a, b in g["windows"]),
             g["n_objects"],
+            g["n_wire_copies"],
+            moves.examples(g["examples"]),
             tuple(touched.get(g["group_id"], ())),
         )
         for g in groups

@@ -28,6 +28,7 @@ def brief_page(brief: Brief, locale: Locale, link: Link) -> str:
         ("new", "brief.new", _rows(brief.new, brief.n_new, "brief.new_note", locale, link)),
         ("rising", "brief.rising", _rising(brief, locale, link)),
         ("coordinated", "brief.coordinated", _coordinated(brief, locale, link)),
+        ("influence", "influence.head", _influence(brief, locale)),
         (
             "across",
             "brief.across",
@@ -146,11 +147,18 @@ def _coordinated(brief: Brief, locale: Locale, link: Link) -> str:
     return paragraph(locale.text("groups.note"), "note") + document.listing(items, "cards")
 
 
+def _influence(brief: Brief, locale: Locale) -> str:
+    if not brief.influence:
+        return paragraph(locale.text("brief.nothing"))
+    return exhibits.influence_table(brief.influence, locale)
+
+
 def _group(group: MovedTogether, locale: Locale, link: Link) -> str:
     shown = list(group.sources[:6])
     if rest := len(group.sources) - len(shown):
         shown.append(locale.text("count.sources_more", n=locale.number(rest)))
     body = [f"<h3>{escape(locale.listing(shown))}</h3>", exhibits.group_facts(group, locale)]
+    body.append(exhibits.group_examples(group.examples, locale))
     if group.narratives:
         titles = [_title(narrative_id, text, "und", link) for narrative_id, text in group.narratives]
         body.append(paragraph(locale.text("groups.touched"), "facts") + document.listing(titles))
