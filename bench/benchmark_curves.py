@@ -117,8 +117,11 @@ def test_part(work: Path) -> str:
         "## Test seeds\n",
         f"Seeds {', '.join(map(str, TEST_SEEDS))}, never used in development; the three taken together.",
     ]
-    for least in (5, 2):
-        block = f"found, at least {least} posts"
+    for block, about in (
+        ("found, at least 5 posts", "narratives of at least 5 posts"),
+        ("found, at least 2 posts", "narratives of at least 2 posts"),
+        ("narrative by stories, at least 5 posts", "whole narratives of at least 5 posts, by stories"),
+    ):
         rows: list[list[Any]] = []
         for level, measured in of.items():
             f = pooled(measured, block)
@@ -127,7 +130,7 @@ def test_part(work: Path) -> str:
                  int(f["n_named"]), f["calibration_error"], f["brier"]]
             )  # fmt: skip
         heads = ["level", "observed", "top 3", "top 1", "withheld", "abstains", "named", "calibration error", "Brier"]
-        parts.append(f"\n### Origin, narratives of at least {least} posts\n\n{table(heads, rows)}")
+        parts.append(f"\n### Origin, {about}\n\n{table(heads, rows)}")
     rows = [
         [level, name[4:], n, sure, right]
         for level, measured in of.items()
@@ -149,7 +152,7 @@ def test_part(work: Path) -> str:
     )
     rows = []
     for level, measured in of.items():
-        for what in ("version", "narrative"):
+        for what in ("version", "narrative", "narrative by stories"):
             for alone in ("kept", "dropped"):
                 each = [m["narratives"][f"{what}, singletons {alone}"] for m in measured]
                 mean = [

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,6 +93,11 @@ def against_truth(
             for singletons in SINGLETONS:
                 figures = score_narratives(table, truth.labels, level=level, singletons=singletons)
                 answer[f"{level}, singletons {singletons}"] = asdict(figures)
+        if home is not None:
+            stories = _stories(home)
+            for singletons in SINGLETONS:
+                figures = score_narratives(stories, truth.labels, level="narrative", singletons=singletons)
+                answer[f"narrative by stories, singletons {singletons}"] = asdict(figures)
     elif task == "origin":
         for level_asked in ORIGIN_LEVELS:
             for min_posts in MIN_POSTS:
@@ -99,10 +105,46 @@ def against_truth(
                     rows, truth.labels, truth.firsts, level=level_asked, min_posts=min_posts, all_named=all_named
                 )
                 answer[f"{level_asked}, at least {min_posts} posts"] = asdict(figures_of)
+        for min_posts in MIN_POSTS if home is not None else ():
+            figures_of = score_origins(
+                as_stories(rows),
+                truth.labels,
+                truth.firsts,
+                level="narrative",
+                min_posts=min_posts,
+                all_named=all_named,
+            )
+            answer[f"narrative by stories, at least {min_posts} posts"] = asdict(figures_of)
     else:
         hidden = () if all_named else truth.private_sources
         answer |= asdict(score_coordination(rows, truth.groups, truth.lookalikes, unnamed=hidden))
     return answer, figure_lines(answer)
+
+
+def as_stories(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return exported narratives joined by ``story_id``: all their posts, the origin of the one seen first."""
+    grouped: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        grouped.setdefault(row.get("story_id") or row["narrative_id"], []).append(row)
+    joined = []
+    for name, tellings in grouped.items():
+        first = min(tellings, key=lambda row: (row["first_seen_at"], row["narrative_id"]))
+        posts = [post_id for row in tellings for post_id in row["post_ids"]]
+        joined.append({"narrative_id": name, "post_ids": posts, "origin": first["origin"]})
+    return joined
+
+
+def _stories(home: Home) -> pa.Table:
+    """Return the story of each post, else its narrative."""
+    found: pa.Table = (
+        home.connect()
+        .sql(
+            "SELECT post_id, coalesce(t.story_key, m.narrative_key) AS narrative_id FROM posts JOIN members m "
+            "USING (post_key) LEFT JOIN tellings t ON t.telling_key = coalesce(m.narrative_key, m.post_key)"
+        )
+        .to_arrow_table()
+    )
+    return found
 
 
 _FIELDS = {

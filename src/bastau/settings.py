@@ -68,7 +68,7 @@ class Sources:
     lead_in_hours: int = _setting(72, "hours before the first sighting in which coverage is measured")
     min_coverage: float = _setting(0.5, "with less coverage of the lead-in the origin is not named, in [0, 1]")
     min_confidence: float = _setting(
-        0.8, "a first candidate less likely than this is not named, in [0, 1]; see the card of the origin model"
+        0.78, "a first candidate less likely than this is not named, in [0, 1]; see the card of the origin model"
     )
     window_s: int = _setting(60, "two sources move together when they share an object within this many seconds")
     min_objects: int = _setting(3, "distinct objects from which a pair of sources counts (two, if of two kinds)")
