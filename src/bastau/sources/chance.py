@@ -29,6 +29,7 @@ import leidenalg
 import numba as nb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from scipy.special import gammainc
 
 from bastau.sources.relations import Keep
@@ -91,7 +92,11 @@ def chances(
     asked = shared.group_by("object").agg(is_text=shared.is_text.max())
     objects = _bursts(sharing.join(asked, "object"), ["object", "n_sharers", "is_text"], window_s)
     for name in NEAR:
-        own = _own(sharing, keep(ibis.memtable(_crews(suspects, name, seed))), window_s, name)
+        crews = _crews(suspects, name, seed)
+        whole = keep(ibis.memtable(crews.select(["who", "whole"]).rename_columns(["who", "crew"])))
+        near_all = _near_all(_met_inside(sharing, whole, window_s), name).to_pyarrow().column("crew")
+        crew = pc.if_else(pc.is_in(crews.column("whole"), near_all), crews.column("whole"), crews.column("part"))
+        own = _own(sharing, keep(ibis.memtable(pa.table({"who": crews.column("who"), "crew": crew}))), window_s, name)
         objects = objects.left_join(own, "object").drop("object_right")
     all_pairs = objects.n_sharers.cast("float64") * (objects.n_sharers - 1) / 2
     q = {}
@@ -123,7 +128,9 @@ def _bursts(sharing: ibis.ir.Table, keys: list[str], window_s: int) -> ibis.ir.T
 
 
 def _crews(suspects: pa.Table, name: str, seed: int) -> pa.Table:
-    """Return (who, crew): communities of the pairs of which enough of what they have in common (NEAR) is near in time.
+    """Return (who, whole, part) of the pairs of which enough of what they have in common (NEAR) is near in time.
+
+    ``whole`` numbers the components of their graph, ``part`` its communities: a component that is no crew may hold one.
 
     Args:
         suspects: (a, b), and by name the objects in common (n_*) and those of them near in time.
@@ -133,25 +140,35 @@ def _crews(suspects: pa.Table, name: str, seed: int) -> pa.Table:
     is_suspect = (n_close > 0) & (n_close >= suspects.column(f"n_{name}").to_numpy() * NEAR[name])
     rows = suspects.filter(pa.array(is_suspect)).sort_by([("a", "ascending"), ("b", "ascending")])
     if rows.num_rows == 0:
-        return pa.table({"who": pa.array([], pa.int64()), "crew": pa.array([], pa.int64())})
+        return pa.table({column: pa.array([], pa.int64()) for column in ("who", "whole", "part")})
     ends = [rows.column(end).to_numpy() for end in "ab"]
     who, index = np.unique(np.concatenate(ends), return_inverse=True)
     edges = index.reshape(2, -1).T
     graph = igraph.Graph(n=len(who), edges=edges)
     weights = rows.column(name).to_numpy().astype(float).tolist()
     parts = leidenalg.find_partition(graph, leidenalg.ModularityVertexPartition, weights=weights, seed=seed)
-    return pa.table({"who": who, "crew": np.array(parts.membership, np.int64)})
+    whole = np.array(graph.connected_components().membership, np.int64)
+    return pa.table({"who": who, "whole": whole, "part": len(who) + np.array(parts.membership, np.int64)})
+
+
+def _met_inside(sharing: ibis.ir.Table, crews: ibis.ir.Table, window_s: int) -> ibis.ir.Table:
+    """Return (object, crew, pairs, met_0 ... met_4): pairs of a crew's sharers of an object, and those met."""
+    rows = sharing.select("who", "object", "first_s").join(crews, "who")
+    met = _bursts(rows, ["object", "crew"], window_s)
+    return met.filter(met.n > 1).mutate(pairs=met.n.cast("float64") * (met.n - 1) / 2)
+
+
+def _near_all(met: ibis.ir.Table, name: str) -> ibis.ir.Table:
+    """Return the crews of which all members together are near often enough."""
+    column = f"met_{list(NEAR).index(name)}"
+    pooled = met.group_by("crew").agg(met_all=met[column].sum() / 2.0, pairs_all=met.pairs.sum())
+    return pooled.filter(pooled.met_all >= pooled.pairs_all * NEAR[name]).select("crew")
 
 
 def _own(sharing: ibis.ir.Table, crews: ibis.ir.Table, window_s: int, name: str) -> ibis.ir.Table:
     """Return (object, name_pairs, name_i): pairs within a crew, and those within each scale, of the crews left out."""
-    rows = sharing.select("who", "object", "first_s").join(crews, "who")
-    met = _bursts(rows, ["object", "crew"], window_s)
-    met = met.filter(met.n > 1).mutate(pairs=met.n.cast("float64") * (met.n - 1) / 2)
-    column = f"met_{list(NEAR).index(name)}"
-    pooled = met.group_by("crew").agg(met_all=met[column].sum() / 2.0, pairs_all=met.pairs.sum())
-    left_out = pooled.filter(pooled.met_all >= pooled.pairs_all * NEAR[name]).select("crew")
-    met = met.semi_join(left_out, "crew")
+    met = _met_inside(sharing, crews, window_s)
+    met = met.semi_join(_near_all(met, name), "crew")
     scaled = {f"{name}_{i}": met[f"met_{i}"].sum() / 2.0 for i in range(N_SCALES)}
     return met.group_by("object").agg(**{f"{name}_pairs": met.pairs.sum()}, **scaled)
 
@@ -167,11 +184,19 @@ def p_values(occasions: np.ndarray, starts: np.ndarray, q: np.ndarray) -> np.nda
     smallest = np.ones(len(occasions))
     expected = np.add.reduceat(q, starts[:-1], axis=0) if len(q) else np.zeros((0, N_SCALES))
     for i in range(N_SCALES):
-        n = occasions[:, i].astype(np.float64)
-        tail = np.where(n > 0, gammainc(np.maximum(n, 1), expected[:, i]), 1.0)
-        _exact_tails(occasions[:, i], starts, np.ascontiguousarray(q[:, i]), tail)
-        smallest = np.minimum(smallest, tail)
+        smallest = np.minimum(smallest, tails(occasions[:, i], starts, q[:, i], expected[:, i]))
     return np.minimum(smallest * N_SCALES, 1.0)
+
+
+def tails(n: np.ndarray, starts: np.ndarray, q: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Return the chance that at least ``n[i]`` of the draws ``q[starts[i] : starts[i + 1]]`` succeed, float64 (len(n),).
+
+    Exact up to MAX_EXACT draws, Poisson above; ``expected`` are the sums of the draws.
+    """
+    least = n.astype(np.float64)
+    tail = np.where(least > 0, gammainc(np.maximum(least, 1), expected), 1.0)
+    _exact_tails(n, starts, np.ascontiguousarray(q), tail)
+    return tail
 
 
 @nb.njit(nogil=True, cache=True)

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln
 
-from bastau.sources.chance import N_SCALES, PRIOR_PAIRS, p_values
+from bastau.sources.chance import PRIOR_PAIRS, tails
 
 
 def block_log_p(n: int, n_sources: int, n_objects: int, log_q: np.ndarray) -> float:
@@ -215,9 +215,8 @@ def _meet(sharers: Sharers, o: int, inside: np.ndarray, widest: float) -> _Met |
 
 def tail(q: np.ndarray, n: int) -> float:
     """Return the chance of at least ``n`` of independent draws with chances ``q``."""
-    starts = np.array([0, len(q)])
-    found: np.ndarray = p_values(np.full((1, N_SCALES), n), starts, np.repeat(q[:, None], N_SCALES, axis=1))
-    return float(found[0]) / N_SCALES if found[0] < 1 else 1.0
+    found: np.ndarray = tails(np.array([n]), np.array([0, len(q)]), q, np.array([q.sum()]))
+    return float(found[0])
 
 
 def crowded(

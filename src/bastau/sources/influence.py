@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bastau.schemas import INFLUENCE
-from bastau.sources.relations import epoch_s
+from bastau.sources.relations import epoch_s, stack
 from bastau.tables import conform, empty
 
 MAX_LAG_MIN = 720
@@ -84,7 +84,7 @@ def spread_events(shares: ibis.ir.Table, posts: ibis.ir.Table, members: ibis.ir.
     links = shares.filter(shares.trace == "link").select("trace", "object_key", "post_key").distinct()
     told = members.filter(members.narrative_key.notnull())
     told = told.select("post_key", trace=ibis.literal("near_copy"), object_key="narrative_key")
-    rows = ibis.union(*(t.select("trace", "object_key", "post_key").cast({"trace": "string"}) for t in (links, told)))
+    rows = stack(links, told.select("trace", "object_key", "post_key"))
     rows = rows.join(slim, "post_key")
     several = rows.group_by("trace", "object_key").agg(least=rows.source.min(), most=rows.source.max())
     several = several.filter(several.least != several.most)

@@ -176,3 +176,220 @@ def test_no_shares_give_no_groups(con: ibis.BaseBackend, keep: Keep) -> None:
     assert groups(pairs, none, tables.posts, tables.readings, tables.members, settings=Sources()) == pa.table(
         {f.name: pa.array([], f.type) for f in COORDINATION}, COORDINATION
     )
+
+
+# ---- more look-alikes, and what must be found all the same ---------------------------------------------------
+
+
+def agency_prints(byline: str, platform: str = "web", gap_s: float = 7.0) -> Rows:
+    """Six newsrooms whose systems print every text of an agency within seconds, in an order that changes."""
+    return [
+        post(
+            f"{i}-{story}",
+            story * 20_000 + gap_s * ((i * 5 + story) % 6),
+            f"paper{i}",
+            f"story{story}",
+            text=f"story{story}{byline}",
+            platform=platform,
+        )
+        for story in range(12)
+        for i in range(6)
+    ]
+
+
+def with_wires(con: ibis.BaseBackend, keep: Keep, rows: Rows) -> list[dict[str, Any]]:
+    from bastau.sources.wires import printed, wire_copies, wires
+
+    tables = world(con, rows)
+    prints = keep(printed(tables.posts, tables.members, tables.narratives, keep=keep))
+    copies = keep(wire_copies(prints, keep(wires(prints, keep=keep)), keep=keep))
+    shared = keep(shares(tables.posts, tables.readings, tables.members, copies))
+    pairs = co_shares(shared, keep=keep, settings=Sources())
+    return groups(pairs, shared, tables.posts, tables.readings, tables.members, settings=Sources()).to_pylist()
+
+
+def test_newsrooms_that_print_an_agency_within_seconds_are_no_group(
+    con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator
+) -> None:
+    assert with_wires(con, keep, everyday(rng) + agency_prints(" (Reuters)")) == []
+    (group,) = with_wires(con, keep, everyday(rng) + agency_prints(""))
+    assert (group["sources"], group["n_wire_copies"]) == ([f"paper{i}" for i in range(6)], 0)
+
+
+def test_writing_an_agency_over_ones_texts_hides_no_links(
+    con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator
+) -> None:
+    rows = agency_prints(" (Reuters)")
+    for row in rows:
+        row["urls"] = [f"shop/{row['narrative']}"]
+    (group,) = with_wires(con, keep, everyday(rng) + rows)
+    assert (group["traces"], group["n_wire_copies"]) == (["link"], 12)
+
+
+def test_accounts_that_paste_an_agency_in_step_are_a_group(
+    con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator
+) -> None:
+    (group,) = with_wires(con, keep, everyday(rng) + agency_prints(" (Reuters)", platform="x"))
+    assert group["traces"] == ["near_copy"]
+
+
+def test_fans_who_repost_one_author_are_no_group(con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator) -> None:
+    fans = [
+        post(f"f{song}-{i}", song * DAY + 40 * 2 ** float(rng.uniform(0, 9)), f"fan{i}", repost_of=f"star{song}")
+        for song in range(12)
+        for i in range(14)
+        if rng.random() < 0.5
+    ]
+    assert found(con, keep, everyday(rng) + fans) == []
+
+
+def test_a_charity_appeal_is_no_group(con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator) -> None:
+    appeal = [
+        post(
+            f"a{n}-{i}",
+            n * DAY + float(rng.exponential(4000)),
+            f"e{rng.integers(150)}",
+            f"appeal{n}",
+            urls=[f"help{n}"],
+        )
+        for n in range(4)
+        for i in range(40)
+    ]
+    assert found(con, keep, everyday(rng) + appeal) == []
+
+
+def test_readers_who_use_a_share_button_are_no_group(
+    con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator
+) -> None:
+    shared = [
+        post(
+            f"b{n}-{i}",
+            n * DAY + 120 * 2 ** float(rng.uniform(0, 9)),
+            f"e{rng.integers(80)}",
+            f"head{n}",
+            urls=[f"art{n}"],
+        )
+        for n in range(10)
+        for i in range(25)
+    ]
+    assert found(con, keep, everyday(rng) + shared) == []
+
+
+def test_quoting_an_official_statement_is_no_group(con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator) -> None:
+    """Twenty channels quote what is said at press conferences within minutes; two of them are always quick."""
+    rows = []
+    for n in range(15):
+        slow = [(f"ch{i}", float(rng.uniform(60, 2400))) for i in rng.choice(20, 9, replace=False)]
+        quick = [("quick1", float(rng.uniform(20, 60))), ("quick2", float(rng.uniform(20, 60)))]
+        rows += [
+            post(f"q{n}-{who}", n * 30_000 + at, who, f"statement{n}", text=f"statement{n} {who}", n_words=9)
+            for who, at in slow + quick
+        ]
+    assert found(con, keep, everyday(rng) + rows) == []
+
+
+def test_who_always_follows_is_in_the_copy_network_and_in_no_group(
+    con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator
+) -> None:
+    rows = [
+        post(f"{who}-{n}", n * 30_000 + at + float(rng.integers(200)), who, f"n{n}", urls=[f"u{n}"])
+        for n in range(15)
+        for who, at in (("leader", 0), ("follower", 240))
+    ]
+    assert found(con, keep, everyday(rng) + rows) == []
+
+
+def test_a_group_that_takes_minutes_is_found(con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator) -> None:
+    rows = [
+        post(f"{who}-{n}", n * 90_000 + float(rng.integers(400)), f"m{who}", urls=[f"u{n}"])
+        for n in range(10)
+        for who in range(7)
+        if rng.random() < 0.75
+    ]
+    (group,) = found(con, keep, everyday(rng) + rows)
+    assert group["sources"] == [f"m{i}" for i in range(7)]
+
+
+def test_a_group_that_drips_within_an_hour_is_found(
+    con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator
+) -> None:
+    rows = [
+        post(f"{who}-{n}", n * 90_000 + float(rng.integers(3000)), f"m{who}", urls=[f"u{n}"])
+        for n in range(12)
+        for who in range(6)
+    ]
+    (group,) = found(con, keep, everyday(rng) + rows)
+    assert group["sources"] == [f"m{i}" for i in range(6)]
+    assert group["median_delay_s"] > 60
+
+
+def test_a_group_that_pushes_one_address_day_after_day_is_found(
+    con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator
+) -> None:
+    rows = [
+        post(
+            f"{who}-{day}", day * DAY + 3 * ((who + day) % 4) + float(rng.integers(40_000)) * 0, f"m{who}", urls=["one"]
+        )
+        for day in range(8)
+        for who in range(4)
+    ]
+    (group,) = found(con, keep, everyday(rng) + rows)
+    assert (group["sources"], group["n_objects"]) == ([f"m{i}" for i in range(4)], 1)
+
+
+def test_a_good_morning_every_day_is_no_group(con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator) -> None:
+    rows = [
+        post(f"{who}-{day}", day * DAY + float(rng.integers(60)), f"m{who}", "good morning to all of you", n_words=14)
+        for day in range(10)
+        for who in range(30)
+    ]
+    assert found(con, keep, everyday(rng) + rows) == []
+
+
+def test_an_example_quotes_who_said_what_when_and_how_long_after(
+    con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator
+) -> None:
+    rows = squad(["A", "B", "p~aaaaaaaaaaaaaaaa"], [1, 2, 3, 4])
+    for row in rows:
+        row["text"] = f"buy now says @p~aaaaaaaaaaaaaaaa {'x' * 400}"
+    (group,) = found(con, keep, everyday(rng) + rows)
+    posts = group["examples"][0]["posts"]
+    assert [p["source"] for p in posts] in (["A", "B"], ["B", "A"])
+    assert posts[0]["delay_s"] == 0
+    assert 0 < posts[1]["delay_s"] < 10
+    assert posts[1]["published_at"] > posts[0]["published_at"]
+    assert posts[0]["text"].startswith("buy now says @… ")
+    assert len(posts[0]["text"]) <= 300
+    assert "p~" not in str(group)
+
+
+# ---- traps of scale and of data --------------------------------------------------------------------------
+
+
+def test_many_posts_of_one_sentence_are_no_group_and_no_square(con: ibis.BaseBackend, keep: Keep) -> None:
+    from bastau.schemas import SHARES
+
+    n = 300_000
+    rng = np.random.default_rng(1)
+    who = rng.integers(0, 200_000, n)
+    columns = [
+        pa.array([f"s{i}" for i in who]),
+        pa.array(["near_copy"] * n),
+        np.zeros(n, np.int64),
+        (T0 + rng.integers(0, 7200, n)) * 1_000_000,
+        np.arange(n),
+    ]
+    table = pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, SHARES, strict=True)], schema=SHARES)
+    assert co_shares(con.create_table("one_sentence", table), keep=keep, settings=Sources()).num_rows == 0
+
+
+def test_cyclic_reposts_and_posts_older_than_their_original_do_no_harm(
+    con: ibis.BaseBackend, keep: Keep, rng: np.random.Generator
+) -> None:
+    rows = [
+        *(post(f"c{i}", 1000.0 - i, f"cyc{i}", repost_of=f"c{(i + 1) % 3}") for i in range(3)),
+        post("self", 0, "selfish", repost_of="self"),
+        post("late", 0, "early bird", repost_of="orig"),
+        post("orig", 5000, "author"),
+    ]
+    assert found(con, keep, everyday(rng) + rows) == []

@@ -11,14 +11,17 @@ import pyarrow as pa
 import pytest
 from sources_world import World, post, world
 
-from bastau.schemas import AMPLIFIERS, COPIES
+from bastau.schemas import AMPLIFIERS, COPIES, COPY_NETWORK, WIRE_COPIES, WIRES
 from bastau.settings import Sources
-from bastau.sources.amplifiers import amplifiers
+from bastau.sources.amplifiers import amplifiers, with_influence
 from bastau.sources.coordination import co_shares, shares
 from bastau.sources.copies import copies
 from bastau.sources.firstseen import origins
 from bastau.sources.groups import groups
+from bastau.sources.influence import influence, spread_events
+from bastau.sources.network import copy_network
 from bastau.sources.relations import Keep
+from bastau.sources.wires import printed, wire_copies, wires
 from bastau.tables import conform
 
 pyspark = pytest.importorskip("pyspark")
@@ -68,16 +71,39 @@ def rows() -> list[dict[str, Any]]:
         for i, name in enumerate("ABC")
         for d in range(4)
     ]
-    return crowd + hot + squad
+    prints = [
+        post(f"w{story}-{i}", 40_000.0 * story + 300 * (1 + i * (story + 1)), f"paper{i}", f"w{story}", text=text)
+        for story in range(4)
+        for i in range(7)
+        for text in [f"agentur: w{story}" if (i + story) % 2 else f"w{story} (reuters)"]
+        if (i + story) % 4
+    ]
+    agency = [post(f"w{story}", 40_000.0 * story, "agentur", f"w{story}") for story in range(4)]
+    crossing = [
+        post(
+            f"{platform}{i}", 5000.0 * i + 120 * (platform == "x"), f"{platform}{i % 5}", f"cross{i}", platform=platform
+        )
+        for i in range(30)
+        for platform in ("telegram", "x")
+    ]
+    return crowd + hot + squad + agency + prints + crossing
 
 
 def everything(tables: World, keep: Keep, collect: Collect) -> dict[str, list[dict[str, Any]]]:
     edges = keep(copies(tables.posts, tables.readings, tables.members, keep=keep, clock_error_s=60))
-    shared = keep(shares(tables.posts, tables.readings, tables.members))
+    prints = keep(printed(tables.posts, tables.members, tables.narratives, keep=keep))
+    known = keep(wires(prints, keep=keep))
+    wired = keep(wire_copies(prints, known, keep=keep))
+    shared = keep(shares(tables.posts, tables.readings, tables.members, wired))
+    between, of_sources = influence(collect(spread_events(shared, tables.posts, tables.members)))
     pairs = co_shares(shared, keep=keep, settings=Sources())
     named = {
         "copies": conform(collect(edges), COPIES),
-        "amplifiers": conform(collect(amplifiers(edges, tables.posts)), AMPLIFIERS),
+        "amplifiers": with_influence(conform(collect(amplifiers(edges, tables.posts)), AMPLIFIERS), of_sources),
+        "wires": conform(collect(known), WIRES),
+        "wire_copies": conform(collect(wired), WIRE_COPIES),
+        "copy_network": conform(collect(copy_network(edges, wired, keep=keep)), COPY_NETWORK),
+        "influence": between,
         "origins": origins(
             tables.posts, tables.readings, tables.members, tables.narratives, edges, keep=keep, settings=Sources()
         ),
