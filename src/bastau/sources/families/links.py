@@ -68,7 +68,7 @@ def find_links(merged: pl.DataFrame, rules: Rules) -> Links:
     Reference: Benjamini, Hochberg 1995, JRSS B 57; the sum of log-likelihood ratios is that of Fellegi, Sunter 1969, JASA
     64, with frequencies by value.
     """
-    merged = merged.filter(pl.col("source") != "")
+    every, merged = merged, merged.filter(pl.col("source") != "")
     looks = merged.filter(pl.col("signal") == "page")
     n_sites = looks.get_column("source").n_unique()
     signals = _judge_values(merged.filter(pl.col("signal").is_in(list(kinds()))), looks, rules)
@@ -79,7 +79,7 @@ def find_links(merged: pl.DataFrame, rules: Rules) -> Links:
     evidence = shared.filter(pl.col("start") <= pl.col("end"))
     null = null_distribution(_coincidences(evidence, suspected), n_sites)
     pairs = _judge_pairs(shared, evidence, signals, merged, null, n_sites)
-    notes = merged.filter(pl.col("signal").is_in(NOTES)).with_columns(
+    notes = every.filter(pl.col("signal").is_in(NOTES)).with_columns(
         pl.lit(1, pl.Int64).alias("n_sources"), pl.lit(None, pl.String).alias("ignored")
     )
     wanted = evidence.join(pairs.select("source_a", "source_b"), on=["source_a", "source_b"], how="semi")
