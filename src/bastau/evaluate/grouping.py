@@ -199,7 +199,7 @@ def group_texts(texts: LabelledTexts) -> dict[str, np.ndarray]:
 
 
 def _telling_of(members: pa.Table) -> list[int]:
-    return pc.coalesce(members.column("narrative_key"), members.column("post_key")).to_pylist()  # type: ignore[no-any-return]
+    return pc.coalesce(members.column("narrative_key"), members.column("post_key")).to_pylist()
 
 
 # ---- comparing -----------------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ def compare(labels: Sequence[frozenset[str]], groups: np.ndarray) -> GroupingFig
     kept = np.array([any(shared[label] > 1 for label in own) for own in labels], np.bool_)
     parts = []
     for rows in (np.arange(len(labels)), np.flatnonzero(kept)):
-        some = [labels[row] for row in rows]
+        some = [labels[row] for row in rows.tolist()]
         precision, recall = b_cubed(some, groups[rows])
         f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
         single = all(len(own) == 1 for own in some)

@@ -282,5 +282,4 @@ def match(
             value = float(expected[i, k])
             rows.append((one.curated_id, one.title, int(keys[i]), text, value, 1.0 / (1.0 + value)))
     rows.sort(key=lambda row: (row[0], row[2]))
-    columns = list(zip(*rows, strict=True)) if rows else [[] for _ in CURATED.names]
-    return pa.table([pa.array(c, f.type) for c, f in zip(columns, CURATED, strict=True)], schema=CURATED)
+    return pa.Table.from_pylist([dict(zip(CURATED.names, row, strict=True)) for row in rows], schema=CURATED)

@@ -84,7 +84,7 @@ def _texts_around(at, window, out):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _weigh(
+def _weigh(  # type: ignore[no-untyped-def]
     postings,
     indptr,
     hashes,
@@ -101,7 +101,7 @@ def _weigh(
     weights,
     keys,
     key_weights,
-):  # type: ignore[no-untyped-def]
+):
     """Set the weight of every term of every row, and the positions of the rarest of each row."""
     start = 0
     n_keys = keys.shape[1]
@@ -144,12 +144,12 @@ def _weigh(
             if weight > key_weights[row, lightest]:
                 key_weights[row, lightest], keys[row, lightest] = weight, p
         start = end
-    for row in range(len(indptr) - 1):
+    for i in range(len(indptr) - 1):
         square = 0.0
-        for k in range(indptr[row], indptr[row + 1]):
+        for k in range(indptr[i], indptr[i + 1]):
             square += max(weights[k], 0.0) ** 2
         scale = np.float32(1.0 / np.sqrt(square)) if square > 0.0 else np.float32(0.0)
-        for k in range(indptr[row], indptr[row + 1]):
+        for k in range(indptr[i], indptr[i + 1]):
             weights[k] = weights[k] * scale if weights[k] >= 0.0 else mark_weight
 
 
