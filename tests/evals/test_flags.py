@@ -7,10 +7,10 @@ from bastau.read.rules.finding import finder
 
 MOST_PER_10_000 = {
     "kk-kaznerd-news": 1.0,
-    "kk-kazsandra-reviews": 2.0,
-    "telegram-ru-news": 8.0,
-    "benign-religious-quran": 20.0,
-    "ru-sensitive-topics": 8.0,
+    "kk-kazsandra-reviews": 1.0,
+    "telegram-ru-news": 1.0,
+    "benign-religious-quran": 2.0,
+    "ru-sensitive-topics": 4.4,
 }
 
 pytestmark = pytest.mark.shared
