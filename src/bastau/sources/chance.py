@@ -32,7 +32,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.special import gammainc
 
-from bastau.sources.relations import Keep
+from bastau.sources.relations import small
 
 NULL_SPAN_S = 46 * 3600
 """Width of the circular shift of the null: 1 to 24 hours either way."""
@@ -68,15 +68,12 @@ def _reaches(window_s: int) -> dict[str, int]:
     return dict(zip(NEAR, scales(window_s)[:3], strict=True))
 
 
-def chances(
-    sharing: ibis.ir.Table, shared: ibis.ir.Table, window_s: int, *, keep: Keep, seed: int = 0
-) -> ibis.ir.Table:
+def chances(sharing: ibis.ir.Table, shared: ibis.ir.Table, window_s: int, *, seed: int = 0) -> ibis.ir.Table:
     """Return (object, n_sharers, q_0 ... q_4) of the objects in ``shared``: q_o at each scale, in [0, 1].
 
     Args:
         sharing: (who, object, first_s, n_sharers), every sharer once an object.
         shared: (a, b, object, is_text, delay_s) of the pairs under test; delay_s null beyond sixty windows.
-        keep: materialises an intermediate.
         seed: of the clustering.
     """
     reaches = _reaches(window_s)
@@ -93,10 +90,10 @@ def chances(
     objects = _bursts(sharing.join(asked, "object"), ["object", "n_sharers", "is_text"], window_s)
     for name in NEAR:
         crews = _crews(suspects, name, seed)
-        whole = keep(ibis.memtable(crews.select(["who", "whole"]).rename_columns(["who", "crew"])))
+        whole = small(crews.select(["who", "whole"]).rename_columns(["who", "crew"]), sharing)
         near_all = _near_all(_met_inside(sharing, whole, window_s), name).to_pyarrow().column("crew")
         crew = pc.if_else(pc.is_in(crews.column("whole"), near_all), crews.column("whole"), crews.column("part"))
-        own = _own(sharing, keep(ibis.memtable(pa.table({"who": crews.column("who"), "crew": crew}))), window_s, name)
+        own = _own(sharing, small(pa.table({"who": crews.column("who"), "crew": crew}), sharing), window_s, name)
         objects = objects.left_join(own, "object").drop("object_right")
     all_pairs = objects.n_sharers.cast("float64") * (objects.n_sharers - 1) / 2
     q = {}

@@ -163,7 +163,7 @@ def co_shares(shares: ibis.ir.Table, *, keep: Keep, settings: Sources) -> pa.Tab
     shared = common.semi_join(tested, ["a", "b"]).anti_join(along, ["a", "b", "object"])
     shared = shared.left_join(once, ["a", "b", "object"])
     shared = keep(shared.select("a", "b", "object", "is_text", "delay_s"))
-    weighed = shared.join(chances(sharing, shared, window_s, keep=keep), "object").drop("object")
+    weighed = shared.join(chances(sharing, shared, window_s), "object").drop("object")
     n_sources = who.count().to_pyarrow().as_py()
     table = _weigh(_named(tested, who), weighed.to_pyarrow(), n_sources, window_s)
     n_tests = count_testable(sharing, settings.min_objects) if table.num_rows else 0

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import ibis
+import pyarrow as pa
 
 Keep = Callable[[ibis.ir.Table], ibis.ir.Table]
 """Materialises an intermediate table; the engine gives it and drops the table after the run."""
@@ -15,6 +16,17 @@ def epoch_s(time: ibis.ir.Column) -> ibis.ir.Column:
     The DuckDB session must run in UTC, as the engine sets it.
     """
     return time.epoch_seconds().cast("float64").floor().cast("int64")
+
+
+def small(rows: pa.Table, beside: ibis.ir.Table) -> ibis.ir.Table:
+    """Return rows of the driver as a table where ``beside`` is.
+
+    An in-memory table is known to a backend once a query of its own has touched it; Spark is otherwise asked for a view
+    that nobody made, because the engine compiles and runs expressions itself.
+    """
+    table = ibis.memtable(rows)
+    beside.get_backend().to_pyarrow(table.count())
+    return table
 
 
 def stack(*tables: ibis.ir.Table) -> ibis.ir.Table:

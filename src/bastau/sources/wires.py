@@ -19,7 +19,7 @@ import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bastau.sources.relations import Keep, epoch_s, stack
+from bastau.sources.relations import Keep, epoch_s, small, stack
 
 MIN_TEXTS = 3
 """Texts of one publisher that others printed, from which structure says anything."""
@@ -156,7 +156,7 @@ def _credited(spoken: ibis.ir.Table) -> ibis.ir.Table:
     rows = spoken.select("narrative_key", "source", "words").to_pyarrow()
     agency = [agency_of(words) for words in rows.column("words").to_pylist()]
     table = rows.drop_columns("words").append_column("agency", pa.array(agency, pa.string()))
-    return ibis.memtable(table.filter(pc.is_valid(table.column("agency"))))
+    return small(table.filter(pc.is_valid(table.column("agency"))), spoken)
 
 
 def _bylines(printed: ibis.ir.Table, wires: ibis.ir.Table) -> ibis.ir.Table:
