@@ -970,6 +970,9 @@ def _demo(options: argparse.Namespace) -> int:
         if not done and not options.json:
             print(f"  {step}", flush=True)
 
+    from bastau.families import build_dossier
+    from bastau.report.families_page import families_page
+
     home, report = prepare(folder, n_posts=options.posts, seed=options.seed, now=_now(), progress=progress)
     from bastau.report.brief import brief
     from bastau.report.brief_page import brief_page
@@ -984,6 +987,7 @@ def _demo(options: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         link = _trace_pages(home, con, made, load(code), folder / "traces")
         _write(folder / "index.html", brief_page(made, load(code), link))
+        _write(folder / "families.html", families_page(build_dossier(home), load(code)))
     first = _locale(options)
     _write(
         pages / "index.html",
