@@ -20,7 +20,7 @@ from bastau.factchecks.words import NUMBER, Words, join_words, read_words
 from bastau.hashing import hash_strings
 from bastau.ngrams import Ngrams
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the arrays or the words in them change."""
 K1, B = 1.2, 0.75
 LETTERS = Ngrams(chars=(3, 5), words=0, bits=20, max_chars=1200)

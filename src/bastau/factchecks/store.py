@@ -83,10 +83,12 @@ def open_matcher(home: "Home") -> ClaimMatcher | None:
 
 
 def _words_version() -> str:
-    """Return a hash of the dictionary, because the words of an index depend on it."""
+    """Return a hash of the word lists, because the words of an index depend on it."""
     from importlib.resources import files
 
-    return hashlib.blake2b(files("bastau.factchecks").joinpath("lexicon.tsv").read_bytes(), digest_size=8).hexdigest()
+    folder = files("bastau.factchecks")
+    lists = b"".join(folder.joinpath(name).read_bytes() for name in ("lexicon.tsv", "common_words.txt"))
+    return hashlib.blake2b(lists, digest_size=8).hexdigest()
 
 
 def _build(claims: pa.Table) -> ClaimIndex:

@@ -101,7 +101,7 @@ class Plan:
     seeds: int = SEEDS
     trees: int = TREES
     lead: float = LEAD
-    prior: float = 0.5
+    prior: float = 0.2
 
 
 def _fit(examples: Sequence[Example], width: int, plan: Plan, seeds: int, seed: int) -> Trees:

@@ -8,7 +8,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.resources import files
 
 import snowballstemmer
 
@@ -50,7 +51,7 @@ class Words:
 
     Attributes:
         language: BCP 47 tag of the stemmer that was used.
-        stems: one a word, in order; numbers as plain digits.
+        stems: one a word, in order, function words left out; numbers as plain digits.
         flags: NAME, NUMBER and TITLE of each of ``stems``, added up.
         neutral: language-neutral forms of each word: concepts of the lexicon, else its consonants in Latin letters; may be empty.
         latin: the cleaned text in lower-case Latin letters, words apart by single spaces: what letter n-grams are made of.
@@ -119,6 +120,13 @@ def fold_word(word: str) -> str:
     return word
 
 
+@cache
+def common_words() -> frozenset[str]:
+    """Return the function words of all languages; they are no part of :class:`Words`."""
+    lines = files("bastau.factchecks").joinpath("common_words.txt").read_text("utf-8").splitlines()
+    return frozenset(fold_word(w) for line in lines if not line.startswith("#") for w in line.split(":")[1].split())
+
+
 @lru_cache(1 << 18)
 def stem_word(word: str, language: str) -> str:
     """Return the stem of a folded ``word``."""
@@ -173,6 +181,8 @@ def read_words(text: str, language: str | None = None, author: str | None = None
             latin.append(number)
             continue
         word = fold_word(raw)
+        if word in common_words():
+            continue
         stem = stem_word(word, language)
         stems.append(stem)
         flags.append(NAME if raw[0].isupper() else 0)
