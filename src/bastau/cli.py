@@ -542,6 +542,11 @@ def _run(options: argparse.Namespace) -> int:
             f"  {step:18s} {seconds:7.2f} s  {100 * seconds / max(total, 1e-9):4.0f} %"
             for step, seconds in report.seconds.items()
         ]
+        if report.n_renamed:
+            lines.append(
+                f"{_number(report.n_renamed)} sources seem to carry more than one name (one number on their platform): "
+                "each name is a source of its own; the table `renamed` lists them"
+            )
         lines.append("next: bastau report, or bastau trace TEXT")
     return _answer(options, vars(report), lines)
 

@@ -43,7 +43,7 @@ from bastau.sources.copies import copies
 from bastau.sources.firstseen import origins
 from bastau.sources.groups import groups
 from bastau.sources.influence import influence, spread_events
-from bastau.sources.network import copy_network
+from bastau.sources.network import copy_network, renamed
 from bastau.sources.wires import printed, wire_copies, wires
 
 _log = logging.getLogger(__name__)
@@ -195,6 +195,7 @@ def run(
     _relational(home, engine, generation, clock, members, previous if usable else None)
     n_narratives = generation.read("narratives", ["narrative_key"]).num_rows
     n_groups = generation.read("coordination", ["group_id"]).num_rows
+    report.n_renamed = len(set(generation.read("renamed", ["number"]).column("number").to_pylist()))
     clock.step("fact-checks")
     claims_made_by = match_narratives(home, engine, generation, previous if usable else None)
     clock.step("families")
@@ -301,6 +302,8 @@ def _relational(
     generation.write("wire_copies", engine.collect(wired))
     network = copy_network(engine.table("copies"), wired, keep=engine.keep)
     generation.write("copy_network", engine.collect(network))
+
+    generation.write("renamed", engine.collect(renamed(posts)))
 
     clock.step("influence")
     shared = engine.keep(shares(posts, readings, members, wired))

@@ -486,6 +486,18 @@ COPY_NETWORK = pa.schema(
         _field("median_delay_s", pa.float64(), "median delay, seconds", required=True),
     ]
 )
+RENAMED = pa.schema(
+    [
+        _field("platform", pa.string(), "platform", required=True),
+        _field("number", pa.string(), "the platform's own number, from the post ids", required=True),
+        _field(
+            "source",
+            pa.string(),
+            "a publisher whose posts carry that number, as others do under another name",
+            required=True,
+        ),
+    ]
+)
 INFLUENCE = pa.schema(
     [
         _field("narrative_key", pa.int64(), "null: over all spreads"),
@@ -523,7 +535,12 @@ CO_SHARES = pa.schema(
     [
         _field("source_a", pa.string(), "smaller of the two", required=True),
         _field("source_b", pa.string(), "larger of the two", required=True),
-        _field("n_objects", pa.int64(), "distinct objects both shared within sixty windows (texts: within one)", required=True),
+        _field(
+            "n_objects",
+            pa.int64(),
+            "distinct objects both shared within sixty windows (texts: within one)",
+            required=True,
+        ),
         _field("n_traces", pa.int64(), "distinct traces among them", required=True),
         _field(
             "weight",
@@ -676,6 +693,7 @@ TABLES: dict[str, pa.Schema] = {
     "wires": WIRES,
     "wire_copies": WIRE_COPIES,
     "copy_network": COPY_NETWORK,
+    "renamed": RENAMED,
     "influence": INFLUENCE,
     "co_shares": CO_SHARES,
     "coordination": COORDINATION,

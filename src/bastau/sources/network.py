@@ -35,3 +35,17 @@ def copy_network(copies: ibis.ir.Table, wire_copies: ibis.ir.Table, *, keep: Kee
     )
     edges = edges.join(total, "to_source")
     return edges.mutate(share=ibis.least(edges["credit"] / edges.total, 1.0)).drop("total")
+
+
+def renamed(posts: ibis.ir.Table) -> ibis.ir.Table:
+    """Return publishers that seem to carry a new name, as RENAMED: posts of one number on a platform under several sources.
+
+    Only where post ids hold the platform's own number of the source, as ``telegram:1234567890/12``. They are not joined: a
+    number in an id is what a mapping put there, and a wrong link would be an accusation.
+    """
+    number = posts.post_id.re_extract(r"^[a-z]+:-?([0-9]{5,})[/_]", 1)
+    rows = posts.filter(posts.is_publisher).select("platform", "source", number=number)
+    rows = rows.filter(rows.number.notnull() & (rows.number != "")).distinct()
+    found = rows.group_by("platform", "number").agg(n_sources=rows.source.nunique())
+    found = found.filter(found.n_sources > 1)
+    return rows.join(found.drop("n_sources"), ["platform", "number"]).select("platform", "number", "source")

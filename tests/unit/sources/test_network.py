@@ -6,9 +6,10 @@ import ibis
 import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sources_world import post, world
 
 from bastau.schemas import COPIES, COPY_NETWORK, WIRE_COPIES
-from bastau.sources.network import copy_network
+from bastau.sources.network import copy_network, renamed
 from bastau.sources.relations import Keep
 from bastau.tables import conform
 
@@ -78,4 +79,20 @@ def test_cyclic_copies_stay_two_edges(con: ibis.BaseBackend, keep: Keep) -> None
     assert sorted((row["from_source"], row["to_source"], row["share"]) for row in found) == [
         ("a", "b", 1.0),
         ("b", "a", 1.0),
+    ]
+
+
+def test_one_number_under_two_names_is_counted_and_not_joined(con: ibis.BaseBackend) -> None:
+    rows = [
+        post("1234567890/1", 0, "old_name"),
+        post("1234567890/2", 9, "new_name"),
+        post("1234567890/3", 9, "p~private"),
+        post("555666777/1", 0, "steady"),
+        post("555666777/2", 0, "steady"),
+        post("steady/3", 0, "handle"),
+    ]
+    found = renamed(world(con, rows).posts).to_pyarrow().to_pylist()
+    assert sorted((row["number"], row["source"]) for row in found) == [
+        ("1234567890", "new_name"),
+        ("1234567890", "old_name"),
     ]

@@ -19,7 +19,7 @@ from bastau.sources.copies import copies
 from bastau.sources.firstseen import origins
 from bastau.sources.groups import groups
 from bastau.sources.influence import influence, spread_events
-from bastau.sources.network import copy_network
+from bastau.sources.network import copy_network, renamed
 from bastau.sources.relations import Keep
 from bastau.sources.wires import printed, wire_copies, wires
 from bastau.tables import conform
@@ -86,7 +86,8 @@ def rows() -> list[dict[str, Any]]:
         for i in range(30)
         for platform in ("telegram", "x")
     ]
-    return crowd + hot + squad + agency + prints + crossing
+    two_names = [post(f"12345678/{i}", 9.0 * i, f"name{i}") for i in range(2)]
+    return crowd + hot + squad + agency + prints + crossing + two_names
 
 
 def everything(tables: World, keep: Keep, collect: Collect) -> dict[str, list[dict[str, Any]]]:
@@ -104,6 +105,7 @@ def everything(tables: World, keep: Keep, collect: Collect) -> dict[str, list[di
         "wire_copies": conform(collect(wired), WIRE_COPIES),
         "copy_network": conform(collect(copy_network(edges, wired, keep=keep)), COPY_NETWORK),
         "influence": between,
+        "renamed": collect(renamed(tables.posts)),
         "origins": origins(
             tables.posts, tables.readings, tables.members, tables.narratives, edges, keep=keep, settings=Sources()
         ),
