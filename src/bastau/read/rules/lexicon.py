@@ -103,7 +103,7 @@ def make_entry(concept: str, language: str, key: str, stated: str, path: str, li
     return Entry(concept, language, "form", ((stated, features),), path, line)
 
 
-@dataclass
+@dataclass(slots=True)
 class Unit:
     """One word of an entry: exact, a beginning of a word, or a stem with endings."""
 
@@ -111,7 +111,7 @@ class Unit:
     kind: str
 
 
-@dataclass
+@dataclass(slots=True)
 class Sequence:
     """A word or phrase with its meaning."""
 
