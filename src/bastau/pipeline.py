@@ -66,6 +66,7 @@ class RunReport:
     n_posts: int = 0
     n_narratives: int = 0
     n_groups: int = 0
+    n_renamed: int = 0
     n_new_pages: int = 0
     n_families: int = 0
     up_to_date: bool = False

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import ibis
 import pyarrow as pa
@@ -59,9 +60,8 @@ def agencies() -> tuple[Agency, ...]:
 
 
 @cache
-def _read() -> dict[str, list[dict[str, list[str]]]]:
-    text = files("bastau.sources").joinpath("texts", "agencies.toml").read_text("utf-8")
-    return tomllib.loads(text)
+def _read() -> dict[str, Any]:
+    return tomllib.loads(files("bastau.sources").joinpath("texts", "agencies.toml").read_text("utf-8"))
 
 
 @cache
@@ -73,7 +73,7 @@ def pattern(names: Sequence[str]) -> re.Pattern[str]:
     """
     phrases = _read()["phrases"]
     before, after = (
-        "|".join(sorted({re.escape(word) for row in phrases.values() for word in row[side]}))  # type: ignore[call-overload]
+        "|".join(sorted({re.escape(word) for row in phrases.values() for word in row[side]}))
         for side in ("before", "after")
     )
     every = _choice(names)
