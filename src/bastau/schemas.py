@@ -634,8 +634,8 @@ FAMILY_EVIDENCE = pa.struct([("signal", pa.string()), ("value", pa.string()), ("
 LINK_EVIDENCE = pa.struct([*FAMILY_EVIDENCE, pa.field("log_ratio", pa.float64())])
 SITE_LINKS = pa.schema(
     [
-        _field("source_a", pa.string(), "website, the smaller of the two", required=True),
-        _field("source_b", pa.string(), "website, the larger of the two", required=True),
+        _field("source_a", pa.string(), "a publisher: website, the smaller of the two", required=True),
+        _field("source_b", pa.string(), "a publisher: website, the larger of the two", required=True),
         _field("family_id", pa.string(), "family that the pair helps to hold together; null: not linked"),
         _field("reason", pa.string(), "why the two are not linked: a code the page of evidence explains; null: linked"),
         _field(
@@ -657,7 +657,12 @@ SITE_LINKS = pa.schema(
 FAMILIES = pa.schema(
     [
         _field("family_id", pa.string(), "`f` + 13 base-32 digits, a hash of its sources", required=True),
-        _field("sources", pa.list_(pa.string()), "websites run by the same hands, sorted; at least two", required=True),
+        _field(
+            "sources",
+            pa.list_(pa.string()),
+            "publishers: websites run by the same hands, sorted; at least two",
+            required=True,
+        ),
         _field(
             "evidence",
             pa.list_(FAMILY_EVIDENCE),
