@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,8 +13,8 @@ MAX_CHARS = 600_000
 """Only so much of a page is looked at; heads come first, and a hostile page may have no end."""
 _MAX_SCRIPTS = 20
 _MAX_DEPTH = 8
-_SCRIPT = re.compile(r"<script[^>]{0,300}application/ld\+json[^>]{0,300}>(.{0,100000}?)</script", re.I | re.S)
-_TAG = re.compile(r"<(?:meta|link)\s[^>]{1,2000}>", re.I)
+_SCRIPT = re.compile(r"<script\s[^<>]{0,300}>", re.I)
+_TAG = re.compile(r"<(?:meta|link)\s[^<>]{1,2000}>", re.I)
 _ATTRIBUTE = re.compile(r"""([a-zA-Z:_-]{1,40})\s*=\s*(?:"([^"]{0,2000})"|'([^']{0,2000})')""")
 _DATES = ("article:published_time", "datepublished", "date", "dc.date", "dcterms.created")
 
@@ -34,11 +35,10 @@ def page_facts(html: str) -> PageFacts:
     html = html[:MAX_CHARS]
     dates: list[datetime] = []
     canonical = shared = None
-    for number, script in enumerate(_SCRIPT.finditer(html)):
-        if number == _MAX_SCRIPTS:
-            break
+    opened = (tag.end() for tag in _SCRIPT.finditer(html) if "application/ld+json" in tag[0].lower())
+    for start in islice(opened, _MAX_SCRIPTS):
         try:
-            dates += _dates_in(json.loads(script[1]), 0)
+            dates += _dates_in(json.loads(html[start : html.find("</", start)]), 0)
         except (ValueError, RecursionError):
             continue
     for tag in _TAG.finditer(html):
