@@ -1,6 +1,7 @@
 """The page of evidence for website families, and the same as lines and as JSON."""
 
 from collections.abc import Sequence
+from datetime import UTC
 from html import escape
 from math import exp
 from typing import Any, cast
@@ -99,7 +100,7 @@ def _family(family: Family, locale: Locale) -> str:
             str(s.tier),
             locale.number(exp(s.ratio)),
             locale.number(len(s.seen)),
-            f"{document.when(s.seen_from, locale)} – {document.when(s.seen_to, locale)}",
+            _days(s, locale),
         ]
         for s in family.signals
     ]
@@ -112,6 +113,14 @@ def _family(family: Family, locale: Locale) -> str:
         ),
     ]
     return "".join(body)
+
+
+def _days(signal: Signal, locale: Locale) -> str:
+    first, last = (
+        f'<time datetime="{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}">{escape(locale.date(at))}</time>'
+        for at in (signal.seen_from, signal.seen_to)
+    )
+    return first if signal.seen_from.date() == signal.seen_to.date() else f"{first} – {last}"
 
 
 def _where(signal: Signal, locale: Locale) -> str:
