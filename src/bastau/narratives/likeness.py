@@ -21,6 +21,8 @@ from bastau.narratives.terms import Terms
 
 _LOW = np.uint64(0xFFFFFFFF)
 _CHUNKS = 32
+_SCAN = 3
+"""Across languages, times ``reach`` that texts are looked at before a key is given up: most are in the same language."""
 
 
 @dataclass(frozen=True)
@@ -97,14 +99,11 @@ def _weigh(  # type: ignore[no-untyped-def]
     common_texts,
     mark_texts,
     mark_repeats,
-    mark_weight,
     weights,
-    keys,
-    key_weights,
+    places,
 ):
-    """Set the weight of every term of every row, and the positions of the rarest of each row."""
+    """Set the weight of every term of every row, -1 for links and pictures, and where in ``postings`` a term may be a key."""
     start = 0
-    n_keys = keys.shape[1]
     while start < len(postings):
         term = postings[start] >> np.uint64(32)
         end = start + 1
@@ -118,6 +117,11 @@ def _weigh(  # type: ignore[no-untyped-def]
             while high < end and at[postings[high] & _LOW] <= at[row] + window:
                 high += 1
             n = high - low
+            is_mark = term & np.uint64(1) == 1
+            if is_mark and (n < 2 or n > mark_texts or _own(postings, low, high, source, row) > mark_repeats):
+                continue
+            if not is_mark and n > max(common * around[row], common_texts):
+                continue
             i, i_end = indptr[row], indptr[row + 1]
             while i < i_end:
                 middle = (i + i_end) // 2
@@ -125,32 +129,34 @@ def _weigh(  # type: ignore[no-untyped-def]
                     i = middle + 1
                 else:
                     i_end = middle
-            if term & np.uint64(1):
-                if n < 2 or n > mark_texts or _own(postings, low, high, source, row) > mark_repeats:
-                    continue
-                weight = np.float32(2.0 * np.log(1.0 + around[row]))  # before all words
-                weights[i] = -1.0  # told from words until these have their length
-            else:
-                if n > max(common * around[row], common_texts):
-                    continue
-                weight = np.float32(np.log(1.0 + around[row] / n) * (1.0 + np.log(counts[i])))
-                weights[i] = weight
-                if n < 2:
-                    continue
+            weights[i] = -1.0 if is_mark else np.log(1.0 + around[row] / n) * (1.0 + np.log(counts[i]))
+            if n > 1:
+                places[i] = p
+        start = end
+
+
+@nb.njit(nogil=True, cache=True)
+def _choose_keys(indptr, around, places, mark_weight, weights, keys):  # type: ignore[no-untyped-def]
+    """Set the rarest terms of each row, and give its words unit length; links and pictures come before all words."""
+    n_keys = keys.shape[1]
+    held = np.empty(n_keys, np.float32)
+    for row in range(len(indptr) - 1):
+        held[:] = 0.0
+        square = 0.0
+        for i in range(indptr[row], indptr[row + 1]):
+            square += max(weights[i], 0.0) ** 2
+            if places[i] < 0:
+                continue
+            weight = weights[i] if weights[i] >= 0.0 else np.float32(2.0 * np.log(1.0 + around[row]))
             lightest = 0
             for k in range(1, n_keys):
-                if key_weights[row, k] < key_weights[row, lightest]:
+                if held[k] < held[lightest]:
                     lightest = k
-            if weight > key_weights[row, lightest]:
-                key_weights[row, lightest], keys[row, lightest] = weight, p
-        start = end
-    for i in range(len(indptr) - 1):
-        square = 0.0
-        for k in range(indptr[i], indptr[i + 1]):
-            square += max(weights[k], 0.0) ** 2
+            if weight > held[lightest]:
+                held[lightest], keys[row, lightest] = weight, places[i]
         scale = np.float32(1.0 / np.sqrt(square)) if square > 0.0 else np.float32(0.0)
-        for k in range(indptr[i], indptr[i + 1]):
-            weights[k] = weights[k] * scale if weights[k] >= 0.0 else mark_weight
+        for i in range(indptr[row], indptr[row + 1]):
+            weights[i] = weights[i] * scale if weights[i] >= 0.0 else mark_weight
 
 
 @nb.njit(nogil=True, cache=True)
@@ -174,8 +180,7 @@ def weigh(terms: Terms, at: np.ndarray, source: np.ndarray, *, window: int, boun
     around = np.empty(n, np.int64)
     _texts_around(at, window, around)
     weights = np.zeros(len(terms.hashes), np.float32)
-    keys = np.full((n, bounds.keys), -1, np.int64)
-    key_weights = np.zeros((n, bounds.keys), np.float32)
+    places = np.full(len(terms.hashes), -1, np.int64)
     _weigh(
         postings,
         terms.indptr,
@@ -189,11 +194,11 @@ def weigh(terms: Terms, at: np.ndarray, source: np.ndarray, *, window: int, boun
         bounds.common_texts,
         bounds.mark_texts,
         bounds.mark_repeats,
-        np.float32(np.sqrt(bounds.mark_weight)),
         weights,
-        keys,
-        key_weights,
+        places,
     )
+    keys = np.full((n, bounds.keys), -1, np.int64)
+    _choose_keys(terms.indptr, around, places, np.float32(np.sqrt(bounds.mark_weight)), weights, keys)
     return Vectors(terms.indptr, terms.hashes, weights, postings, keys)
 
 
@@ -251,7 +256,7 @@ def _candidates(  # type: ignore[no-untyped-def]
             if across and language[row] == 0:
                 break
             n_here = 0
-            for q in range(p - 1, max(-1, p - 1 - (8 * reach if across else reach)), -1):
+            for q in range(p - 1, max(-1, p - 1 - (_SCAN * reach if across else reach)), -1):
                 other = np.int64(postings[q] & _LOW)
                 if postings[q] >> np.uint64(32) != term or at[other] < at[row] - window or n_here == reach:
                     break

@@ -302,7 +302,7 @@ def plain_candidates(
         for term in keys[row]:
             if across and text.language == "und":
                 continue
-            before = [r for r in holders[term] if r < row][::-1][: (8 if across else 1) * bounds.reach]
+            before = [r for r in holders[term] if r < row][::-1][: (3 if across else 1) * bounds.reach]
             n = 0
             for other in before:
                 if texts[other].at < text.at - window or n == bounds.reach:
