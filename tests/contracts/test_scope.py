@@ -59,6 +59,8 @@ ALLOWED = {
 """Every stored column that judges, and who its subject is."""
 
 ALLOWED_EXPORTS = {
+    "copies.credit": "subject: what one publisher copied from another",
+    "influence.weight": "subject: two platforms",
     "narratives.origin.candidates.confidence": "subject: a publisher",
     "narratives.amplifiers.score": "subject: a publisher",
     "narratives.claims.score": "subject: a text and a fact-check; how likely the one is about the other",
@@ -71,6 +73,8 @@ ALLOWED_EXPORTS = {
     "graph.edge.p_value": "subject: a pair of publishers",
 }
 ALLOWED_ANSWERS = {
+    "trace.influence.weight": "subject: two platforms",
+    "report.influence.weight": "subject: two platforms",
     "trace.first_seen.candidates.confidence": "subject: a publisher",
     "trace.edges.credit": "subject: copies between two publishers",
     "trace.amplifiers.score": "subject: a publisher",

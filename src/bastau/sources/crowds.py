@@ -141,7 +141,7 @@ def joining(sharers: Sharers, cluster: np.ndarray, taus: tuple[int, ...], prior:
         touched = np.flatnonzero((n_inside > 1) & (size > n_inside) & (size <= MAX_SHARERS))
         if len(touched) > MAX_MOMENTS:  # those with most members say most
             touched = np.sort(touched[np.argsort(-n_inside[touched], kind="stable")[:MAX_MOMENTS]])
-        looked = [_meet(sharers, o, inside, min(taus[0], sharers.reach[o])) for o in touched]
+        looked = [_meet(sharers, o, inside, min(taus[0], sharers.reach[o])) for o in touched.tolist()]
         met = [m for m in looked if m is not None]
         if not met:
             continue

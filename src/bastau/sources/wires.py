@@ -165,14 +165,17 @@ def _bylines(printed: ibis.ir.Table, wires: ibis.ir.Table) -> ibis.ir.Table:
     names = shown.select("agency", wire="source", name=shown.shown_name)
     rows = printed.select("narrative_key", "source", "words").cross_join(names)
     rows = rows.filter(rows.source != rows.wire)
-    forms = [(rows.name + mark) for mark in (":", " —", " –", " -", ".")]
+    return rows.filter(_has_byline(rows.words, rows.name)).select("narrative_key", "source", "agency")
+
+
+def _has_byline(words: ibis.ir.Column, name: ibis.ir.Column) -> ibis.ir.Column:
+    """Return whether texts give ``name`` as their source at the head, or in brackets anywhere; an address with it is none."""
     # a text begins with the title and a line break, or with the break alone
-    head = rows.words.substr(0, HEAD_CHARS * 5)
-    byline = head.contains(forms[0])
-    for form in forms[1:]:
-        byline = byline | head.contains(form)
-    byline = byline | rows.words.contains("(" + rows.name + ")") | rows.words.contains("/" + rows.name + "/")
-    return rows.filter(byline).select("narrative_key", "source", "agency")
+    head = words.substr(0, HEAD_CHARS * 5)
+    byline = words.contains("(" + name + ")")
+    for mark in (":", " —", " –", " -"):
+        byline = byline | head.contains(name + mark)
+    return byline
 
 
 def printed(posts: ibis.ir.Table, members: ibis.ir.Table, narratives: ibis.ir.Table, *, keep: Keep) -> ibis.ir.Table:
@@ -217,7 +220,7 @@ def _prints(printed: ibis.ir.Table) -> ibis.ir.Table:
     later = later.select("narrative_key", "words", printer="source", delay_s=later["at"] - later.first_s)
     rows = first.join(later, "narrative_key")
     rows = rows.filter(rows.source != rows.printer)
-    is_named = rows.words.contains(rows.name) | rows.words.contains(rows.source.lower())
+    is_named = _has_byline(rows.words, rows.name)
     return rows.select("source", "name", "narrative_key", "printer", "delay_s", is_named=is_named.ifelse(1, 0))
 
 
