@@ -264,6 +264,11 @@ def _tables(min_audience: int) -> dict[str, pa.Table]:
                     "coverage": 0.0,
                     "n_earlier_private": 3,
                     "candidates": [],
+                    "to_collect": [
+                        {"what": "source", "platform": "telegram", "value": "sunkarly_alys"},
+                        {"what": "source", "platform": "telegram", "value": "p~0123456789abcdef"},
+                        {"what": "hours", "platform": "telegram", "from": at(-300), "to": at(100)},
+                    ],
                 },
             ],
         ),

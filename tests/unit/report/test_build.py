@@ -139,6 +139,10 @@ def test_a_post_that_stands_alone_abstains_and_says_why(con: duckdb.DuckDBPyConn
 def test_a_narrative_of_private_accounts_names_nobody(con: duckdb.DuckDBPyConnection) -> None:
     trace = traced(con, "snow leopards")
     assert trace.first_seen.reason == "only_private"
+    assert [(wanted.what, wanted.value) for wanted in trace.first_seen.to_collect] == [
+        ("source", "sunkarly_alys"),
+        ("hours", None),
+    ]
     assert (trace.publishers, trace.evidence.posts, trace.spread.lanes) == ((), (), ())
     assert trace.evidence.n_private == 3
 

@@ -192,3 +192,14 @@ def test_finding_nothing_says_what_to_try(locale: Locale) -> None:
 def test_terminal_lines_hold_no_control_characters(trace: Trace) -> None:
     for locale in locales():
         assert not [line for line in trace_lines(trace, locale) if re.search(r"[\x00-\x1f\x7f]", line)]
+
+
+@pytest.mark.parametrize("code", ["kk", "ru", "en"])
+def test_what_to_collect_is_told_and_a_pseudonym_never_is(con: duckdb.DuckDBPyConnection, code: str) -> None:
+    locale = load(code)
+    trace = build_trace(con, find(con, "snow leopards", canonical=canonical, sign=sign))
+    told = ["\n".join(trace_lines(trace, locale)), trace_page(trace, locale)]
+    for text in told:
+        assert locale.text("collect.head") in text
+        assert "sunkarly_alys" in text
+        assert "p~0123456789abcdef" not in text

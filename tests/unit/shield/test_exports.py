@@ -82,6 +82,11 @@ def tables() -> dict[str, list[dict[str, Any]]]:
             }
             | {"coverage": 0.5, "n_earlier_private": 1}
             | {
+                "to_collect": [
+                    {"what": "hours", "platform": "telegram", "value": None, "from": NOON - hour, "to": NOON}
+                ]
+            }
+            | {
                 "candidates": [
                     {"source": "aldymen", "post_id": "telegram:1", "published_at": NOON, "confidence": 0.6},
                     {"source": "keyin", "post_id": "telegram:2", "published_at": NOON + hour, "confidence": 0.1},
@@ -291,6 +296,15 @@ class TestNarratives:
                     "confidence": 0.6,
                 },
                 {"source": "keyin", "post_id": "telegram:2", "published_at": "2024-03-22T13:00:00Z", "confidence": 0.1},
+            ],
+            "to_collect": [
+                {
+                    "what": "hours",
+                    "platform": "telegram",
+                    "value": None,
+                    "from": "2024-03-22T11:00:00Z",
+                    "to": "2024-03-22T12:00:00Z",
+                }
             ],
         }
         assert first["amplifiers"] == [{"source": "aldymen", "score": 2}, {"source": "keyin", "score": 1}]
