@@ -18,6 +18,7 @@ LEFT_ALONE = {
     "work is no attack": "Работайте в банке с лучшими людьми страны.",
     "a thing called by a person's word": "Чёрные дыры когда-нибудь сгорят, и мы увидим свет.",
     "scripture in the sentence before": "I will throw fear into the hearts of those who disbelieve. Then smite the necks of them.",
+    "talk of gun laws": "Our politicians must act tonight, take the guns, gun control now.",
     "peace instead of arms, in that order": "Хватит обрезов, берём плакаты.",
 }
 
