@@ -239,7 +239,7 @@ def crowded(
     for number in range(cluster.max() + 1):
         names = np.flatnonzero(cluster == number)
         best, block = 0.0, names
-        for tau in taus:
+        for tau in taus if len(names) >= MIN_CROWD else ():
             present, log_q, n_sharers = _in_step(sharers, names, tau, prior(tau))
             if present.shape[1] < MIN_BLOCK_OBJECTS:
                 continue

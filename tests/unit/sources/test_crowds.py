@@ -66,6 +66,12 @@ def test_a_crowd_hides_no_group_and_is_none() -> None:
     assert p_crowd > 0.5
 
 
+def test_a_community_too_small_for_a_crowd_shows_nothing() -> None:
+    objects = sharers([[(0, 1.0), (1, 2.0), (2, 3.0)]] * 3)
+    found = crowded(objects, np.array([0, 0, 2]), (60,), lambda _: PRIOR, lambda _: 3)
+    assert [p for p, _ in found] == [1.0, 1.0, 1.0]
+
+
 def joined(objects: Sharers, cluster: np.ndarray) -> set[int]:
     found = joining(objects, cluster, (600, 60), lambda tau: 2 * tau / (46 * 3600))
     return {int(w) for w, p in zip(found.who, found.p_value, strict=True) if p * found.n_tests <= 0.01}
