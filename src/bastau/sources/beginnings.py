@@ -62,6 +62,10 @@ OUTSIDE_SIGNS = {
 }
 _LIVE_POSTS = 6
 _SLOW_POLL_S = 2700.0
+_CLEAR_S = 150.0
+"""Seconds from which a delay is more than the noise of looking every few minutes."""
+_TYPICAL_SOURCES = 5
+"""Sources of a platform from which on their usual delay is known."""
 _MIN_LATE_S = 3 * 3600
 _LONG_S = 72 * 3600.0
 
@@ -349,7 +353,9 @@ def _corrected(evidence: Evidence, clock_error_s: int) -> tuple[np.ndarray, np.n
     early, lags = evidence.early, evidence.lags
     at, seen = early.column("at").to_numpy(), early.column("seen").to_numpy()
     of = pc.index_in(early.column("source"), lags.column("source").combine_chunks()).to_numpy()
-    shift = clock_shifts(lags, evidence.backward)[of]
+    platform = np.zeros(lags.num_rows, np.int64)
+    platform[of] = _codes(early.column("platform"))
+    shift = clock_shifts(lags, evidence.backward, platform)[of]
     n, least, extra = (lags.column(name).to_numpy()[of] for name in ("n", "least_s", "mean_extra_s"))
     live = _is_live(n, lags.column("n_seen").to_numpy()[of], extra)
     late = live & (seen - at - least > np.maximum(_MIN_LATE_S, 8 * extra))
@@ -364,8 +370,11 @@ def _is_live(n: np.ndarray, n_seen: np.ndarray, extra: np.ndarray) -> np.ndarray
     return np.asarray((n >= _LIVE_POSTS) & (2 * n_seen >= n) & (extra <= _SLOW_POLL_S * 1.5))
 
 
-def clock_shifts(lags: pa.Table, backward: pa.Table) -> np.ndarray:
+def clock_shifts(lags: pa.Table, backward: pa.Table, platform: np.ndarray) -> np.ndarray:
     """Return for each row of ``lags`` the seconds to add to the dates of its source, int64.
+
+    ``platform`` (int64, a row of ``lags`` each) says which sources are compared: a collector that is slow with a whole
+    platform, or a platform that shows posts late, is no error of its sources' clocks.
 
     By delays, where a source was looked at again and again: with n posts and delays between a shortest one and that plus
     twice the mean excess, the shortest lies two mean excesses over n + 1 above the error of the clock. Else by pairs: a
@@ -375,8 +384,16 @@ def clock_shifts(lags: pa.Table, backward: pa.Table) -> np.ndarray:
     n, n_seen = lags.column("n").to_numpy(), lags.column("n_seen").to_numpy()
     least, extra = lags.column("least_s").to_numpy(), lags.column("mean_extra_s").to_numpy()
     error = least - 2 * extra / (n + 1)
-    surely = np.where(error > 0, error > np.maximum(150, 6 * extra / (n + 1)), least < -30)
-    by_delay = np.where(_is_live(n, n_seen, extra) & surely, error, 0.0)
+    live = _is_live(n, n_seen, extra)
+    for code in np.unique(platform):
+        mine = live & (platform == code)
+        if mine.sum() >= _TYPICAL_SOURCES:
+            usual = float(np.median(error[mine]))
+            error[platform == code] -= usual if usual > _CLEAR_S else 0.0
+        else:
+            error[(platform == code) & (error > 0)] = 0.0
+    surely = np.where(error > 0, error > np.maximum(_CLEAR_S, 6 * extra / (n + 1)), least < -30)
+    by_delay = np.where(live & surely, error, 0.0)
     by_pairs = _pair_shifts(backward)
     shift = np.array([by_pairs.get(name, 0.0) for name in lags.column("source").to_pylist()]) if by_pairs else 0.0
     return np.asarray(np.where(by_delay != 0, by_delay, shift)).astype(np.int64)

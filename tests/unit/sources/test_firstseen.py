@@ -1,12 +1,14 @@
 from typing import Any
 
 import ibis
+import numpy as np
 import pyarrow as pa
 import pytest
 from sources_world import HOUR, T0, World, key, post, world
 
 from bastau.schemas import ORIGINS
 from bastau.settings import Sources
+from bastau.sources.beginnings import clock_shifts
 from bastau.sources.copies import copies
 from bastau.sources.firstseen import REASONS, origins, starts_with_data
 from bastau.sources.relations import Keep
@@ -158,6 +160,22 @@ def test_a_clock_that_is_behind_is_known_from_what_its_posts_point_at(con: ibis.
     row = origin(con, keep, [*WATCHED, *older, *late, *story])
     assert row["candidates"][0]["source"] == "A"
     assert confidences(row)["A"] > 0.8
+
+
+def test_a_clock_is_told_from_a_slow_collector_by_the_other_sources_of_its_platform() -> None:
+    def shifts(least: list[int]) -> list[int]:
+        n = len(least)
+        lags = pa.table(
+            {"source": [f"s{i}" for i in range(n)], "n": [40] * n, "n_seen": [40] * n}
+            | {"least_s": least, "mean_extra_s": [60.0] * n}
+        )
+        empty = pa.table({"from_source": [], "to_source": [], "n": [], "least_s": [], "most_s": []})
+        return clock_shifts(lags, empty, np.zeros(n, np.int64)).tolist()
+
+    # what is left of 60 s of looking: 2 * 60 / 41 s
+    assert shifts([3, 3, 3, 3, 3, 3, 1803, -597]) == [0, 0, 0, 0, 0, 0, 1800, -599]
+    assert shifts([3603] * 7 + [5403]) == [0] * 7 + [1800]
+    assert shifts([3603, 3603]) == [0, 0]
 
 
 def test_a_telegram_post_dated_before_lower_numbers_is_dated_after_them(con: ibis.BaseBackend, keep: Keep) -> None:
