@@ -170,7 +170,8 @@ def test_part(work: Path) -> str:
 def curves_part(work: Path) -> str:
     parts = [
         "\n## Curves\n",
-        f"Level medium, seed {CURVE_SEED}, {SMALL['n_narratives']} narratives, one number moved. ![curves](benchmark.svg)",
+        f"Level medium, seed {CURVE_SEED}, {SMALL['n_narratives']} narratives, one number moved. With fewer narratives than above less is known of "
+        "each publisher's habits, so these figures lie below those of the test.\n\n![curves](benchmark.svg)",
     ]
     lines: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for knob, values in CURVES.items():
