@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -124,7 +125,7 @@ class ClaimIndex:
             return None
         try:
             arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
-            values = {
+            values: dict[str, Any] = {
                 f.name: Postings(*(arrays[f"{f.name}.{part.name}"] for part in fields(Postings)))
                 if f"{f.name}.docs" in arrays
                 else arrays[f.name]
