@@ -21,6 +21,7 @@ DERIVED = (
     "narratives",
     "tellings",
     "stories",
+    "versions",
     "origins",
     "copies",
     "amplifiers",
