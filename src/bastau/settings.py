@@ -101,7 +101,8 @@ class Models:
 
     linear: str = _setting("", "file of a model made by `bastau train model`; empty: none")
     claims: str = _setting(
-        "", "ranker of fact-checks made by `bastau train claims`, in the home folder; empty: the one that comes with bastau"
+        "",
+        "ranker of fact-checks made by `bastau train claims`, in the home folder; empty: the one that comes with bastau",
     )
 
 

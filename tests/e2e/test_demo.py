@@ -61,7 +61,9 @@ def test_the_narratives_of_the_sample_are_found(home: Path) -> None:
 
 def test_no_private_account_is_named_as_an_origin_and_withheld_beginnings_are_left_open(home: Path) -> None:
     (sample,) = home.glob("sample-*")
-    found = json.loads(bastau("evaluate", "origin", "--truth", sample, "--json", home=home))["version, at least 2 posts"]
+    found = json.loads(bastau("evaluate", "origin", "--truth", sample, "--json", home=home))[
+        "version, at least 2 posts"
+    ]
     assert found["n_private_named"] == 0
     assert found["n_rightly_abstained"] == found["n_withheld"] > 0
     assert found["n_first"] >= 0.9 * (found["n_observed"] - found["n_wrongly_abstained"])

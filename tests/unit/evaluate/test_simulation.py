@@ -159,7 +159,12 @@ class TestCoordination:
 
         assert (figures.n_true_pairs, figures.n_predicted_pairs) == (3, 4)
         assert (figures.pair_precision, figures.pair_recall) == (1 / 4, 1 / 3)
-        assert (figures.flagged, figures.n_lookalikes, figures.n_flagged, figures.flagged_share) == ({"wire": 1}, 2, 1, 0.5)
+        assert (figures.flagged, figures.n_lookalikes, figures.n_flagged, figures.flagged_share) == (
+            {"wire": 1},
+            2,
+            1,
+            0.5,
+        )
 
     def test_private_members_are_not_asked_for(self) -> None:
         figures = score_coordination([{"sources": ["a", "b"]}], {"g": ["a", "b", "me"]}, {}, unnamed=["me"])

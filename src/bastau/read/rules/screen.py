@@ -11,7 +11,7 @@ three steps, and nearly every post is done after the first:
 """
 
 import itertools
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numba as nb
 import numpy as np
@@ -24,7 +24,7 @@ from bastau.read.rules.places import MAX_BYTES, find_places, marks
 from bastau.read.rules.screen_words import Need, compile_words, look_up, stands_in, starts_of
 from bastau.tables import utf8_buffers
 
-Texts = pa.Array | pa.ChunkedArray
+Texts: TypeAlias = pa.Array | pa.ChunkedArray
 _HITS = 8192
 _WORDS = 20_000
 _SEEN = 8192
