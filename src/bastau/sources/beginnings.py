@@ -7,7 +7,7 @@ One multinomial logit for each narrative over its candidates c and the outside o
 ``x_c`` says how a candidate stands among its rivals, ``z`` how much of the narrative seems to lie before the first
 observed post; both are listed in :data:`CANDIDATE_SIGNS` and :data:`OUTSIDE_SIGNS` with the sign that each weight must have, so that
 more evidence for something never lowers it. The weights are fitted on simulated posts (``firstseen_model.json``; card:
-docs/reference/origin-model.md). Private accounts are weighed like everybody and never shown: what is
+docs/models/origin-model.md). Private accounts are weighed like everybody and never shown: what is
 likely theirs goes to nobody.
 
 Reference: McFadden 1974, in Frontiers in Econometrics (conditional logit with an outside option).

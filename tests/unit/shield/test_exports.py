@@ -169,7 +169,13 @@ FORMS = {
     "rejects": (".csv", ".ndjson", ".parquet"),
     "near-duplicates": (".csv", ".ndjson", ".parquet"),
     "narratives": (".ndjson", ".parquet"),
+    "stories": (".ndjson", ".parquet"),
+    "versions": (".csv", ".ndjson", ".parquet"),
     "coordination": (".jsonl", ".parquet"),
+    "copies": (".csv", ".ndjson", ".parquet"),
+    "wires": (".csv", ".ndjson", ".parquet"),
+    "influence": (".csv", ".ndjson", ".parquet"),
+    "families": (".ndjson", ".parquet"),
     "graph": (".graphml", ".gexf"),
 }
 EVERY_EXPORT = [(what, ending) for what, endings in FORMS.items() for ending in endings]
@@ -216,7 +222,7 @@ class TestEveryExport:
 
 def test_every_format_is_covered_above() -> None:
     assert set(FORMS) == set(exports.endings())
-    assert {*FORMS, "families", "stix", "misp", "lists"} == set(WHAT)
+    assert {*FORMS, "stix", "misp", "lists"} == set(WHAT)
 
 
 class TestPosts:
@@ -307,7 +313,10 @@ class TestNarratives:
                 }
             ],
         }
-        assert first["amplifiers"] == [{"source": "aldymen", "score": 2}, {"source": "keyin", "score": 1}]
+        assert first["amplifiers"] == [
+            {"source": "aldymen", "score": 2, "influence": None},
+            {"source": "keyin", "score": 1, "influence": None},
+        ]
         assert (first["claims"], first["suggestions"]) == ([], [])
         assert (second["narrative_id"], second["post_ids"]) == ("n0000000000008", [])
 
@@ -425,7 +434,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("what", "name", "message"),
         [
-            ("families", "f.ndjson", "not built yet"),
+            ("misp", "m.json", "not built yet"),
             ("stix", "s.json", "not built yet"),
             ("everything", "x.csv", "nothing called 'everything' to export; known: posts, rejects"),
             ("posts", "p.xlsx", r"p.xlsx: export posts to a file that ends in .ndjson, .jsonl, .csv, .parquet"),
