@@ -153,6 +153,9 @@ class SparkEngine:
         """
         # Spark counts in narrower integers than Ibis expects of the next expression.
         frame = self._ibis.frame(expression).to(PySparkSchema.from_ibis(expression.schema()))
+        # Given as bare rows: asked to keep a plan with a union in it, Spark 4 may not find its own columns ("key not found").
+        rows = self._spark._jsparkSession.createDataFrame(frame._jdf.toJavaRDD(), frame._jdf.schema())
+        frame = DataFrame(rows, self._spark)
         frame = frame.checkpoint() if self._spark.conf.get("spark.checkpoint.dir", None) else frame.localCheckpoint()
         self._n_kept += 1
         name = f"kept_{self._n_kept}"

@@ -438,6 +438,27 @@ def _claims() -> dict[str, object]:
     return {"@context": "https://schema.org", "@graph": [review, broken]}
 
 
+def _feed() -> dict[str, object]:
+    about = {
+        "claim": f"{SEEN_BY_OTHERS} (2)",
+        "claim-context": " ".join(ADDRESSES),
+        "fact-check-title": f"@{HANDLE} дұрыс айтпады",
+        "fact-check-summary": f"{ADDRESSES[0]} @{HANDLE}",
+        "fact-check-published-on": 1714694400,
+        "fact-check-rating": "Жалған",
+        "published-article-url": "https://check.example/872",
+        "organization": "Check",
+    }
+    broken = {"claim": None, "fact-check-title": None, "fact-check-summary": f"@{HANDLE}"}
+    items = [{"id": str(k), "type": "feeds", "attributes": item} for k, item in enumerate((about, broken))]
+    return {"data": items, "meta": {"record-count": 2}}
+
+
+def _claim_rows() -> list[dict[str, object]]:
+    row = {"claim_id": "c873", "text": f"{SEEN_BY_OTHERS} (3)", "title": f"@{HANDLE} дұрыс айтпады"}
+    return [row | {"publisher": "Check", "url": "https://check.example/873"}, {"claim_id": f"@{HANDLE}"}]
+
+
 def _html() -> str:
     links = " ".join(f'<a href="{address}">{NAME}</a>' for address in ADDRESSES)
     data = {
@@ -560,5 +581,7 @@ FILES: dict[str, tuple[str, bytes]] = {
     "15.arc": ("warc", _arc()),
     "16.csv": ("mapped", _table(_foreign(), f'"{HANDLE}')),
     "17.ndjson": ("mapped", _lines([*_foreign(), *_BROKEN_LINES])),
+    "18.json": ("check-feed", _document(_feed())),
+    "19.csv": ("claims-table", _table(_claim_rows())),
 }
 """(format, content) by file name."""

@@ -47,6 +47,7 @@ ELSEWHERE = (
     "families",
     "site_links",
     "site_signals",
+    "renamed",
 )
 """Tables that are empty here, or whose engines are compared by unit tests."""
 

@@ -31,6 +31,8 @@ MAPPINGS = {
     },
 }
 FORMATS = {
+    "check-feed.json": "check-feed",
+    "claims.csv": "claims-table",
     "claimreview.json": "claimreview",
     "coortweet.csv": "coortweet",
     "foreign.csv": "mapped",

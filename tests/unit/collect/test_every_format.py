@@ -27,7 +27,8 @@ def every_byte(chunk: Chunk) -> str:
 
 
 def test_there_is_a_sample_of_every_registered_format() -> None:
-    assert set(plugins.names("collectors")) == set(samples.FORMATS.values())
+    # `claims` is what --claims says of a file; it is then read as one of the others.
+    assert set(plugins.names("collectors")) - {"claims"} == set(samples.FORMATS.values())
 
 
 @pytest.mark.parametrize("name", samples.FORMATS)
