@@ -29,8 +29,10 @@ def story(con: duckdb.DuckDBPyConnection, key: int) -> Story | None:
             coalesce(r.detected_language, 'und') as language, t.wording_key = ? as is_reworded, p.title, p.text
         from tellings t left join narratives n on n.narrative_key = t.telling_key
             join posts p on p.post_key = t.text_post_key left join readings r on r.post_key = t.text_post_key
-        where t.story_key = ? and t.telling_key <> ?
+        where t.story_key = ? and t.telling_key <> ? and p.published_at between ? and ?
         order by n_posts desc, first_us, t.telling_key limit {MOST_TELLINGS}"""
+    # Posts lie by time: within the story's own days few files hold the texts.
+    period = [at(row["first_us"]), at(row["last_us"])]
     others = tuple(
         Telling(
             one["narrative_id"],
@@ -40,7 +42,7 @@ def story(con: duckdb.DuckDBPyConnection, key: int) -> Story | None:
             one["is_reworded"],
             shorten(one_line(shown_text(one["title"], one["text"])), _CHARS),
         )
-        for one in rows(con, sql, [row["wording_key"], row["story_key"], key])
+        for one in rows(con, sql, [row["wording_key"], row["story_key"], key, *period])
     )
     return Story(
         row["story_id"],
@@ -64,11 +66,15 @@ def versions(con: duckdb.DuckDBPyConnection, narrative_key: int | None, most_cha
         order by version"""
     kept = rows(con, sql, [narrative_key])
     wanted = {row["version"] for row in kept} | {row["from_version"] for row in kept if row["from_version"] is not None}
+    if not kept:
+        return ()
+    period = rows(con, "select first_seen_at, last_seen_at from narratives where narrative_key = ?", [narrative_key])[0]
     sql = """
         select v.version, p.title, p.text, coalesce(r.detected_language, 'und') as language
         from versions v join posts p on p.post_key = v.first_post_key left join readings r on r.post_key = p.post_key
-        where narrative_key = ? and version in (select unnest(?::bigint[]))"""
-    found = {row["version"]: row for row in rows(con, sql, [narrative_key, sorted(wanted)])} if kept else {}
+        where narrative_key = ? and version in (select unnest(?::bigint[])) and p.published_at between ? and ?"""
+    asked = [narrative_key, sorted(wanted), period["first_seen_at"], period["last_seen_at"]]
+    found = {row["version"]: row for row in rows(con, sql, asked)}
     texts = {version: shown_text(row["title"], row["text"])[:most_chars] for version, row in found.items()}
     return tuple(_version(row, texts, found[row["version"]]["language"]) for row in kept)
 
