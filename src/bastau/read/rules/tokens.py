@@ -110,7 +110,8 @@ def _part(document: Document, text: str, first: int, starts: list[int], ends: li
             continue
         gap = text[end:start]
         if gap == "-":
-            document.joined.add(first + i - 1)
+            if i:  # before the first word it joins nothing
+                document.joined.add(first + i - 1)
             continue
         if not gap.strip() and "\n" not in gap and "\r" not in gap:
             continue
