@@ -4,8 +4,6 @@ Texts are collected to the driver and looked up there, on either engine: the ind
 whose texts or whose claims are new are looked up again.
 """
 
-import os
-import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from bastau.engine import Engine
-from bastau.factchecks.matcher import ClaimMatcher, Match, day_of
+from bastau.factchecks.matcher import ClaimMatcher, Match
 from bastau.factchecks.store import claims_fingerprint, open_matcher
 from bastau.factchecks.words import read_words
 from bastau.home import Generation, Home
@@ -92,13 +90,7 @@ def match_narratives(
 
 def renew_claim_matches(home: Home, engine: Engine, previous: Generation) -> Generation:
     """Put a generation in force that is ``previous`` with the fact-checks looked up again, because the claims changed."""
-    generation = home.new_generation(previous.manifest["generation"] + 1)
-    for path in previous.folder.glob("*.parquet"):
-        if path.stem not in CLAIM_TABLES:
-            try:
-                os.link(path, generation.folder / path.name)
-            except OSError:  # no hard links here
-                shutil.copy2(path, generation.folder / path.name)
+    generation = home.next_generation(previous, without=CLAIM_TABLES)
     made_by = match_narratives(home, engine, generation, None)
     return home.put_in_force(generation, {**previous.manifest, "claims_made_by": made_by})
 
@@ -173,7 +165,7 @@ def _state(texts: pa.Table, found: Found, made_by: str) -> pa.Table:
 
 def check_claims(matcher: ClaimMatcher, text: str, language: str | None = None) -> list[dict[str, Any]]:
     """Return the fact-check that ``text`` repeats, if one surely is about it: {claim_id, score} and what its publisher says."""
-    ranking = matcher.rank(read_words(text, language), day=day_of(None))
+    ranking = matcher.rank(read_words(text, language))
     if not ranking.is_shown:
         return []
     row = int(ranking.rows[0])

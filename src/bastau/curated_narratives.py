@@ -4,8 +4,6 @@ What chance makes of each proposition is measured when the file is new or has ch
 that are new are looked at, so that a day's work costs a day's texts.
 """
 
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -79,13 +77,7 @@ def match_curated(home: Home, generation: Generation, previous: Generation | Non
 
 def renew_curated(home: Home, previous: Generation, fetch: Fetch) -> Generation:
     """Put a generation in force that is ``previous`` with the operator's narratives matched again, because they changed."""
-    generation = home.new_generation(previous.manifest["generation"] + 1)
-    for path in previous.folder.glob("*.parquet"):
-        if path.stem not in CURATED_TABLES:
-            try:
-                os.link(path, generation.folder / path.name)
-            except OSError:  # no hard links here
-                shutil.copy2(path, generation.folder / path.name)
+    generation = home.next_generation(previous, without=CURATED_TABLES)
     made_by = match_curated(home, generation, None, fetch)
     return home.put_in_force(generation, {**previous.manifest, "curated_made_by": made_by})
 

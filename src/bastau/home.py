@@ -13,7 +13,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -136,6 +136,17 @@ class Home:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         return Generation(folder, {"generation": number})
+
+    def next_generation(self, previous: "Generation", without: Collection[str]) -> "Generation":
+        """Start the generation after ``previous`` with all its tables but ``without``, which are to be made anew."""
+        generation = self.new_generation(previous.manifest["generation"] + 1)
+        for path in previous.folder.glob("*.parquet"):
+            if path.stem not in without:
+                try:
+                    os.link(path, generation.folder / path.name)
+                except OSError:  # no hard links here
+                    shutil.copy2(path, generation.folder / path.name)
+        return generation
 
     def put_in_force(self, generation: "Generation", manifest: Mapping[str, Any]) -> "Generation":
         """Finish ``generation``: write its manifest, name it, point CURRENT at it and remove older ones."""

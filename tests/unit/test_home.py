@@ -84,6 +84,16 @@ def test_an_unfinished_generation_is_removed(home: Home) -> None:
     assert home.tidy_generations() == [".tmp-gen-00000002"]
 
 
+def test_the_next_generation_takes_over_all_tables_but_those_made_anew(home: Home) -> None:
+    previous = home.new_generation(4)
+    for name in ("members", "state_claims"):
+        previous.write(name, members(1, 2))
+    made = home.next_generation(home.put_in_force(previous, {}), without=["state_claims"])
+    assert made.manifest == {"generation": 5}
+    assert [path.name for path in made.folder.iterdir()] == ["members.parquet"]
+    assert made.read("members").num_rows == 2
+
+
 def test_a_torn_manifest_is_named(home: Home) -> None:
     done = home.put_in_force(home.new_generation(1), {})
     (done.folder / "manifest.json").write_text("{")
