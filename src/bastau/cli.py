@@ -252,7 +252,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--predicted",
         type=Path,
         metavar="F",
-        help="narratives, origin, coordination: judge this NDJSON, in the form of the exports, instead of the home folder",
+        help="narratives, origin, coordination, families: judge this NDJSON, in the form of the exports, instead of the home folder",
     )
     evaluate.add_argument(
         "--sample", type=int, default=30_000, help="near-duplicates: distinct texts to compare (default 30000)"
@@ -1078,7 +1078,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     home = None if options.predicted is not None else _processed(options)
     if options.task == "near-duplicates":
         if home is None:
-            raise ConfigError("evaluate near-duplicates: --predicted is for narratives, origin and coordination")
+            raise ConfigError(
+                "evaluate near-duplicates: --predicted is for narratives, origin, coordination and families"
+            )
         from bastau.evaluation import near_duplicates
 
         answer, lines = near_duplicates(home, n_texts=options.sample, seed=options.seed)
