@@ -46,6 +46,11 @@ class LakeFile:
     path: str
     batches: tuple[str, ...]
 
+    @property
+    def day(self) -> date:
+        """The day that it was stored."""
+        return date.fromisoformat(self.path.split("/")[1].removeprefix("day="))
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -278,6 +283,21 @@ class Lake:
         """Remove a whole table and the memory of its batches (for tables that are remade)."""
         if self.filesystem.get_file_info(f"{self.root}/{table}").type == pafs.FileType.Directory:
             self.filesystem.delete_dir(f"{self.root}/{table}")
+
+    def drop_stale(self, table: str, made_by: str) -> bool:
+        """Remove a whole table unless it was made by ``made_by``, and note that it is from now on; return whether it went."""
+        path = f"{self.root}/{table}/_made_by.json"
+        wanted = json.dumps({"made_by": made_by})
+        try:
+            with self.filesystem.open_input_stream(path) as stream:
+                stored = stream.read().decode()
+        except OSError:
+            stored = ""
+        if stored == wanted:
+            return False
+        self.drop(table)
+        write_whole(self.filesystem, path, lambda sink: sink.write(wanted.encode()))
+        return True
 
     def _replace(
         self, table: str, day: str, old: Sequence[LakeFile], rows: pa.Table, holds: Sequence[str] = ()

@@ -8,7 +8,6 @@ import functools
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,10 +126,9 @@ def match_batch(batch: str, *, lake_root: str, matchers: Matchers) -> int:
     """
     lake = Lake.open(lake_root)
     file = next(f for f in lake.files("posts") if batch in f.batches)
-    day = date.fromisoformat(file.path.split("/")[1].removeprefix("day="))
     posts = lake.read_file(file)
     rows = matchers.run(_with_readings(lake, file, posts))
-    lake.commit("matches", file.batches[0], rows, day, holds=file.batches)
+    lake.commit("matches", file.batches[0], rows, file.day, holds=file.batches)
     return posts.num_rows
 
 

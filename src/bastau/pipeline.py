@@ -26,7 +26,7 @@ from bastau.factchecks.store import claims_fingerprint
 from bastau.families import fingerprint as families_fingerprint
 from bastau.families import make_families, read_pages, renew_families, write_families
 from bastau.home import Generation, Home
-from bastau.lake import LAKE_TABLES, Lake, LakeFile, write_whole
+from bastau.lake import LAKE_TABLES, Lake, LakeFile
 from bastau.matching import match_batch, open_matchers
 from bastau.narratives.changes import changes
 from bastau.narratives.stories import find_tellings, tell, told_by
@@ -112,9 +112,10 @@ def run(
     matchers = open_matchers(home)
     for table in ("posts", "readings", "matches"):
         lake.tidy(table)
-    if _drop_stale(home, "readings", read_fingerprint(home.settings)):
+    # What other settings, rules, lists or another release made of the posts is made again.
+    if lake.drop_stale("readings", read_fingerprint(home.settings)):
         lake.drop("matches")  # they rest on the readings
-    _drop_stale(home, "matches", matchers.fingerprint)
+    lake.drop_stale("matches", matchers.fingerprint)
     posts_batches = {b for f in lake.files("posts") for b in f.batches}
 
     clock.step("read")
@@ -402,23 +403,6 @@ def fingerprint(settings: Settings) -> str:
     """Return a hash of all that the grouping depends on beside the posts."""
     parts = {"narratives": asdict(settings.narratives), "read": read_fingerprint(settings), "stories": told_by()}
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=12).hexdigest()
-
-
-def _drop_stale(home: Home, table: str, fingerprint: str) -> bool:
-    """Forget what other settings, rules, lists or another release made of the posts; return whether anything went."""
-    lake = home.lake
-    path = f"{lake.root}/{table}/_made_by.json"
-    wanted = json.dumps({"made_by": fingerprint})
-    try:
-        with lake.filesystem.open_input_stream(path) as stream:
-            stored = stream.read().decode()
-    except (FileNotFoundError, OSError):
-        stored = ""
-    if stored == wanted:
-        return False
-    lake.drop(table)
-    write_whole(lake.filesystem, path, lambda sink: sink.write(wanted.encode()))
-    return True
 
 
 def erase(home: Home, *, source: str | None = None, before: datetime | None = None) -> int:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,10 +40,9 @@ def read_batch(batch: str, *, lake_root: str, settings: Settings) -> int:
     """
     lake = Lake.open(lake_root)
     file = next(f for f in lake.files("posts") if batch in f.batches)
-    day = date.fromisoformat(file.path.split("/")[1].removeprefix("day="))
     posts = lake.read_file(file)
     rows = run_stages(read_stages(settings), posts).select(READINGS.names)
-    lake.commit("readings", file.batches[0], rows, day, holds=file.batches)
+    lake.commit("readings", file.batches[0], rows, file.day, holds=file.batches)
     return posts.num_rows
 
 
