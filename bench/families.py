@@ -1,6 +1,6 @@
 """Website families: figures on invented sites, links on saved real pages, speed and memory. Writes docs/figures/families.md.
 
-    python bench/families.py [--seeds 9201,9202,9203] [--pages 300]
+    python bench/families.py [--seeds 9201,9202,9203]
 
 Real pages: ../shared/data (html-fundus-publishers, html-trafilatura-eval). Growth: the same world with other names, 1, 3 and
 10 times. Each size runs in a process of its own, so that peak memory is its own.

@@ -103,6 +103,19 @@ class TestWhatDoesNotLink:
         assert members(found) == []
         assert "few_pages" in {r["ignored"] for r in found.signals.to_pylist() if r["source"] == "two.example"}
 
+    def test_a_wallet_that_an_article_quotes_is_kept_nowhere(self) -> None:
+        quoted, own = "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+        rows = [
+            page(site, codes(ga=GA) + f"<p>{own}</p>" + f"<p>{quoted}</p>" * (i == 0), number=i, **HOUSE)
+            for site in ("one.example", "two.example")
+            for i in range(4)
+        ]
+        lone = [page("three.example", "<p>3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy</p>", number=i) for i in range(4)]
+        found = families([*rows, *lone, *strangers()])
+        wallets = [(r["source"], r["value"]) for r in found.signals.to_pylist() if r["signal"] == "wallet"]
+        assert wallets == [("one.example", f"tron:{own}"), ("two.example", f"tron:{own}")]
+        assert quoted not in str([found.links.to_pylist(), found.families.to_pylist()])
+
     def test_a_copy_of_a_site_with_its_accounts(self) -> None:
         rows = [page(site, codes(ga=GA, adsense=ADS, title=f"a story of number {i} here"), number=i, favicon_sha256="ab" * 32)
                 for site in ("one.example", "two.example") for i in range(4)]  # fmt: skip

@@ -1,5 +1,6 @@
 import json
 
+import polars as pl
 import pytest
 from family_pages import codes, page, signals, table
 from hypothesis import given, settings
@@ -8,10 +9,11 @@ from hypothesis import strategies as st
 from bastau.schemas import PAGE_SIGNALS, PAGES
 from bastau.sources.families import FindPageSignals, count_signals, site_of
 from bastau.sources.families.ads_txt import MAX_LINES, read_ads_txt
+from bastau.sources.families.html_ids import find_ids
 from bastau.sources.families.kinds import CAPS, NOTES, kinds
 from bastau.sources.families.names import host_of
 from bastau.sources.families.pages import MAX_VALUES
-from bastau.sources.families.wallets import keccak256, wallet, wallets_in
+from bastau.sources.families.wallets import keccak256, wallet
 
 
 class TestAccountsInPages:
@@ -164,6 +166,10 @@ class TestAdsTxt:
         read = read_ads_txt(text)
         assert (read.direct, read.n_bad) == (frozenset(), 5)
 
+    def test_an_address_of_a_person_is_no_account(self) -> None:
+        read = read_ads_txt("x.example, owner@mail.example, DIRECT\nx.example, 7, DIRECT\nCONTACT=owner@mail.example")
+        assert (read.direct, read.n_bad) == ({"x.example|7"}, 1)
+
     def test_a_million_lines_are_cut(self) -> None:
         read = read_ads_txt("x.example, 1, DIRECT\n" * 1_000_000)
         assert read.is_cut
@@ -216,7 +222,8 @@ class TestWallets:
         assert keccak256(b"").hex() == "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
         good = ["1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq",
                 "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"]  # fmt: skip
-        assert [w.split(":")[0] for w in wallets_in(" ".join(good))] == ["btc", "btc", "eth", "tron"]
+        found = find_ids(pl.Series([" ".join(good)]))[0]["wallet"]
+        assert sorted(w.split(":")[0] for w in found) == ["btc", "btc", "eth", "tron"]
         for address in good:
             spoiled = address[:-1] + ("a" if address[-1] != "a" else "b")
             assert wallet(spoiled) is None

@@ -11,7 +11,8 @@ from bastau.sources.families.names import host_of, site_of
 MAX_CHARS = 1 << 20
 MAX_LINES = 10_000
 """More is not read. The longest files of big publishers have about 3,000 lines."""
-_ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,63}")
+_ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
+"""No ``@``: an e-mail address in the place of an account is a person's, and is not kept."""
 _VARIABLE = re.compile(r"(OWNERDOMAIN|MANAGERDOMAIN)\s*=\s*(.*)", re.IGNORECASE)
 
 

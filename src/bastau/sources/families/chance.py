@@ -26,8 +26,7 @@ def log_ratio(kind: Kind, n_others: float, n_sites: int) -> float:
     ``ln(same / q)`` with q the frequency of the value among other sites: a beta prior of mean ``chance`` and weight
     :data:`BACKGROUND_SITES`, updated by the ``n_others`` further sites of ``n_sites`` that show it.
     """
-    q = (BACKGROUND_SITES * kind.chance + n_others) / (BACKGROUND_SITES + n_sites)
-    return max(0.0, float(np.log(kind.same / q)))
+    return float(_log_ratio(np.array(kind.same), np.array(kind.chance), np.array(n_others), n_sites))
 
 
 def log_ratios(signals: pl.Series, n_sources: pl.Series, n_sites: int) -> np.ndarray:
@@ -36,7 +35,11 @@ def log_ratios(signals: pl.Series, n_sources: pl.Series, n_sites: int) -> np.nda
     same = np.array([kinds()[name].same for name in names])
     chance = np.array([kinds()[name].chance for name in names])
     others = np.maximum(n_sources.to_numpy() - 2, 0)
-    return np.maximum(0.0, np.log(same * (BACKGROUND_SITES + n_sites) / (BACKGROUND_SITES * chance + others)))
+    return _log_ratio(same, chance, others, n_sites)
+
+
+def _log_ratio(same: np.ndarray, chance: np.ndarray, n_others: np.ndarray, n_sites: int) -> np.ndarray:
+    return np.maximum(0.0, np.log(same * (BACKGROUND_SITES + n_sites) / (BACKGROUND_SITES * chance + n_others)))
 
 
 @dataclass(frozen=True)

@@ -135,8 +135,9 @@ def _families(edges: list[_Edge], fitting: set[tuple[str, str]]) -> Iterable[tup
     for group in sorted({tuple(sorted(group)) for group in cluster.values() if len(group) > 1}):
         for members in _without_bridges(list(group), linked):
             inside = [edge for edge in edges if edge.a in members and edge.b in members]
-            if inside and _hangs_together(members, inside):
-                yield members, inside, max(edge.p for edge in _tree(members, inside))
+            tree = _tree(members, inside)
+            if len(tree) == len(members) - 1:
+                yield members, inside, max(edge.p for edge in tree)
 
 
 def _without_bridges(members: list[str], linked: set[tuple[str, str]]) -> list[list[str]]:
@@ -160,7 +161,7 @@ def _without_bridges(members: list[str], linked: set[tuple[str, str]]) -> list[l
 
 
 def _tree(members: list[str], edges: list[_Edge]) -> list[_Edge]:
-    """Return the surest links that hold ``members`` together (Kruskal 1956)."""
+    """Return the surest links that hold ``members`` together, one fewer than they if all hang together (Kruskal 1956)."""
     part = {site: site for site in members}
 
     def root(site: str) -> str:
@@ -175,10 +176,6 @@ def _tree(members: list[str], edges: list[_Edge]) -> list[_Edge]:
             part[a] = b
             kept.append(edge)
     return kept
-
-
-def _hangs_together(members: list[str], edges: list[_Edge]) -> bool:
-    return len(_tree(members, edges)) == len(members) - 1
 
 
 def _evidence(edges: list[_Edge], links: Links) -> list[dict[str, Any]]:
@@ -220,9 +217,14 @@ def _link_table(links: Links, family_of: dict[tuple[str, str], str]) -> pa.Table
 
 
 def _signal_table(links: Links) -> pa.Table:
-    """Keep what somebody may ask about: shared values, accounts, and notes; not the thousands of lone titles and classes."""
+    """Keep what somebody may ask about: shared values, accounts, and notes; not the thousands of lone titles and classes.
+
+    A wallet on few pages, or at one website only, may be a person's that an article quotes: it is not kept.
+    """
     from bastau.sources.families.kinds import NOTES, kinds
 
     tier1 = [k.name for k in kinds().values() if k.tier == 1 and k.name not in ("certificate", "same_name")]
     kept = links.signals.filter((pl.col("n_sources") > 1) | pl.col("signal").is_in([*tier1, *NOTES]))
+    is_quoted = (pl.col("n_sources") == 1) | pl.col("ignored").eq_missing("few_pages")
+    kept = kept.filter((pl.col("signal") != "wallet") | ~is_quoted)
     return conform(kept.sort("source", "signal", "value").select(SITE_SIGNALS.names).to_arrow(), SITE_SIGNALS)

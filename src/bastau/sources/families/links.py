@@ -224,7 +224,7 @@ def _with_periods(signals: pl.DataFrame, looks: pl.DataFrame, rules: Rules) -> p
 
 def _shared(usable: pl.DataFrame, n_sites: int) -> pl.DataFrame:
     """Return a row for each pair of sites and value that both have, with the time in which both may have had it."""
-    rows = usable.select("source", "signal", "value", "seen_from", "seen_to", "start", "end", "n_sources", "n_pages")
+    rows = usable.select("source", "signal", "value", "seen_from", "seen_to", "start", "end", "n_sources")
     pairs = rows.join(rows.drop("n_sources"), on=["signal", "value"], suffix="_b").filter(
         pl.col("source") < pl.col("source_b")
     )
@@ -235,7 +235,6 @@ def _shared(usable: pl.DataFrame, n_sites: int) -> pl.DataFrame:
         "value",
         pl.max_horizontal("start", "start_b").alias("start"),
         pl.min_horizontal("end", "end_b").alias("end"),
-        pl.min_horizontal("seen_from", "seen_from_b").alias("first"),
         pl.max_horizontal("seen_from", "seen_from_b").alias("both_from"),
         pl.min_horizontal("seen_to", "seen_to_b").alias("both_to"),
         "n_sources",
@@ -246,7 +245,7 @@ def _shared(usable: pl.DataFrame, n_sites: int) -> pl.DataFrame:
         pl.Series(
             "log_ratio", log_ratios(pairs.get_column("signal"), pairs.get_column("n_sources"), n_sites), pl.Float64
         ),
-    ).drop("both_from", "both_to", "first")
+    ).drop("both_from", "both_to")
     # One value a kind: ten shared class bands are one template.
     return pairs.sort("log_ratio", "value", descending=[True, False]).unique(
         ["source_a", "source_b", "signal"], keep="first", maintain_order=True
@@ -344,7 +343,7 @@ def _judge_pairs(
     tier1 = [k.name for k in kinds().values() if k.tier == 1]
     candidates = shared.filter(pl.col("signal").is_in(tier1)).select("source_a", "source_b").unique()
     copies = _copies(signals, merged)
-    counted = _without_copies(evidence.join(candidates, on=["source_a", "source_b"], how="semi"), copies)
+    counted = _mark_copied(evidence.join(candidates, on=["source_a", "source_b"], how="semi"), copies)
     kept = counted.filter(~pl.col("is_copied"))
     areas = _areas(kept.drop("is_copied"))
     agreeing = (pl.col("score") >= MIN_AREA) & ~pl.col("area").is_in(UNCOUNTED)
@@ -439,7 +438,7 @@ def _copies(signals: pl.DataFrame, merged: pl.DataFrame) -> pl.DataFrame:
     return both_ways.group_by("source_a", "source_b").agg(pl.col("is_alike").any())
 
 
-def _without_copies(evidence: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
+def _mark_copied(evidence: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
     """Add ``is_copied``: what stands in the source of two sites of which one is a copy says nothing of their owners.
 
     They may be one owner's mirrors or a stranger's copy: only what the servers show counts.

@@ -91,13 +91,10 @@ def _read(pages: pa.Table) -> Iterator[tuple[str | None, list[tuple[str, str]]]]
         found.add("page", row["fetched_at"].date().isoformat())
         if is_cut[i]:
             found.add("html_cut", "")
-        lowered = plain[i][:20_000].lower() if _may_be_parked(plain[i], row) else ""
-        if lowered or _is_parking_server(row):
-            words = next((word for word in lists().parking_words if word in lowered), None)
-            if words or _is_parking_server(row):
-                found.add("parked", "")
-                yield site, found.all()
-                continue
+        if _says_parked(plain[i]) or _is_parking_server(row):
+            found.add("parked", "")
+            yield site, found.all()
+            continue
         head = template.read_head(tags[i], n_head[i], row["url"], site)
         own = site_of(head.canonical) if head.canonical and "." in head.canonical and "//" in head.canonical else None
         if own is not None and own != site and not service_site(own):
@@ -166,9 +163,12 @@ def _lists(html: pl.Series, pattern: str, most: int) -> list[list[str]]:
     return found
 
 
-def _may_be_parked(html: str, row: dict[str, object]) -> bool:
+def _says_parked(html: str) -> bool:
     # Whole articles are long; a page that only says that a domain is for sale is not.
-    return len(html) < 60_000
+    if len(html) >= 60_000:
+        return False
+    lowered = html[:20_000].lower()
+    return any(word in lowered for word in lists().parking_words)
 
 
 def _is_parking_server(row: dict[str, object]) -> bool:
@@ -320,13 +320,13 @@ def _ads_txt(found: _Found, text: object, sellers: dict[str, Sellers]) -> None:
     if read.owner is not None:
         found.add("owner_domain", read.owner)
         found.add("owner_domain", found.site)
-    for note, value in (
-        ("ads_txt_cut", "" if read.is_cut else None),
-        ("ads_txt_bad_lines", "" if read.n_bad else None),
-        ("ads_txt_reseller", "" if read.n_reseller else None),
+    for note, holds in (
+        ("ads_txt_cut", read.is_cut),
+        ("ads_txt_bad_lines", read.n_bad),
+        ("ads_txt_reseller", read.n_reseller),
     ):
-        if value is not None:
-            found.add(note, value)
+        if holds:
+            found.add(note, "")
 
 
 # ---- the websites of a batch -------------------------------------------------------------------------------
@@ -348,10 +348,10 @@ def count_signals(pages: pa.Table) -> pa.Table:
         pl.len().cast(pl.Int64).alias("n_pages"),
         pl.col("url").min().str.slice(0, 500).alias("url"),
     )
-    return keep_most(summed).select(PAGE_SIGNALS.names).sort("source", "signal", "value").to_arrow().cast(PAGE_SIGNALS)
+    return _keep_most(summed).select(PAGE_SIGNALS.names).sort("source", "signal", "value").to_arrow().cast(PAGE_SIGNALS)
 
 
-def keep_most(summed: pl.DataFrame) -> pl.DataFrame:
+def _keep_most(summed: pl.DataFrame) -> pl.DataFrame:
     """Return PAGE_SIGNALS rows with at most :data:`MAX_VALUES` values a site and kind: most pages first, then by hash.
 
     By hash, so that of a million titles every site keeps the same sample, and what two sites share is kept at both.

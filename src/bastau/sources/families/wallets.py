@@ -5,12 +5,11 @@ with version byte 0x41; Ethereum Improvement Proposal 55 (checksum by letter cas
 """
 
 import hashlib
-import re
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 CANDIDATE = r"\b(?:[13T][1-9A-HJ-NP-Za-km-z]{25,34}|bc1[02-9ac-hj-np-z]{11,71}|0x[0-9a-fA-F]{40})\b"
-"""Words that may be an address (for Polars and :mod:`re` alike)."""
+"""Words that may be an address, as a pattern for Polars."""
 _CONTRACTS = frozenset(
     {"dac17f958d2ee523a2206206994597c13d831ec7", "a0b86991c6218b36c1d19d4a2e9eb0ce3606eb48", "0" * 40, "f" * 40}
 )
@@ -106,8 +105,3 @@ def keccak256(data: bytes) -> bytes:
 def _rotate(lane: int, by: int) -> int:
     by %= 64
     return (lane << by | lane >> (64 - by)) & _MASK
-
-
-def wallets_in(text: str) -> list[str]:
-    """Return every wallet address in ``text``, in order, each once."""
-    return list(dict.fromkeys(found for word in re.findall(CANDIDATE, text) if (found := wallet(word))))
