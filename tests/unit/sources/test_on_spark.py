@@ -3,12 +3,15 @@
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import ibis
 import numpy as np
 import pyarrow as pa
 import pytest
+from family_pages import codes, page
+from family_pages import table as page_table
 from sources_world import World, post, world
 
 from bastau.schemas import AMPLIFIERS, COPIES, COPY_NETWORK, WIRE_COPIES, WIRES
@@ -16,6 +19,8 @@ from bastau.settings import Sources
 from bastau.sources.amplifiers import amplifiers, with_influence
 from bastau.sources.coordination import co_shares, shares
 from bastau.sources.copies import copies
+from bastau.sources.families import FindPageSignals, count_signals, merge_signals
+from bastau.sources.families.merge import same_minutes
 from bastau.sources.firstseen import origins
 from bastau.sources.groups import groups
 from bastau.sources.influence import influence, spread_events
@@ -149,6 +154,42 @@ def test_spark_gives_the_same_tables_as_duckdb(con: ibis.BaseBackend, keep: Keep
     assert min(len(table) for table in expected.values()) > 0
     for name, table in expected.items():
         assert [_rounded(row) for row in found[name]] == [_rounded(row) for row in table], name
+
+
+def test_signals_of_websites_are_the_same_on_spark(con: ibis.BaseBackend, spark: Any) -> None:
+    batches = [
+        count_signals(
+            FindPageSignals().run(page_table(page(f"s{i}.example", codes(metrica="12345678"), day) for i in range(4)))
+        )
+        for day in (0, 1)
+    ]
+    web = [post(f"w{i}", 7.0 * i, f"s{i % 4}.example", platform="web", text=f"text {i % 3}") for i in range(24)]
+    local = world(con, web)
+    remote = ibis.pyspark.connect(spark)
+    stored = {
+        "page_signals": pa.concat_tables(batches),
+        "web_posts": local.posts.to_pyarrow(),
+        "web_readings": local.readings.to_pyarrow(),
+    }
+    for name, held in stored.items():
+        spark.createDataFrame(held).createOrReplaceTempView(name)
+
+    def made(tables: dict[str, ibis.ir.Table], collect: Collect) -> list[list[dict[str, Any]]]:
+        found = merge_signals(tables["page_signals"]), same_minutes(tables["web_posts"], tables["web_readings"])
+        return [sorted(collect(one).to_pylist(), key=repr) for one in found]
+
+    here = {name: ibis.memtable(held) for name, held in stored.items()}
+    expected = made(here, con.to_pyarrow)
+    there = {name: remote.table(name) for name in stored}
+    found = made(there, lambda one: spark.sql(ibis.to_sql(one, dialect="pyspark")).toArrow())
+    assert {row["n_pages"] for row in expected[0]} >= {1, 2}
+    assert expected[1]
+    for mine, theirs in zip(expected, found, strict=True):
+        assert [_in_utc(row) for row in theirs] == [_in_utc(row) for row in mine]
+
+
+def _in_utc(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.astimezone(UTC) if isinstance(value, datetime) else value for name, value in row.items()}
 
 
 def _rounded(row: dict[str, Any]) -> dict[str, Any]:
