@@ -2,11 +2,8 @@
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,13 +19,14 @@ from bastau.schemas import PAGE_SIGNALS, TABLES
 from bastau.settings import Families as FamilySettings
 from bastau.settings import Settings
 from bastau.sources.families import Families, FindPageSignals, count_signals, find_families, merge_signals, site_of
+from bastau.sources.families.kinds import NOTES, kinds
 from bastau.sources.families.links import Rules
 from bastau.sources.families.merge import same_minutes
 from bastau.tables import conform
 
-SIGNALS_VERSION = 2
+SIGNALS_VERSION = 3
 """Raised whenever the same page gives other signals, so that stored ones are made again."""
-FAMILIES_VERSION = 2
+FAMILIES_VERSION = 3
 """Raised whenever the same signals give other families."""
 FAMILY_TABLES = ("families", "site_links", "site_signals")
 _SLICE_ROWS = 512
@@ -41,7 +39,6 @@ def read_page_batch(batch: str, *, lake_root: str) -> int:
     """
     lake = Lake.open(lake_root)
     file = next(f for f in lake.files("pages") if batch in f.batches)
-    day = date.fromisoformat(file.path.split("/")[1].removeprefix("day="))
     pages = lake.read_file(file)
     stage = FindPageSignals()
     parts = []
@@ -49,7 +46,7 @@ def read_page_batch(batch: str, *, lake_root: str) -> int:
         made = stage.run(pages.slice(start, _SLICE_ROWS))
         parts.append(made.select(["site", "url", "fetched_at", "signals"]))
     rows = count_signals(pa.concat_tables(parts)) if parts else PAGE_SIGNALS.empty_table()
-    lake.commit("page_signals", file.batches[0], rows, day, holds=file.batches)
+    lake.commit("page_signals", file.batches[0], rows, file.day, holds=file.batches)
     return pages.num_rows
 
 
@@ -58,7 +55,7 @@ def read_pages(home: Home, engine: Engine, progress: Callable[[str, int, int], N
     lake = home.lake
     lake.tidy("pages")
     lake.tidy("page_signals")
-    _drop_stale(lake)
+    lake.drop_stale("page_signals", _lists_digest())
     made = lake.batches("page_signals")
     missing = [f.batches[0] for f in lake.files("pages") if not made.issuperset(f.batches)]
     n_done = n_pages = 0
@@ -72,21 +69,6 @@ def read_pages(home: Home, engine: Engine, progress: Callable[[str, int, int], N
     if missing:
         engine.map_batches(partial(read_page_batch, lake_root=home.lake_root), missing, count)
     return n_pages
-
-
-def _drop_stale(lake: Lake) -> None:
-    from bastau.lake import write_whole
-
-    path = f"{lake.root}/page_signals/_made_by.json"
-    wanted = json.dumps({"made_by": _lists_digest()})
-    try:
-        with lake.filesystem.open_input_stream(path) as stream:
-            stored = stream.read().decode()
-    except (FileNotFoundError, OSError):
-        stored = ""
-    if stored != wanted:
-        lake.drop("page_signals")
-        write_whole(lake.filesystem, path, lambda sink: sink.write(wanted.encode()))
 
 
 def _lists_digest() -> str:
@@ -151,13 +133,7 @@ def write_families(generation: Generation, made: Families) -> None:
 
 def renew_families(home: Home, engine: Engine, previous: Generation, made_by: str) -> Generation:
     """Put a generation in force that is ``previous`` with the families made anew."""
-    generation = home.new_generation(previous.manifest["generation"] + 1)
-    for path in previous.folder.glob("*.parquet"):
-        if path.stem not in FAMILY_TABLES:
-            try:
-                os.link(path, generation.folder / path.name)
-            except OSError:  # no hard links here
-                shutil.copy2(path, generation.folder / path.name)
+    generation = home.next_generation(previous, without=FAMILY_TABLES)
     made = make_families(home, engine)
     write_families(generation, made)
     about = {"families_made_by": made_by, "n_families": made.families.num_rows}
@@ -306,8 +282,6 @@ def _table(home: Home, name: str) -> pl.DataFrame:
 
 
 def _family(row: dict[str, Any], links: pl.DataFrame, signals: pl.DataFrame) -> Family:
-    from bastau.sources.families.kinds import kinds
-
     inside = links.filter(pl.col("family_id") == row["family_id"])
     best: dict[tuple[str, str], float] = {}
     for shared in inside.get_column("evidence").to_list():
@@ -369,8 +343,6 @@ def _near(links: pl.DataFrame) -> tuple[Near, ...]:
 
 
 def _notes(signals: pl.DataFrame) -> tuple[Note, ...]:
-    from bastau.sources.families.kinds import NOTES
-
     rows = signals.filter(pl.col("signal").is_in([name for name in NOTES if name != "page"]))
     summed = rows.group_by("source", "signal").agg(pl.col("n_pages").sum()).sort("source", "signal").head(MOST_LISTED)
     return tuple(Note(r["source"], r["signal"], r["n_pages"]) for r in summed.iter_rows(named=True))
