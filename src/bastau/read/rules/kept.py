@@ -51,9 +51,9 @@ def kept(files: Iterable[RuleFile], make: Callable[[], Made]) -> Made:
 
 @cache
 def _code() -> bytes:
-    """Return a hash of the code that compiles rules and of what it was compiled with."""
+    """Return a hash of the code that folds texts and compiles rules, and of what it was compiled with."""
     digest = hashlib.blake2b(repr((pickle.HIGHEST_PROTOCOL, sys.version_info[:2], np.__version__)).encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.digest()
 

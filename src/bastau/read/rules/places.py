@@ -1,6 +1,7 @@
 """Where sentences and clauses part in a text as posted, for the words of its folded form; told by a kernel.
 
-The same as :mod:`bastau.read.rules.tokens` says, but for what only quotations decide: there a clause *may* begin.
+The same as :mod:`bastau.read.rules.tokens` says, and a property test holds it so; but for what only quotations decide: there a clause
+*may* begin.
 """
 
 from functools import cache
@@ -9,6 +10,7 @@ import numba as nb
 import numpy as np
 
 from bastau.read.fold import fold_span
+from bastau.read.rules.tokens import CLAUSE_SIGNS, CLOSERS
 from bastau.utf8 import char_at
 
 NONE, MAY_PART, CLAUSE, SENTENCE = range(4)
@@ -25,8 +27,8 @@ def marks() -> np.ndarray:
     table = np.array([chr(cp).isspace() for cp in range(_TABLE)], np.uint8)
     for chars, bit in (
         ("!?…؟。\n\r", _STOP),
-        (',;:(){}"/|«»—–“”„‹›•', _PART),
-        ("\"'”’»›“", _CLOSE),
+        (CLAUSE_SIGNS, _PART),
+        (CLOSERS, _CLOSE),
         ('"»”)', _BEHIND_DOT),
     ):
         for char in chars:

@@ -75,7 +75,7 @@ def _set(bits, bit):  # type: ignore[no-untyped-def]
 @nb.njit(nogil=True, cache=True)
 def _likely(present, terms, likely):  # type: ignore[no-untyped-def]
     """Write the terms all of whose classes are ``present`` to ``likely``; return how many."""
-    pivot_words, pivot_starts, pivot_terms, check_starts, checks = terms[8:13]
+    pivot_words, pivot_starts, pivot_terms, check_starts, checks = terms[7:12]
     n = 0
     for w in range(len(present)):
         left = present[w] & pivot_words[w]
@@ -142,7 +142,7 @@ def _forget(hits, n_hits, head):  # type: ignore[no-untyped-def]
 @nb.njit(nogil=True, cache=True)
 def _want(likely, n_likely, terms, wanted):  # type: ignore[no-untyped-def]
     """Set ``wanted`` to the classes of the likely terms."""
-    anchors, start_of, term_starts, parts = terms[0], terms[3], terms[6], terms[7]
+    anchors, start_of, term_starts, parts = terms[0], terms[3], terms[5], terms[6]
     wanted[:] = 0
     for k in range(n_likely):
         term = likely[k]
@@ -165,7 +165,7 @@ def _is_near(hits, hit, anchor, before, after):  # type: ignore[no-untyped-def]
 @nb.njit(nogil=True, cache=True)
 def _stands_near(term, anchor, hits, head, terms):  # type: ignore[no-untyped-def]
     """Tell whether every part of the term stands within its words of the hit ``anchor``."""
-    term_starts, parts = terms[6], terms[7]
+    term_starts, parts = terms[5], terms[6]
     for k in range(term_starts[term], term_starts[term + 1]):
         hit = head[parts[k, 0]]
         while hit >= 0 and not _is_near(hits, hit, anchor, parts[k, 1], parts[k, 2]):
@@ -201,7 +201,7 @@ def _may_begin(hit, bit, opens, hits, head):  # type: ignore[no-untyped-def]
 def _stands_in_place(term, anchor, hits, head, terms, places):  # type: ignore[no-untyped-def]
     """Tell whether every part of the term also stands in the sentence or clause where it must."""
     start_of, is_english = terms[3], terms[4]
-    term_starts, parts = terms[6], terms[7]
+    term_starts, parts = terms[5], terms[6]
     sentences, clauses, opens, joined, n_words = places
     at, before, after = hits[anchor, 1], hits[anchor, 3], hits[anchor, 4]
     if is_english[term] and after == 0 and joined[at]:
@@ -245,7 +245,7 @@ def _look(folded, titles, texts, table, groups, terms, folding, has_places, foun
     title_offsets, title_data = titles
     text_offsets, text_data = texts
     characters, markup, growth, marks = folding
-    anchors, rule_of, pivot_words = terms[0], terms[1], terms[8]
+    anchors, rule_of, pivot_words = terms[0], terms[1], terms[7]
     head = np.full(64 * len(pivot_words), -1, np.int32)
     present, wanted = np.zeros(len(pivot_words), np.uint64), np.zeros(len(pivot_words), np.uint64)
     likely = np.empty(len(anchors), np.int32)
@@ -316,7 +316,7 @@ def _look(folded, titles, texts, table, groups, terms, folding, has_places, foun
 def _nearly(folded, chosen, table, groups, terms, out):  # type: ignore[no-untyped-def]
     """Write to ``out`` which of the chosen rows have all parts but one of some term anywhere."""
     offsets, data = folded
-    anchors, is_alone, term_starts, parts, pivot_words = terms[0], terms[2], terms[6], terms[7], terms[8]
+    anchors, is_alone, term_starts, parts, pivot_words = terms[0], terms[2], terms[5], terms[6], terms[7]
     present = np.zeros(len(pivot_words), np.uint64)
     seen, taken = np.empty((_SEEN, 3), np.int32), np.empty((_TAKEN, 2), np.int32)
     words = (np.empty(_WORDS, np.int64), np.empty(_WORDS, np.uint64))
@@ -587,7 +587,6 @@ def _pack_terms(terms: list[_Term], number_of: dict[Need, int], common: np.ndarr
         np.array([term.is_alone for term in terms], np.bool_),
         np.array([number(term.start) for term in terms], np.int32),
         np.array([term.is_english for term in terms], np.bool_),
-        common,
         starts_of(term.parts for term in terms),
         np.array(parts, np.int32).reshape(-1, 7),
         np.packbits(pivots, bitorder="little").view("<u8").astype(np.uint64),

@@ -48,7 +48,7 @@ def _pair_hash(first, second):  # type: ignore[no-untyped-def]
 @nb.njit(nogil=True, cache=True)
 def _hash_words(offsets, data, out):  # type: ignore[no-untyped-def]
     for i in range(len(offsets) - 1):
-        h = np.uint64(offsets[0] * 0 + 1)
+        h = np.uint64(1)
         for k in range(offsets[i], offsets[i + 1]):
             h = _step(h, data[k])
         out[i] = h
@@ -94,7 +94,7 @@ def _is_unit(data, end, words, word, hash_of, n_bytes, room):  # type: ignore[no
 
 
 @nb.njit(nogil=True, cache=True)
-def _stands_beside(data, end, words, n_words, word, at, first, last, units):  # type: ignore[no-untyped-def]
+def _stands_beside(data, end, words, n_words, word, at, first, units):  # type: ignore[no-untyped-def]
     """Tell whether the word of a phrase that is found by a second one, before or behind ``at``, stands near ``word``."""
     hashes, n_bytes, rooms, reaches, others = units
     other = first + others[first]
@@ -112,7 +112,7 @@ def stands_in(data, end, words, n_words, word, phrase, phrases):  # type: ignore
     hashes, n_bytes, rooms, reaches, _ = units
     first, last = unit_starts[phrase], unit_starts[phrase + 1]
     at = first + key_of[phrase]
-    if not _stands_beside(data, end, words, n_words, word, at, first, last, units):
+    if not _stands_beside(data, end, words, n_words, word, at, first, units):
         return False
     here = word
     for unit in range(at + 1, last):
@@ -257,7 +257,7 @@ class _Words:
         unit, phrase, pair = units[0], -1, -1
         if len(units) > 1:
             pair = _pair_of(units, sequence.gaps)
-            at, beside = _key_of(units, sequence.gaps) if pair < 0 else (pair, pair + 1)
+            at, beside = _key_of(units) if pair < 0 else (pair, pair + 1)
             told = tuple(_unit_of(*one) for one in zip(units, sequence.gaps, strict=True))
             unit, phrase = units[at], self.phrases.setdefault((told, at, beside), len(self.phrases))
         if unit.kind == "verb" and len(units) == 1:
@@ -385,7 +385,7 @@ def compile_words(pack: Pack, needs: list[Need]):  # type: ignore[no-untyped-def
     return words.table()
 
 
-def _key_of(units: list[Unit], gaps: tuple[bool, ...]) -> tuple[int, int]:
+def _key_of(units: list[Unit]) -> tuple[int, int]:
     """Return the word by which a phrase is looked for, and the neighbour that is looked for next: the longest two."""
     first = max(range(len(units) - 1), key=lambda i: len(units[i].spelled) + len(units[i + 1].spelled))
     at, beside = first, first + 1

@@ -16,10 +16,10 @@ MAX_QUOTATION = 5_000
 """Characters within which a quotation is closed; bounds the search on text that is all quotation marks."""
 MAX_SINGLE = 500
 _SENTENCE = re.compile(r"[!?…\n\r]|\.(?=\s|$|[\"»”)])|[؟。]")
-_CLAUSE = frozenset(',;:—–(){}«»“”„"‹›|/•')
+CLAUSE_SIGNS = frozenset(',;:—–(){}«»“”„"‹›|/•')
 _DASH_CLAUSE = re.compile(r"\s-+\s")
 _LEADING = frozenset(':«“„"')
-_CLOSERS = frozenset("\"'”’»›“")
+CLOSERS = frozenset("\"'”’»›“")
 _VERSE = re.compile(r"^\s*:\s*$")
 
 
@@ -123,9 +123,9 @@ def _part(document: Document, text: str, first: int, starts: list[int], ends: li
             document.clauses += [clause] * (i - clause_at)
             sentence, clause = sentence + 1, clause + 1
             sentence_at = clause_at = i
-        elif i and quotes[i - 1] and not quotes[i] and gap.strip() in _CLOSERS:
+        elif i and quotes[i - 1] and not quotes[i] and gap.strip() in CLOSERS:
             pass  # the sentence runs on: "rebels" attack a school
-        elif not _CLAUSE.isdisjoint(gap) or _DASH_CLAUSE.search(gap):
+        elif not CLAUSE_SIGNS.isdisjoint(gap) or _DASH_CLAUSE.search(gap):
             here = first + i
             if (
                 ":" in gap

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bastau.read.fold import kernel_tables
-from bastau.read.rules.places import find_places, marks
-from bastau.read.rules.tokens import read_text
+from bastau.read.rules import frames, screen
+from bastau.read.rules.places import MAX_BYTES, find_places, marks
+from bastau.read.rules.tokens import MAX_CHARS, read_text
 from bastau.tables import utf8_buffers
 
 _PIECES = st.sampled_from(
@@ -62,3 +63,8 @@ def test_places_that_do_not_fit_are_told():
     scratch = np.empty(99 * growth, np.uint8), np.empty(99 * growth, np.int64)
     nothing = (data, offsets[0], offsets[0])
     assert find_places(nothing, (data, 0, 5), (characters, markup, marks()), *scratch, *few) == -1
+
+
+def test_bounds_that_kernels_have_as_constants_are_those_of_the_slow_look():
+    assert MAX_BYTES <= MAX_CHARS
+    assert screen._OPENERS == frames._MAX_OPENERS
