@@ -25,11 +25,10 @@ def prepare(folder: Path, *, n_posts: int, seed: int, now: datetime, progress: P
     with home.locked():
         progress("invent posts", 0, 0)
         sample = home.folder / f"sample-{n_posts}-{seed}"
-        if not (sample / "posts.ndjson").exists():
-            write(generate(n_posts, seed=seed), sample)
-        if not (sample / "pages.ndjson").exists():
-            posts = generate(n_posts, seed=seed).posts
-            write_sites(generate_sites("medium", seed, known=web_sources(posts)), sample)
+        if not all((sample / name).exists() for name in ("posts.ndjson", "pages.ndjson")):
+            simulation = generate(n_posts, seed=seed)
+            write(simulation, sample)
+            write_sites(generate_sites("medium", seed, known=web_sources(simulation.posts)), sample)
         progress("import", 0, 0)
         import_file(home, sample / "posts.ndjson", now=now)
         import_file(home, sample / "pages.ndjson", now=now)
