@@ -60,7 +60,7 @@ class ClaimData:
 def read_claim_file(path: Path) -> ClaimData:
     """Read claims: claim_id, text and optionally title and published_at, CSV or NDJSON.
 
-    Rows without id or text, with an id seen before, or with a text above a mebibyte are left out and counted.
+    Rows without id or text, with an id seen before, or with a text longer than ``MAX_TEXT`` are left out and counted.
 
     Raises:
         InputError: the file cannot be read, or no row can be used.
@@ -175,7 +175,7 @@ def train_claims(
     """
     data = read_claim_file(claims)
     labelled = read_posts(posts, relevant, data)
-    matcher = open_claims(data.claims, _no_ranker())
+    matcher = open_claims(data.claims)
     card = {
         "what": "orders candidate fact-checks of a post, and says how likely the first is the right one",
         "data": [p.name for p in (claims, posts, relevant)],
@@ -183,12 +183,6 @@ def train_claims(
         "n_claims": len(data.claims),
     }
     return train_ranker(examples(matcher, labelled), Plan(seed=seed), card=card), data
-
-
-def _no_ranker() -> Ranker:
-    from bastau.factchecks.ranker import shipped_ranker
-
-    return shipped_ranker()
 
 
 def evaluate_claims(

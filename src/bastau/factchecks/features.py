@@ -172,7 +172,7 @@ def _features(
         x[:, _AT[name]] = values
         x[:, _AT[f"{name}_of_best"]] = values / best if best > 0 else 0
     for name in ("both", "letters", "pairs", "neutral"):
-        x[:, _AT[f"{name}_gap"]] = _gap(raw[name])
+        x[:, _AT[f"{name}_gap"]] = gaps(raw[name])
     possible = float(index.stem_idf[query.terms].sum()) * 2.2 or 1.0
     x[:, _AT["both_of_possible"]] = raw["both"] / possible
     possible = float(index.neutral_idf[query.neutral].sum()) * 2.2 or 1.0
@@ -203,15 +203,15 @@ def _features(
     return x
 
 
-def _gap(values: np.ndarray) -> np.ndarray:
-    """Return each value less the highest of the others."""
+def gaps(values: np.ndarray) -> np.ndarray:
+    """Return each value less the highest of the others; one alone stays as it is."""
     if len(values) < 2:
         return values
     top = int(np.argmax(values))
     second = float(np.max(np.delete(values, top)))
-    gaps = values - values[top]
-    gaps[top] = values[top] - second
-    return gaps
+    found = values - values[top]
+    found[top] = values[top] - second
+    return found
 
 
 def _author(index: ClaimIndex, query: _Query, rows: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The index over claims: postings for retrieval, words in order for features; plain arrays, built once and kept.
 
-Five scores are made of it: BM25 over the claim, its title, both together and the language-neutral forms; cosines of letter n-grams
+Six scores are made of it: BM25 over the claim, its title, both together and the language-neutral forms; cosines of letter n-grams
 and of words with pairs of words. Rows are claims in the order given.
 
 Reference: BM25 with k1 1.2, b 0.75 as in Robertson and Zaragoza 2009, The Probabilistic Relevance Framework, section 3.
@@ -17,7 +17,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from bastau.errors import LakeDamaged
-from bastau.factchecks.words import NUMBER, Words, join_words, read_words
+from bastau.factchecks.words import NUMBER, TITLE, Words, join_words, read_words
 from bastau.hashing import hash_strings
 from bastau.ngrams import Ngrams
 
@@ -158,7 +158,7 @@ def build_index(read: Sequence[tuple[Words, Words]], days: np.ndarray) -> ClaimI
     word_starts = _offsets(counts)
     word_flags = np.fromiter((f for w in whole for f in w.flags), np.uint8, count=len(terms))
     docs = np.repeat(np.arange(n, dtype=np.int32), counts)
-    in_title = (word_flags & 4) > 0
+    in_title = (word_flags & TITLE) > 0
     n_terms = len(keys)
     stem_idf = _idf(_df(terms, docs, n_terms), n)
 

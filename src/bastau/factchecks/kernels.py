@@ -68,7 +68,7 @@ def compare_words(starts, terms, flags, idf, query, query_flags, in_query, candi
     the post found in text or title, 2 of the title found in the post, 3 of the claim's names found, 4 of the post's names
     found, 5 of the claim's numbers found (counts), 6 numbers of the claim that the post lacks (count), 7 longest run of
     words in the same order (count), 8 its weight, 9 weight of all shared words, 10 words of the text, 11 words of the title, 12
-    highest share of the claim's text that one window of the post, as long as the text, covers, 13 names of the claim.
+    highest share of the claim's text that one window of the post, 1.5 times as long, covers, 13 names of the claim.
     """
     n = len(query)
     for j in range(n):

@@ -29,7 +29,7 @@ _SOUNDS = (
     ("ck", "k"), ("qu", "kv"), ("ts", "s"), ("tz", "s"), ("dzh", "z"), ("dg", "z"), ("j", "z"), ("x", "ks"), ("w", "v"), ("q", "k"),
     ("ce", "se"), ("ci", "si"), ("cy", "si"), ("ge", "ze"), ("gi", "zi"), ("c", "k"),
 )  # fmt: skip
-_CYRILLIC_SOUNDS = (("shch", "s"), ("dzh", "z"), ("zh", "z"), ("sh", "s"), ("ch", "s"), ("ts", "s"), ("ks", "ks"))
+_CYRILLIC_SOUNDS = (("shch", "s"), ("dzh", "z"), ("zh", "z"), ("sh", "s"), ("ch", "s"), ("ts", "s"))
 _DROPPED = re.compile(r"[aeiouy]|(?<=.)h|(?<=.)j")
 _REPEATS = re.compile(r"(.)\1+")
 _MOST = 6

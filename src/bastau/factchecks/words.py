@@ -20,7 +20,7 @@ from bastau.read.kazakh_stems import stem as stem_kazakh
 MAX_CHARS = 20_000
 """Characters read of one text: a claim or a post says what it says at its beginning."""
 MAX_WORDS = 600
-NAME, NUMBER, TITLE, NEUTRAL_ONLY = 1, 2, 4, 8
+NAME, NUMBER, TITLE = 1, 2, 4
 """Flags of a word: begins with a capital, is a number, stands in the title."""
 
 _LINK = re.compile(r"(?:https?://|www\.|pic\.twitter\.com/|t\.co/|t\.me/)\S+", re.IGNORECASE)
