@@ -147,7 +147,7 @@ def test_a_threshold_that_the_data_cannot_show_shows_nothing() -> None:
 
 def test_the_shipped_ranker_loads_and_says_what_it_learned_from() -> None:
     card = shipped_ranker().card
-    assert {"data", "licence", "not_trained_on", "limits"} <= card.keys()
+    assert {"data", "licence", "not_trained_on", "chosen_on", "limits"} <= card.keys()
 
 
 class TestMatching:
