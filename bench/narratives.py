@@ -11,7 +11,6 @@ import csv
 import gzip
 import hashlib
 import io
-import math
 import os
 import sys
 import tempfile
@@ -40,6 +39,7 @@ from bastau.evaluate.grouping import (
     read_posts,
     read_texts,
 )
+from bastau.evaluate.rules import wilson
 from bastau.hashing import hash_strings
 from bastau.narratives.labels import kernel, samples_f1
 from bastau.narratives.terms import find_terms
@@ -48,7 +48,6 @@ from bastau.schemas import POSTS
 SHARED = Path(os.environ.get("BASTAU_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
 JUDGED = Path(__file__).with_name("narratives_judged.csv")
 SAMPLE, SEED, SINCE = 100, 4, "2024-11-22"
-Z = 1.959964
 
 
 def rows_of(name: str) -> list[dict[str, Any]]:
@@ -275,13 +274,6 @@ def name_of(rows: list[dict[str, Any]], found: list[int]) -> tuple[str, str]:
     """Return the first message of a story and a hash of all its messages."""
     ids = [f"{rows[row]['channel_id']}/{rows[row]['message_id']}" for row in found]
     return ids[0], hashlib.blake2b(" ".join(sorted(ids)).encode(), digest_size=8).hexdigest()
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """Return the bounds of a share at 95 % (Wilson 1927)."""
-    middle = (hits + Z * Z / 2) / (n + Z * Z)
-    half = Z / (n + Z * Z) * math.sqrt(hits * (n - hits) / n + Z * Z / 4)
-    return middle - half, middle + half
 
 
 def purity() -> list[str]:

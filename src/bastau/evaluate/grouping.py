@@ -1,4 +1,4 @@
-"""How well posts are grouped, on users' own labelled texts: beside TF-IDF with average linkage, told the best cut.
+"""How well posts are grouped, on users' own labelled texts: beside average linkage over TF-IDF of bastau's terms, told the best cut.
 
 A file has one text a row: id, text, label (several labels of a text are separated by ``;`` or are a JSON list), and, where
 they are known, published_at and language. It is grouped as a run groups posts, without a home folder.
@@ -71,12 +71,17 @@ class LabelledTexts:
     @property
     def matrix(self) -> np.ndarray:
         """Labels as bool (texts, labels), labels sorted."""
-        names = sorted(set().union(*self.labels))
-        at = {name: k for k, name in enumerate(names)}
-        out = np.zeros((len(self.labels), len(names)), np.bool_)
-        for row, labels in enumerate(self.labels):
-            out[row, [at[name] for name in labels]] = True
-        return out
+        return label_matrix(self.labels)
+
+
+def label_matrix(labels: Sequence[frozenset[str]]) -> np.ndarray:
+    """Return the labels of each text as bool (texts, labels), labels sorted."""
+    names = sorted(set().union(*labels))
+    at = {name: k for k, name in enumerate(names)}
+    out = np.zeros((len(labels), len(names)), np.bool_)
+    for row, own in enumerate(labels):
+        out[row, [at[name] for name in own]] = True
+    return out
 
 
 def evaluate_grouping(path: Path) -> tuple[dict[str, Any], list[str]]:
@@ -89,9 +94,8 @@ def evaluate_grouping(path: Path) -> tuple[dict[str, Any], list[str]]:
     answer: dict[str, Any] = {"task": "narratives", "n_texts": len(texts.labels), "n_labels": texts.matrix.shape[1]}
     for name, groups in group_texts(texts).items():
         answer[name] = asdict(compare(texts.labels, groups))
-    told = find_terms(read_posts(texts.posts).column("folded"))
     if len(texts.labels) <= MOST_COMPARED:
-        likeness = kernel(told)
+        likeness = kernel(find_terms(read_posts(texts.posts).column("folded")))
         answer["TF-IDF, average linkage, best cut"] = best_cut(texts.labels, likeness)
         if max(map(len, texts.labels)) > 1:
             answer["samples-F1"] = label_figures(texts.matrix, likeness, texts.posts.column("post_id"))
@@ -228,7 +232,7 @@ def b_cubed(labels: Sequence[frozenset[str]], groups: np.ndarray) -> tuple[float
     """Return the extended B-cubed precision and recall; with one label a text it is the plain one."""
     if not len(labels):
         return 1.0, 1.0
-    matrix = LabelledTexts(pa.table({}), list(labels), False).matrix.astype(np.int32)
+    matrix = label_matrix(labels).astype(np.int32)
     precision, recall = [], []
     for row in range(len(labels)):
         shared = matrix @ matrix[row]
