@@ -239,7 +239,7 @@ class Matcher:
         """
         fits = self.fits(told)
         chance = np.where(
-            fits >= _LEAST_FIT, self.n_tellings * _TAIL * np.exp(-(fits - self.base) / self.spread), np.inf
+            fits >= _LEAST_FIT, self.n_tellings * self.share * np.exp(-(fits - self.base) / self.spread), np.inf
         )
         n = int(self.of.max()) + 1
         best = np.stack([np.flatnonzero(self.of == k)[chance[:, self.of == k].argmin(1)] for k in range(n)], axis=1)

@@ -100,6 +100,14 @@ class TestMatching:
             seen = np.count_nonzero(expected <= limit) / 40 / 2  # a proposition, in as many texts as were told
             assert seen <= 2 * limit + 3
 
+    def test_where_nothing_fits_by_chance_half_of_the_words_are_enough_in_a_large_store(self) -> None:
+        bus = self.curated[:1]
+        large = Matcher.fit(bus, fold, pa.chunked_array([self.noise]), 100_000)
+        assert large.share[0] == 1 / len(self.noise)
+        told = ["the bus with golden curtains takes them to the sea and asks nothing", "a bus and the sea"]
+        rows = match(large, bus, [(np.arange(2), pa.chunked_array([told]))])
+        assert rows.column("telling_key").to_pylist() == [0]
+
     def test_the_answer_is_by_narrative_and_telling(self) -> None:
         same = "bus with golden curtains takes everyone to the sea for free"
         assert self.found("prices rise again everywhere", same, same) == [("bus", 1), ("bus", 2), ("noise", 0)]
