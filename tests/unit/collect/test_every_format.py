@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import zipfile
 from pathlib import Path
 
@@ -163,3 +164,19 @@ class TestMeaning:
         page = samples.rows(samples.read(samples.FOLDER / "pages.ndjson"), "pages")[0]
         assert "@media print" in page["html"]
         assert "Set-Cookie" not in page["headers"]
+
+    @pytest.mark.parametrize(
+        "headers", ['{"Server":"x","Set-Cookie":"id=7"}', "Server: x\r\nSet-Cookie: id=7", '["Set-Cookie"]']
+    )
+    def test_headers_given_as_text_lose_their_cookies_too(self, headers: str, tmp_path: Path) -> None:
+        line = {
+            "domain": "a.example",
+            "url": "https://a.example/",
+            "fetched_at": "2024-05-01T10:00:00Z",
+            "headers": headers,
+        }
+        file = tmp_path / "pages.ndjson"
+        file.write_text(json.dumps(line))
+        (page,) = samples.rows(samples.read(file), "pages")
+        assert "cookie" not in page["headers"].lower()
+        assert ("Server" in page["headers"]) == headers.startswith("{")

@@ -71,18 +71,13 @@ def _page(number: int, value: Row) -> Row | Problem:
         return Problem(number, "fetched_at", "bad_time", "fetched_at must be RFC 3339 (2024-05-01T12:00:00Z)")
     if _platform(value["domain"]):
         return Problem(number, "domain", "social_page", _SOCIAL)
-    headers = value.get("headers")
     return {
         "domain": value["domain"].lower(),
         "url": value["url"],
         "fetched_at": fetched,
         **{name: value[name] if isinstance(value.get(name), str) else None for name in _STRINGS},
         **{name: [str(v) for v in value[name]] if isinstance(value.get(name), list) else None for name in _LISTS},
-        "headers": _headers(headers.items())
-        if isinstance(headers, dict)
-        else headers
-        if isinstance(headers, str)
-        else None,
+        "headers": _given_headers(value.get("headers")),
         "whois_created": parse_moment(str(value.get("whois_created") or "")),
     }
 
@@ -93,6 +88,18 @@ _SOCIAL = "pages of social platforms are full of other people's names; import th
 def _platform(host: str) -> str | None:
     host = host.lower().removeprefix("www.")
     return next((name for site, name in HOSTS.items() if host == site or host.endswith("." + site)), None)
+
+
+def _given_headers(headers: Any) -> str | None:
+    """Return headers given as an object, or as the text of one; ``null`` for other text, which may hold cookies too."""
+    if isinstance(headers, str) and headers:
+        try:
+            headers = orjson.loads(headers)
+        except orjson.JSONDecodeError:
+            return "null"
+        if not isinstance(headers, dict):
+            return "null"
+    return _headers(headers.items()) if isinstance(headers, dict) else None
 
 
 def _headers(pairs: Any) -> str:
