@@ -214,7 +214,7 @@ class Family:
 
 @dataclass(frozen=True)
 class Dossier:
-    """What is known of families, or of one website and its family."""
+    """What is known of families, or of one website and its family; ``families`` are the first of ``n_families``."""
 
     asked: str | None
     families: tuple[Family, ...]
@@ -227,6 +227,7 @@ class Dossier:
     last_look: Any
     max_sites: int
     slack_days: int
+    n_families: int
 
 
 MOST_FAMILIES = 200
@@ -270,6 +271,7 @@ def build_dossier(home: Home, domain: str | None = None) -> Dossier:
         looks.get_column("seen_to").max(),
         home.settings.families.max_sites,
         home.settings.families.slack_days,
+        families.height,
     )
 
 

@@ -51,7 +51,7 @@ def lede(dossier: Dossier, locale: Locale) -> str:
         "kin.lede",
         sites=locale.count("kin_count.sites", dossier.n_sites),
         pages=locale.count("kin_count.pages", dossier.n_pages),
-        families=locale.count("kin_count.found", len(dossier.families)),
+        families=locale.count("kin_count.found", dossier.n_families),
     )
     return compared if dossier.families else f"{compared} {locale.text('kin.none')}"
 

@@ -30,6 +30,7 @@ def dossier(**changes: Any) -> Dossier:
         "last_look": AT,
         "max_sites": 20,
         "slack_days": 45,
+        "n_families": 1,
     }
     return Dossier(**(fields | changes))
 
@@ -78,6 +79,10 @@ def test_a_site_without_a_family_is_not_called_independent() -> None:
 def test_a_small_store_says_that_rarity_is_assumed() -> None:
     small, large = (unknowns(dossier(n_sites=n), load("en")) for n in (SMALL_STORE - 1, SMALL_STORE))
     assert len(small) == len(large) + 1
+
+
+def test_families_that_are_not_listed_are_counted() -> None:
+    assert "321 families" in families_page(dossier(n_families=321), load("en"))
 
 
 def test_json_has_times_in_utc() -> None:
