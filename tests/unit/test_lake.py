@@ -93,6 +93,16 @@ def test_erased_rows_are_gone_and_their_batches_stay_known(lake: Lake) -> None:
     assert lake.batches("claims") == {"batch1", "batch2"}
 
 
+def test_what_something_else_made_is_dropped_once(lake: Lake) -> None:
+    assert lake.drop_stale("claims", "rules 1")
+    lake.commit("claims", "batch1", claims("a"), DAY)
+    assert not lake.drop_stale("claims", "rules 1")
+    assert [file.day for file in lake.files("claims")] == [DAY]
+    assert lake.drop_stale("claims", "rules 2")
+    assert lake.files("claims") == []
+    assert not lake.drop_stale("claims", "rules 2")
+
+
 def test_a_replacement_without_its_record_does_not_count(tmp_path: Path) -> None:
     lake = Lake.open(tmp_path)
     lake.commit("claims", "batch1", claims("a"), DAY)
