@@ -235,7 +235,7 @@ def count_testable(sharing: ibis.ir.Table, min_objects: int) -> int:
     n, n_objects = (sizes.column(name).to_numpy().astype(float) for name in ("n", "n_objects"))
     all_pairs = float((n * (n - 1) / 2) @ n_objects)
 
-    bits = ibis.memtable(top.select(["object"]).append_column("bit", pa.array(1 << np.arange(top.num_rows))))
+    bits = small(top.select(["object"]).append_column("bit", pa.array(1 << np.arange(top.num_rows))), shared)
     profiles = shared.join(bits, "object")
     profiles = profiles.group_by("who").agg(profile=profiles.bit.sum())
     profiles = profiles.group_by("profile").agg(n=profiles.count()).to_pyarrow()

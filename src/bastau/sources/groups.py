@@ -19,7 +19,7 @@ from bastau.settings import Sources
 from bastau.sources.chance import NULL_SPAN_S, WIDE, scales
 from bastau.sources.coordination import N_TESTS, count_tests
 from bastau.sources.crowds import MIN_CROWD, Sharers, crowded, joining
-from bastau.sources.relations import epoch_s
+from bastau.sources.relations import epoch_s, small
 from bastau.tables import conform, empty
 
 MAX_EXAMPLES = 10
@@ -129,7 +129,7 @@ def _crowds(clusters: "_Clusters", shares: ibis.ir.Table, settings: Sources) -> 
     number[largest] = np.arange(len(largest))
     cluster = number[clusters.cluster]
     chosen = cluster >= 0
-    named = ibis.memtable(pa.table({"source": clusters.sources.filter(pa.array(chosen)), "cluster": cluster[chosen]}))
+    named = small(pa.table({"source": clusters.sources.filter(pa.array(chosen)), "cluster": cluster[chosen]}), shares)
     proof = shares.filter(shares.trace != "wire")
     touched = proof.join(named, "source").group_by("trace", "object_key", "cluster").agg(n=lambda t: t.source.nunique())
     objects = touched.filter(touched.n >= MIN_CROWD).select("trace", "object_key").distinct()
@@ -164,7 +164,7 @@ def _crowds(clusters: "_Clusters", shares: ibis.ir.Table, settings: Sources) -> 
 def _joined(clusters: "_Clusters", shares: ibis.ir.Table, settings: Sources) -> "_Clusters":
     """Return the clusters with the sources that moved with one of them as a whole; parts of one group become one."""
     proof = shares.filter(shares.trace != "wire")
-    named = ibis.memtable(pa.table({"source": clusters.sources, "cluster": clusters.cluster}))
+    named = small(pa.table({"source": clusters.sources, "cluster": clusters.cluster}), shares)
     rows = proof.join(named, "source")
     shared = rows.group_by("trace", "object_key", "cluster").agg(n=rows.source.nunique())
     objects = shared.filter(shared.n > 1).select("trace", "object_key").distinct()
@@ -292,7 +292,7 @@ def _weakest_links(a: np.ndarray, b: np.ndarray, q: np.ndarray, cluster: np.ndar
 
 def _moved(clusters: _Clusters, shares: ibis.ir.Table, posts: ibis.ir.Table, window_s: int) -> pa.Table:
     """Return the members' shares within the window of another member's, by cluster, trace, object and time."""
-    named = ibis.memtable(pa.table({"source": clusters.sources, "cluster": clusters.cluster}))
+    named = small(pa.table({"source": clusters.sources, "cluster": clusters.cluster}), shares)
     publishers = posts.filter(posts.is_publisher).select("source").distinct().mutate(is_publisher=True)
     known = named.left_join(publishers, "source")
     known = known.select("source", "cluster", is_publisher=known.is_publisher.fill_null(False))
@@ -383,8 +383,8 @@ def _name_objects(
 ) -> pa.Table:
     """Replace the keys in the examples by addresses, hashtags and ids that people see, and quote the posts."""
     examples: list[tuple[str, int, list[int]]] = [example for row in rows for example in row["examples"]]  # type: ignore[attr-defined]
-    wanted = ibis.memtable(
-        pa.table({"post_key": pa.array(sorted({p for _, _, ps in examples for p in ps}), pa.int64())})
+    wanted = small(
+        pa.table({"post_key": pa.array(sorted({p for _, _, ps in examples for p in ps}), pa.int64())}), posts
     )
     columns = ["post_key", "post_id", "repost_of", "source", "url", "title", "text"]
     seen = posts.select(*columns, at=epoch_s(posts.published_at)).join(wanted, "post_key")
