@@ -6,7 +6,7 @@ fact-check feed (``DataFeed.dataFeedElement[].item[]``); Meedan Check API v2, ``
 """
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -34,24 +34,7 @@ class ClaimReviews:
 
     def read(self, stream: io.BufferedReader, request: Request) -> Iterator[Batch]:
         """Yield claims; documents are numbered from 1 in file order."""
-        claims: list[Row] = []
-        problems: list[Problem] = []
-        content = b""
-        for number, data in enumerate(_documents(stream), 1):
-            content = digest(content, data)
-            try:
-                found = list(reviews(orjson.loads(data)))
-            except orjson.JSONDecodeError:
-                problems.append(Problem(number, None, "bad_json", "no JSON object; was it cut off?"))
-                continue
-            for review in found:
-                claim = as_claim(review)
-                sort_out(replace(claim, line=number) if isinstance(claim, Problem) else claim, problems, claims)
-            if len(claims) + len(problems) >= request.batch_rows:
-                yield Batch(content, raw_table([]), problems, claims=claims)
-                claims, problems, content = [], [], b""
-        if content:
-            yield Batch(content, raw_table([]), problems, claims=claims)
+        yield from _in_batches(enumerate(_documents(stream), 1), lambda data: map(as_claim, reviews(data)), request)
 
 
 def _documents(stream: io.BufferedReader) -> Iterator[bytes]:
@@ -147,7 +130,7 @@ class CheckFeed:
 
     def read(self, stream: io.BufferedReader, request: Request) -> Iterator[Batch]:
         """Yield claims; items are numbered from 1 in file order."""
-        yield from _in_batches(_feed_items(stream), as_feed_claim, request)
+        yield from _in_batches(_feed_items(stream), lambda item: [as_feed_claim(item)], request)
 
 
 def _feed_items(stream: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
@@ -223,7 +206,7 @@ class ClaimTable:
         head = Head.of(stream.peek())
         if head.text.lstrip()[:1] == "{":  # one object a line, however long the first one is
             lines = ((n, line) for n, line in enumerate(stream, 1) if line.strip())
-            yield from _in_batches(lines, as_table_claim, request)
+            yield from _in_batches(lines, lambda row: [as_table_claim(row)], request)
             return
         for records in read_records(stream, delimiter(stream), list(_COLUMNS), request.batch_rows):
             claims: list[Row] = []
@@ -261,18 +244,20 @@ def _checked(claim: Row) -> Row | Problem:
 
 
 def _in_batches(
-    items: Iterator[tuple[int, bytes]], convert: Callable[[Any], Row | Problem], request: Request
+    items: Iterable[tuple[int, bytes]], convert: Callable[[Any], Iterable[Row | Problem]], request: Request
 ) -> Iterator[Batch]:
+    """Yield the claims that ``convert`` finds in numbered JSON, and its problems under that number."""
     claims: list[Row] = []
     problems: list[Problem] = []
     content = b""
     for number, data in items:
         content = digest(content, data)
         try:
-            found = convert(orjson.loads(data))
+            found = list(convert(orjson.loads(data)))
         except orjson.JSONDecodeError:
-            found = Problem(None, None, "bad_json", "no JSON object; was it cut off?")
-        sort_out(replace(found, line=number) if isinstance(found, Problem) else found, problems, claims)
+            found = [Problem(None, None, "bad_json", "no JSON object; was it cut off?")]
+        for one in found:
+            sort_out(replace(one, line=number) if isinstance(one, Problem) else one, problems, claims)
         if len(claims) + len(problems) >= request.batch_rows:
             yield Batch(content, raw_table([]), problems, claims=claims)
             claims, problems, content = [], [], b""
