@@ -36,6 +36,20 @@ def at_or_none(us: int | None) -> datetime | None:
     return None if us is None else at(us)
 
 
+def with_words(con: duckdb.DuckDBPyConnection, slim: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a dozen posts (post_key, at_us) with title and text, in the same order.
+
+    One look-up a post by its exact time: Parquet statistics then skip all but a few row groups, where a common
+    range of times would read the words of everything between the first and the last (0.05 against 0.4 s).
+    """
+    if not slim:
+        return []
+    look_up = "select post_key, title, text from posts where post_key = ? and published_at = ?"
+    params = [value for row in slim for value in (row["post_key"], at(row["at_us"]))]
+    found = {row["post_key"]: row for row in rows(con, " union all ".join([look_up] * len(slim)), params)}
+    return [row | found[row["post_key"]] for row in slim]
+
+
 def is_pseudonym(source: str) -> bool:
     """Tell a private author's pseudonym from a publisher's name (SCOPE, rule 2)."""
     return source.startswith("p~")

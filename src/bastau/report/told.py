@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 
 from bastau.report.differences import differences
-from bastau.report.queries import at, clean, is_pseudonym, one_line, rows, shorten, shown_text
+from bastau.report.queries import at, clean, is_pseudonym, one_line, rows, shorten, shown_text, with_words
 from bastau.report.trace import Curated, Story, Telling, Version
 
 MOST_TELLINGS = 12
@@ -68,13 +68,13 @@ def versions(con: duckdb.DuckDBPyConnection, narrative_key: int | None, most_cha
     wanted = {row["version"] for row in kept} | {row["from_version"] for row in kept if row["from_version"] is not None}
     if not kept:
         return ()
-    period = rows(con, "select first_seen_at, last_seen_at from narratives where narrative_key = ?", [narrative_key])[0]
     sql = """
-        select v.version, p.title, p.text, coalesce(r.detected_language, 'und') as language
-        from versions v join posts p on p.post_key = v.first_post_key left join readings r on r.post_key = p.post_key
-        where narrative_key = ? and version in (select unnest(?::bigint[])) and p.published_at between ? and ?"""
-    asked = [narrative_key, sorted(wanted), period["first_seen_at"], period["last_seen_at"]]
-    found = {row["version"]: row for row in rows(con, sql, asked)}
+        select version, first_post_key as post_key, epoch_us(v.first_seen_at) as at_us,
+            coalesce(r.detected_language, 'und') as language
+        from versions v left join readings r on r.post_key = v.first_post_key
+        where narrative_key = ? and version in (select unnest(?::bigint[]))"""
+    slim = rows(con, sql, [narrative_key, sorted(wanted)])
+    found = {row["version"]: row for row in with_words(con, slim)}
     texts = {version: shown_text(row["title"], row["text"])[:most_chars] for version, row in found.items()}
     return tuple(_version(row, texts, found[row["version"]]["language"]) for row in kept)
 
