@@ -152,7 +152,7 @@ def main() -> None:
         found = figures(home) | {"seconds, import and run": time.perf_counter() - start}
     rows = [f"| {name} | {_cell(value)} |" for name, value in found.items()]
     assert __doc__ is not None
-    lines = ["# Coordination on real posts", "", *__doc__.split("\n\n", 1)[0].splitlines()]
+    lines = ["# Coordination on real posts", "", __doc__.splitlines()[0].split(". Writes")[0] + "."]
     lines += ["", "Made by `python bench/coordination_real.py`.", "", *__doc__.split("\n\n")[2].splitlines()]
     lines += ["", "| | |", "|---|---|", *rows, "", *NOTE.splitlines(), ""]
     path = ROOT / "docs" / "figures" / "coordination-real.md"
@@ -169,11 +169,7 @@ def _cell(value: Any) -> str:
 NOTE = """NMI and purity are over the farm's accounts that are in a group; account_category is the coding of Linvill and Warren. NMI falls
 with the number of groups whatever they hold; purity rises with it.
 
-Every background source in a group is a Telegram channel; of the invented accounts there is none. Three houses run them,
-as their names and their links to each other say: Moskva (tg1001125816841, tg1001326203371, tg1001699803165), Topor
-(tg1001237513492, tg1001747110091, tg1001754252633, tg1001966291562) and Biblioteka programmista (tg1001039626561,
-tg1001138587070, tg1001465826763); the data set's own page names the first two as networks that copy each other. So they do move
-together, and still they are more than half a per cent of the background. Outside these houses no source is in a group."""
+Who runs the background sources in a group is for a reader to find out; docs/decisions/0006-sources.md says what one found."""
 
 
 if __name__ == "__main__":

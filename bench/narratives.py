@@ -3,7 +3,7 @@
 Usage: python bench/narratives.py [--out docs/figures/narratives.md] [--sample F]
 
 With --sample the stories to judge by hand are written to F (NDJSON) and nothing else is done. What was judged is in
-bench/narratives_judged.csv: the first message of a story, a hash of its messages, and whether all tell of one thing.
+bench/narratives_judged.csv: a hash of the messages of a story, and whether all tell of one thing.
 """
 
 import argparse
@@ -270,19 +270,15 @@ def by(groups: np.ndarray) -> dict[int, int]:
     return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
-def name_of(rows: list[dict[str, Any]], found: list[int]) -> tuple[str, str]:
-    """Return the first message of a story and a hash of all its messages."""
+def name_of(rows: list[dict[str, Any]], found: list[int]) -> str:
+    """Return a hash of all messages of a story."""
     ids = [f"{rows[row]['channel_id']}/{rows[row]['message_id']}" for row in found]
-    return ids[0], hashlib.blake2b(" ".join(sorted(ids)).encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(" ".join(sorted(ids)).encode(), digest_size=8).hexdigest()
 
 
 def purity() -> list[str]:
     rows, stories, counts = sampled()
-    judged = (
-        {(r["first"], r["messages"]): r for r in csv.DictReader(JUDGED.open(encoding="utf-8"))}
-        if JUDGED.exists()
-        else {}
-    )
+    judged = {r["messages"]: r for r in csv.DictReader(JUDGED.open(encoding="utf-8"))} if JUDGED.exists() else {}
     known = [judged[name_of(rows, found)] for found in stories if name_of(rows, found) in judged]
     lines = [
         f"{counts['messages']:,} messages; {counts['narratives']:,} narratives of two posts or more; {counts['stories']:,} stories of two "
@@ -308,9 +304,8 @@ def write_sample(path: Path) -> None:
     rows, stories, _ = sampled()
     with path.open("wb") as file:
         for found in stories:
-            first, messages = name_of(rows, found)
             said = [{"at": rows[r]["date"], "channel": rows[r]["channel"], "text": rows[r]["text"]} for r in found]
-            file.write(orjson.dumps({"first": first, "messages": messages, "said": said}) + b"\n")
+            file.write(orjson.dumps({"messages": name_of(rows, found), "said": said}) + b"\n")
 
 
 def main() -> int:

@@ -22,7 +22,7 @@ from bastau.known_lists.network import Client, NetworkLimits, is_public, read_se
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 LATER = datetime(2026, 11, 28, 12, tzinfo=UTC)
 OWN = NetworkLimits(allow_private=True, timeout_s=2, total_s=5, max_bytes=1 << 20, tries=2)
-PDQ = "d8f8f0cee0f4a84f0637022a078f67f0b36e2ed596621e1d33e6339c4e9c9b22"
+PDQ = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
 
 Answer = tuple[int, dict[str, str], bytes]
 

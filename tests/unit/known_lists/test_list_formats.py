@@ -5,7 +5,7 @@ import pytest
 from bastau.errors import ConfigError, InputError
 from bastau.known_lists.formats import MAX_LINE_BYTES, ListedItem, format_items, read_list, recognise
 
-A, B, P = "a" * 64, "b" * 32, "d8f8f0cee0f4a84f0637022a078f67f0b36e2ed596621e1d33e6339c4e9c9b22"
+A, B, P = "a" * 64, "b" * 32, "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
 WORDS = "мына сөздер тізімде тұрған ұзын мәтіннің басы ғана"
 
 

@@ -17,7 +17,7 @@ LEFT_ALONE = {
     "the older negation behind the verb": "Slay not the unbelievers.",
     "work is no attack": "Работайте в банке с лучшими людьми страны.",
     "a thing called by a person's word": "Чёрные дыры когда-нибудь сгорят, и мы увидим свет.",
-    "scripture in the sentence before": "I will throw fear into the hearts of those who disbelieve. Then smite the necks of them.",
+    "scripture in the sentence before": "A trembling came upon the hosts of those who disbelieve. Then smite the necks of them.",
     "talk of gun laws": "Our politicians must act tonight, take the guns, gun control now.",
     "peace instead of arms, in that order": "Хватит обрезов, берём плакаты.",
 }
