@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
+from bastau.read.masks import look_alikes
 from bastau.read.unmask import hidden_word
 from bastau.read.unmask_chunks import HIDES, SPACED, UNKNOWN, odd_chunks
 
@@ -16,6 +17,7 @@ _PLAIN = re.compile(
     r"|\d+(?:[.,:%/-]\d+)*)[.,:;!?…»”\")\]]*|[\[(]*https?://\S+|@\w+[.,:;!?…]*"
 )
 _THRICE = re.compile(r"([^\W\d_])\1\1")
+_NO_DOUBLES = dict.fromkeys(map(ord, look_alikes().strict_latin))
 
 
 class Hiding:
@@ -59,9 +61,14 @@ class Hiding:
             if len(self._seen) >= _CACHE:
                 self._seen.clear()
             chunk = raw.decode()
-            is_plain = _PLAIN.fullmatch(chunk) and not _THRICE.search(chunk)
+            is_plain = _PLAIN.fullmatch(chunk) and not _THRICE.search(chunk) and not self._is_double(chunk)
             known = self._seen[raw] = not is_plain and any(map(self._touches, self._hidden(chunk)))
         return known
+
+    def _is_double(self, chunk: str) -> bool:
+        """Tell whether all letters, some of them Cyrillic, also look like Latin ones: a word among Latin ones is a disguise."""
+        letters = "".join(filter(str.isalpha, chunk)).lower()
+        return not letters.isascii() and letters.translate(_NO_DOUBLES) == ""
 
     def _hidden(self, chunk: str) -> set[str]:
         return {hidden_word(chunk, script, self._known) for script in ("cyrl", "latn")} - {""}

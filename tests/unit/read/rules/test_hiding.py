@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mini import mini_finder
 
+from bastau.read.rules.hiding import Hiding
 from bastau.read.unmask import hidden_word
 from bastau.read.unmask_chunks import odd_chunks
 
@@ -37,3 +38,11 @@ def test_a_chunk_that_is_not_odd_hides_nothing(text):
 def test_only_chosen_texts_are_looked_at():
     texts = pa.array(["k1ll", "k1ll", None])
     assert USE.hiding.find(texts, np.array([True, False, True])).tolist() == [True, False, False]
+
+
+def test_a_word_of_look_alikes_only_may_hide_one():
+    hiding = Hiding(frozenset({"attack"}), "attack".__eq__)
+    texts = ["аттаск the camp", "(Аттаск!) the camp", "тот сам", "attack", "атаки-то"]
+    expected = [True, True, False, False, False]
+    assert hiding.find(pa.array(texts), np.ones(len(texts), np.bool_)).tolist() == expected
+    assert [hiding.hides(text) for text in texts] == expected
