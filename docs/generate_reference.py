@@ -157,7 +157,9 @@ def plugins() -> str:
         "A package offers a plug-in by an entry point in one of these groups. Two packages that offer the same name in "
         "one group are an error. Built-ins come through the same door.",
     ]
-    groups = {"bastau.collectors": {}, "bastau.stages": {}, "bastau.rules": {}} | project.get("entry-points", {})
+    groups = {"bastau.collectors": {}, "bastau.formats": {}, "bastau.stages": {}, "bastau.rules": {}} | project.get(
+        "entry-points", {}
+    )
     for group, offers in groups.items():
         rows = [[f"`{name}`", f"`{target}`"] for name, target in sorted(offers.items())]
         lines.append(f"\n## {group}\n\n{_table(['name', 'object'], rows) if rows else 'None built in yet.'}")

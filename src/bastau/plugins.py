@@ -1,4 +1,4 @@
-"""The one door for plug-ins: entry points ``bastau.collectors``, ``bastau.stages`` and ``bastau.rules``."""
+"""The one door for plug-ins: entry points ``bastau.collectors``, ``bastau.formats``, ``bastau.stages`` and ``bastau.rules``."""
 
 from importlib.metadata import entry_points
 from typing import Any

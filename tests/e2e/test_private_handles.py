@@ -177,7 +177,7 @@ def test_every_format_was_imported_and_refused_some_rows(world: World) -> None:
     formats = {row["file"]: row["format"] for row in world.table("imports") if row["file"] != "torn.json"}
     assert formats == {name: format_name for name, (format_name, _) in marked.FILES.items()}
     # `claims` is what --claims says of a file; it is then read as one of the others.
-    assert set(formats.values()) == set(plugins.names("collectors")) - {"claims"}
+    assert set(formats.values()) == set(plugins.names("formats")) - {"claims"}
     assert {row["reason"] for row in world.table("rejects")} >= {
         "bad_json",
         "bad_csv",

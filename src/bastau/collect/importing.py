@@ -247,7 +247,7 @@ def _rejects(rejected: list[Rejected], file: str, now: datetime) -> pa.Table:
 @cache
 def readers() -> dict[str, Reader]:
     """Return every registered reader by name, sorted; looked up once, because what is installed does not change."""
-    return {name: plugins.load("collectors", name) for name in plugins.names("collectors")}
+    return {name: plugins.load("formats", name) for name in plugins.names("formats")}
 
 
 def _recognise(member: Member, *, mapped: bool, format: str | None = None) -> tuple[Reader, Any]:

@@ -71,7 +71,7 @@ class Request:
 
 
 class Reader(Protocol):
-    """One format; registered as an entry point of group ``bastau.collectors`` under its name."""
+    """One format; registered as an entry point of group ``bastau.formats`` under its name."""
 
     name: str
 

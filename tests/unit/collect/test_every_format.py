@@ -29,7 +29,7 @@ def every_byte(chunk: Chunk) -> str:
 
 def test_there_is_a_sample_of_every_registered_format() -> None:
     # `claims` is what --claims says of a file; it is then read as one of the others.
-    assert set(plugins.names("collectors")) - {"claims"} == set(samples.FORMATS.values())
+    assert set(plugins.names("formats")) - {"claims"} == set(samples.FORMATS.values())
 
 
 @pytest.mark.parametrize("name", samples.FORMATS)

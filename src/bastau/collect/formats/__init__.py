@@ -1,1 +1,1 @@
-"""One module per family of formats; each offers readers as entry points of group ``bastau.collectors``."""
+"""One module per family of formats; each offers readers as entry points of group ``bastau.formats``."""

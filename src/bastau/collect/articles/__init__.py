@@ -1,0 +1,1 @@
+"""What a page says: its article, title, date, authors and links."""

@@ -1,0 +1,1 @@
+"""When to visit which source, and what is remembered between visits."""
