@@ -56,7 +56,7 @@ CYRILLIC = str.maketrans(dict(zip("abcdefghijklmnopqrstuvwxyz", "абкдефг�
 def lexicon_rows() -> tuple[dict[str, tuple[list[str], list[str], list[str]]], list[list[str]]]:
     rows: dict[str, tuple[list[str], list[str], list[str]]] = {}
     columns: list[list[str]] = [[], [], []]
-    for line in (ROOT / "src/bastau/factchecks/lexicon.tsv").read_text("utf-8").splitlines():
+    for line in (ROOT / "src/bastau/lexicon/lexicon.tsv").read_text("utf-8").splitlines():
         if not line or line.startswith("#"):
             continue
         cells = [cell.split() for cell in line.split("\t")]

@@ -1,7 +1,8 @@
-"""A small dictionary of news words in Kazakh, Russian and English: words of one line of ``lexicon.tsv`` mean one concept."""
+"""The dictionary of news words by word and stem: words of one line of ``lexicon.tsv`` mean one concept."""
 
 from functools import cache
-from importlib.resources import files
+
+from bastau.lexicon import LANGUAGES, concepts, fold_word
 
 
 @cache
@@ -10,26 +11,18 @@ def lexicon() -> dict[tuple[str, str], tuple[str, ...]]:
 
     Both the listed word and its stem stand for the concept. A word ending in ``*`` stands for every word that begins so.
     """
-    from bastau.factchecks.words import fold_word, stem_word
+    from bastau.factchecks.words import stem_word
 
     found: dict[tuple[str, str], list[str]] = {}
-    for line in files("bastau.factchecks").joinpath("lexicon.tsv").read_text("utf-8").splitlines():
-        if not line.strip() or line.startswith("#"):
-            continue
-        concept, *columns = _columns(line)
-        for language, words in zip(("en", "ru", "kk"), columns, strict=True):
+    for concept, columns in concepts():
+        for language, words in zip(LANGUAGES, columns, strict=True):
             for given in words:
                 word = fold_word(given)
                 for form in {word, stem_word(word, language)}:
                     held = found.setdefault((language, form), [])
                     if concept not in held:
                         held.append(concept)
-    return {key: tuple(concepts) for key, concepts in found.items()}
-
-
-def _columns(line: str) -> tuple[str, list[str], list[str], list[str]]:
-    english, russian, kazakh = (cell.split() for cell in line.split("\t"))
-    return f"={english[0]}", english, russian, kazakh
+    return {key: tuple(named) for key, named in found.items()}
 
 
 def concepts_of(word: str, stem: str, language: str) -> tuple[str, ...]:

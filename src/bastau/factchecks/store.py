@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from bastau import lexicon
 from bastau.factchecks.index import VERSION, ClaimIndex, build_index, read_claims
 from bastau.factchecks.matcher import ClaimMatcher, day_of
 from bastau.factchecks.ranker import Ranker, load_ranker, shipped_ranker
@@ -84,11 +85,7 @@ def open_matcher(home: "Home") -> ClaimMatcher | None:
 
 def _words_version() -> str:
     """Return a hash of the word lists, because the words of an index depend on it."""
-    from importlib.resources import files
-
-    folder = files("bastau.factchecks")
-    lists = b"".join(folder.joinpath(name).read_bytes() for name in ("lexicon.tsv", "common_words.txt"))
-    return hashlib.blake2b(lists, digest_size=8).hexdigest()
+    return hashlib.blake2b(lexicon.content(), digest_size=8).hexdigest()
 
 
 def _build(claims: pa.Table) -> ClaimIndex:

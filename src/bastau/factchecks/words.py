@@ -4,17 +4,16 @@ import html
 import math
 import re
 import threading
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache, lru_cache
-from importlib.resources import files
+from functools import lru_cache
 
 import snowballstemmer
 
 from bastau.factchecks.lexicon import concepts_of
 from bastau.factchecks.skeleton import consonants, to_latin
+from bastau.lexicon import common_words, fold_word
 from bastau.read.kazakh_stems import stem as stem_kazakh
 
 MAX_CHARS = 20_000
@@ -107,24 +106,6 @@ def guess_language(text: str) -> str:
     if letters & _UKRAINIAN and not letters & _KAZAKH:
         return "uk"
     return "kk" if letters & _KAZAKH or "і" in letters else "ru"
-
-
-def fold_word(word: str) -> str:
-    """Return ``word`` in lower case without accents on Latin letters; ё is е."""
-    word = word.lower().replace("ё", "е").replace("’", "'").replace("ʼ", "'")
-    if word.isascii() or "а" <= word[:1] <= "я":
-        return word
-    plain = unicodedata.normalize("NFKD", word)
-    if plain.isascii() or plain[:1].isascii():
-        return "".join(c for c in plain if not unicodedata.combining(c))
-    return word
-
-
-@cache
-def common_words() -> frozenset[str]:
-    """Return the function words of all languages; they are no part of :class:`Words`."""
-    lines = files("bastau.factchecks").joinpath("common_words.txt").read_text("utf-8").splitlines()
-    return frozenset(fold_word(w) for line in lines if not line.startswith("#") for w in line.split(":")[1].split())
 
 
 @lru_cache(1 << 18)
