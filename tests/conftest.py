@@ -1,5 +1,8 @@
 """What holds for every test."""
 
+import os
+from pathlib import Path
+
 import hypothesis
 import pytest
 
@@ -7,8 +10,19 @@ import pytest
 hypothesis.settings.register_profile("bastau", deadline=None)
 hypothesis.settings.load_profile("bastau")
 
+os.environ["SPARK_CONF_DIR"] = str(Path(__file__).parent / "data" / "spark")
+
+LONG = ("spark", "slow")
+"""Marks of files that take minutes."""
+
 
 @pytest.hookimpl
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
     """Name bytes by their argument: packed ones hold the second of packing, and two workers must agree on every id."""
     return argname if isinstance(val, bytes) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put long files first, so that no worker is left alone with one at the end."""
+    long = {item.path for item in items if any(item.get_closest_marker(mark) for mark in LONG)}
+    items.sort(key=lambda item: item.path not in long)

@@ -60,7 +60,11 @@ def bastau(*arguments: str | Path, home: Path) -> subprocess.CompletedProcess[st
         [sys.executable, "-m", "bastau", *map(str, arguments), "--home", str(home)],
         capture_output=True,
         text=True,
-        env={name: value for name, value in os.environ.items() if not name.startswith("SPARK_")},
+        env={
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("SPARK_") or name == "SPARK_CONF_DIR"
+        },
         check=False,
     )
 
