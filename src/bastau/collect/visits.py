@@ -19,12 +19,26 @@ Row = dict[str, Any]
 
 
 class FetchFailed(SourceUnavailable):
-    """A fetch that brought no answer; ``kind`` is a :class:`Trouble`."""
+    """A fetch that brought no answer; ``kind`` is a :class:`Trouble`.
 
-    def __init__(self, kind: "Trouble", place: str, retry_after_s: float | None = None) -> None:
+    ``status`` and the first 4 KiB of the body are those of the server's refusal, if it answered at all: official APIs
+    say there why.
+    """
+
+    def __init__(
+        self,
+        kind: "Trouble",
+        place: str,
+        retry_after_s: float | None = None,
+        *,
+        status: int | None = None,
+        body: bytes = b"",
+    ) -> None:
         super().__init__(f"{place}: {kind.value.replace('_', ' ')}")
         self.kind = kind
         self.retry_after_s = retry_after_s
+        self.status = status
+        self.body = body
 
 
 class FetchRefused(FetchFailed):
@@ -145,6 +159,18 @@ class Web(Protocol):
         """Say whether robots.txt of the site lets us crawl ``url``; True where there is none."""
         ...
 
+    def messages(self, request: Request) -> AsyncIterator[str | bytes]:
+        """Yield messages of a websocket (ws, wss) or events of an event stream (http, https), until it ends.
+
+        An event of an event stream is ``{"event": name, "data": text}`` as JSON. ``max_bytes`` bounds one message,
+        ``timeout_s`` the silence between two (pings of the server count as sound).
+
+        Raises:
+            FetchRefused: as for :meth:`fetch`.
+            FetchFailed: the connection could not be made, or broke.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class Found:
@@ -160,6 +186,9 @@ class Found:
         first: up to five of its posts.
         state: what a first visit may start from.
         warnings: what the operator should know (needs a key, robots.txt refuses, looks dead, ...).
+        source_kind: outlet, website, channel, page or account.
+        audience: followers or subscribers; an account below the operator's threshold is a private person's, whose
+            address may not be watched (SCOPE, rule 2).
     """
 
     collector: str
@@ -171,6 +200,8 @@ class Found:
     first: Sequence[Row] = ()
     state: Mapping[str, Any] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    source_kind: str | None = None
+    audience: int | None = None
 
 
 @dataclass(frozen=True)
