@@ -682,7 +682,7 @@ def _families(options: argparse.Namespace) -> int:
 
 
 def _canonical(url: str) -> str:
-    from bastau.read.urls import canonical_url
+    from bastau.urls import canonical_url
 
     return canonical_url(url) or url
 

@@ -1,7 +1,7 @@
 """Addresses as Safe Browsing lists know them: one canonical form, the expressions looked up for it, their hashes.
 
 Lists that publishers exchange as hashes are hashes of these expressions. Lists that come as addresses are compared
-in our own canonical form (:mod:`bastau.read.urls`) and by :func:`page_expressions` of it.
+in our own canonical form (:mod:`bastau.urls`) and by :func:`page_expressions` of it.
 
 Reference: Safe Browsing API (v4), "URLs and hashing": canonicalization, suffix/prefix expressions.
 """
@@ -11,7 +11,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
-from bastau.read.urls import canonical_url
+from bastau.urls import canonical_url
 
 MAX_LENGTH = 8192
 """Longer addresses have no expressions."""
@@ -163,7 +163,7 @@ def _shared_hosts() -> frozenset[str]:
 
 
 def page_expressions(canonical: str) -> list[str]:
-    """Return the expressions of a :func:`bastau.read.urls.canonical_url` address that a listed address may equal.
+    """Return the expressions of a :func:`bastau.urls.canonical_url` address that a listed address may equal.
 
     Those of :func:`safe_expressions`, and the path as a folder: our canonical form has lost a slash at the end.
     """

@@ -6,8 +6,8 @@ import pyarrow as pa
 
 from bastau.hashing import xxh64
 from bastau.read.addresses import is_alnum
-from bastau.read.urls import MAX_LENGTH, canonical_host, canonical_url
 from bastau.tables import strings_from_buffers, utf8_buffers
+from bastau.urls import MAX_LENGTH, canonical_host, canonical_url
 
 _PLAIN, _POSTS, _RULES = 0, 1, 2
 # Hosts where a post's path is written in any case, and those whose pages have rules in urls.py.
@@ -120,7 +120,7 @@ def _host_kind(host: str | None) -> int:
 
 
 def canonical_urls(urls: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return :func:`bastau.read.urls.canonical_url` of each of ``urls`` (string), null where there is none."""
+    """Return :func:`bastau.urls.canonical_url` of each of ``urls`` (string), null where there is none."""
     offsets, data = utf8_buffers(urls)
     n = len(urls)
     hosts = np.zeros((n, 2), np.int64)

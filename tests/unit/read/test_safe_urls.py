@@ -15,7 +15,7 @@ from bastau.read.safe_urls import (
     safe_expressions,
     safe_hashes,
 )
-from bastau.read.urls import canonical_url
+from bastau.urls import canonical_url
 
 CANONICAL = [
     ("http://host/%25%32%35", "http://host/%25"),

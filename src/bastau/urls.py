@@ -32,7 +32,7 @@ _KEPT = "%!$&'()*+,;=:@/?-._~"
 
 
 def _lines(name: str) -> list[list[str]]:
-    text = files("bastau.read").joinpath(name).read_text(encoding="utf-8")
+    text = files("bastau").joinpath("url_lists", name).read_text(encoding="utf-8")
     return [line.split("\t") for line in text.splitlines() if line and not line.startswith("#")]
 
 

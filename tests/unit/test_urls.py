@@ -4,7 +4,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bastau.read.url_columns import canonical_urls
-from bastau.read.urls import MAX_LENGTH, canonical_host, canonical_url
+from bastau.urls import MAX_LENGTH, canonical_host, canonical_url
 
 PIECES = st.sampled_from(
     [
