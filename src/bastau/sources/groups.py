@@ -84,10 +84,10 @@ def _find(co_shares: pa.Table, shares: ibis.ir.Table, n_tests: int, settings: So
     found = []
     kept = table.filter(pa.array(adjusted <= settings.max_q))
     if kept.num_rows:
-        found.append(_cluster(kept, seed))
+        found.append(_cluster(kept, settings.max_q, seed))
     rest = table.filter(pa.array((adjusted > settings.max_q) & (p_values <= CROWD_P)))
     if rest.num_rows:
-        crowds = _cluster(rest.set_column(rest.column_names.index("q"), "q", rest.column("p_value")), seed)
+        crowds = _cluster(rest.set_column(rest.column_names.index("q"), "q", rest.column("p_value")), np.inf, seed)
         if (dense := _crowds(crowds, shares, settings)) is not None:
             found.append(dense)
     if not found:
@@ -263,7 +263,7 @@ class _Clusters:
     tests: list[str]
 
 
-def _cluster(kept: pa.Table, seed: int) -> _Clusters:
+def _cluster(kept: pa.Table, max_q: float, seed: int) -> _Clusters:
     ends = pc.unique(pa.chunked_array([*kept.column("source_a").chunks, *kept.column("source_b").chunks]))
     ends = ends.take(pc.sort_indices(ends))  # so that the order of the pairs changes nothing
     a = pc.index_in(kept.column("source_a"), ends).to_numpy()
@@ -272,14 +272,43 @@ def _cluster(kept: pa.Table, seed: int) -> _Clusters:
     parts = leidenalg.find_partition(
         graph, leidenalg.ModularityVertexPartition, weights=kept.column("weight").to_pylist(), seed=seed
     )
-    cluster = np.array(parts.membership)
-    weakest = _weakest_links(a, b, kept.column("q").to_numpy(), cluster)
-    return _Clusters(ends, cluster, weakest, ["pairs"] * len(weakest))
+    q = kept.column("q").to_numpy()
+    cluster = _without_hangers_on(np.stack([a, b], axis=1), q, np.array(parts.membership), max_q)
+    inside = np.flatnonzero(cluster >= 0)
+    weakest = _weakest_links(a, b, q, cluster)
+    return _Clusters(ends.take(pa.array(inside)), cluster[inside], weakest, ["pairs"] * len(weakest))
+
+
+def _without_hangers_on(edges: np.ndarray, q: np.ndarray, membership: np.ndarray, max_q: float) -> np.ndarray:
+    """Return the cluster of each source, from 0 on, -1 for none: who hangs on a group by one doubtful pair is cut off.
+
+    One pair in a hundred may be chance (``max_q``), and naming its stranger beside a group of n is n wrong pairs at once. So a
+    pair that is the only way between somebody and a group of n that other pairs hold together is asked for ``q * n <= max_q``, between
+    groups of n and m for ``q * n * m <= max_q``; the test of whole groups (:func:`bastau.sources.crowds.joining`) may still find
+    who is cut off. Sources that hang together by single pairs only, two above all, are left as they are.
+
+    Args:
+        edges: ends of each pair, numbers of sources, int64 (n_pairs, 2).
+        q: adjusted p-value of each pair, float64 (n_pairs,).
+        membership: community of each source, int64 (n_sources,).
+        max_q: false-discovery rate of the pairs; infinite: nobody is cut off.
+    """
+    n = len(membership)
+    is_inside = membership[edges[:, 0]] == membership[edges[:, 1]]
+    edges, q = edges[is_inside], q[is_inside]
+    is_bridge = np.zeros(len(edges), bool)
+    is_bridge[igraph.Graph(n=n, edges=edges).bridges()] = True
+    core = np.array(igraph.Graph(n=n, edges=edges[~is_bridge]).connected_components().membership)
+    size = np.bincount(core)[core]
+    is_cut = is_bridge & (q * size[edges].prod(axis=1) > max_q)
+    part = np.array(igraph.Graph(n=n, edges=edges[~is_cut]).connected_components().membership, np.int64)
+    numbers = np.flatnonzero(np.bincount(part) > 1)
+    return np.where(np.isin(part, numbers), np.searchsorted(numbers, part), -1)
 
 
 def _weakest_links(a: np.ndarray, b: np.ndarray, q: np.ndarray, cluster: np.ndarray) -> np.ndarray:
     """Return, for each cluster, the largest q on its minimum spanning tree."""
-    inside = np.flatnonzero(cluster[a] == cluster[b])
+    inside = np.flatnonzero((cluster[a] == cluster[b]) & (cluster[a] >= 0))
     # ranks from 1 in place of q: a sparse matrix takes a zero for no edge
     ranked = inside[np.argsort(q[inside], kind="stable")]
     n = len(cluster)
