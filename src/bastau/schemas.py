@@ -115,6 +115,25 @@ PAGES = pa.schema(
     ]
 )
 
+SIGHTINGS = pa.schema(
+    [
+        _field("post_id", pa.string(), "post that the address is of, stored or not", required=True),
+        _field("url", pa.string(), "address that something was said of", required=True),
+        _field("source", pa.string(), "website that said it", required=True),
+        _field(
+            "kind",
+            pa.string(),
+            "sitemap_lastmod, news_date (publication date of a news sitemap), feed_date, feed_updated, page_date, page_modified, "
+            "canonical (says `value` is its address) or redirect (led to `value`)",
+            required=True,
+        ),
+        _field("said_at", TIME, "the time that was said; null for canonical and redirect"),
+        _field("value", pa.string(), "address that was said; null for times"),
+        _field("seen_at", TIME, "when bastau read it", required=True),
+    ]
+)
+"""What places say of the beginning of web posts, beside the date that the post itself carries."""
+
 CLAIMS = pa.schema(
     [
         _field("claim_id", pa.string(), "address or id of the fact-check", required=True),
@@ -679,6 +698,7 @@ TABLES: dict[str, pa.Schema] = {
     "imports": IMPORTS,
     "publishers": PUBLISHERS,
     "pages": PAGES,
+    "sightings": SIGHTINGS,
     "claims": CLAIMS,
     "readings": READINGS,
     "matches": MATCHES,

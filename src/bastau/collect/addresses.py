@@ -1,8 +1,11 @@
 """What the address of a post tells where a foreign table does not: its platform, and for websites its source."""
 
+from urllib.parse import urlsplit
+
 import polars as pl
 
 from bastau.collect.handles import HOSTS
+from bastau.urls import canonical_url
 
 _HOST = r"(?i)^(?:[a-z][a-z0-9+.-]*:)?//(?:[^/@\s]*@)?([^/:?#\s]+)"
 
@@ -33,3 +36,22 @@ def fill_from_address(table: pl.DataFrame) -> pl.DataFrame:
     table = table.with_columns(pl.coalesce(pl.col("platform").replace("", None), platform_of(url)).alias("platform"))
     site = pl.when(pl.col("platform").str.to_lowercase() == "web").then(host_of(url))
     return table.with_columns(pl.coalesce(pl.col("source").replace("", None), site).alias("source"))
+
+
+def web_post_id(url: str) -> str:
+    """Return the id of the post at a web address: ``web:`` and the canonical address, the same from every feed and file."""
+    return f"web:{canonical_url(url) or url}"
+
+
+def website_of(url: str) -> str:
+    """Return the host of an address as sources of web posts are written: lower case, without ``www.``; empty without one."""
+    try:
+        return (urlsplit(url).hostname or "").removeprefix("www.").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def social_platform(url: str) -> str | None:
+    """Return the platform whose host an address has: its posts are persons', and no website's."""
+    host = website_of(url)
+    return next((name for site, name in HOSTS.items() if host == site or host.endswith("." + site)), None)

@@ -244,6 +244,7 @@ class Visit:
         gaps: times in which posts may have been missed.
         changes: deletions and edits that the place itself tells of.
         pages: rows in the Page format, for website families.
+        sightings: rows of SIGHTINGS, times as RFC 3339 strings: what the place says of when posts began.
         moved_to: new address, when the place said permanently so.
         next_in_s: when the place asks to be visited again (ttl, Retry-After, Cache-Control); a lower bound.
         more: further rows are waiting now (a page of a timeline), so visit again soon.
@@ -257,6 +258,7 @@ class Visit:
     gaps: Sequence[Gap] = ()
     changes: Sequence[Change] = ()
     pages: Sequence[Row] = ()
+    sightings: Sequence[Row] = ()
     moved_to: str | None = None
     next_in_s: float | None = None
     more: bool = False

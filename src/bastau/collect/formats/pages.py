@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from bastau.collect.addresses import web_post_id
 from bastau.collect.formats.claims import as_claim, parse_moment, reviews
 from bastau.collect.handles import HOSTS, without_names
 from bastau.collect.lines import objects, read_lines
@@ -284,7 +285,7 @@ def read_page(
     rows.append(
         {
             **article,
-            "post_id": f"web:{answer.url}",
+            "post_id": web_post_id(answer.url),
             "platform": "web",
             "source": host.removeprefix("www."),
             "source_kind": "website",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from bastau.collect.addresses import host_of
+from bastau.collect.addresses import host_of, web_post_id
 from bastau.collect.delimited import read_records
 from bastau.collect.formats.posts import delimiter
 from bastau.collect.reading import Batch, Head, Request
@@ -80,7 +80,7 @@ def _stories(table: pl.DataFrame) -> pl.DataFrame:
     when = pl.col("publish_date")
     return table.select(
         "line",
-        pl.format("web:{}", "url").alias("post_id"),
+        pl.col("url").map_elements(web_post_id, return_dtype=pl.String).alias("post_id"),
         pl.lit("web").alias("platform"),
         outlet.alias("source"),
         pl.lit("outlet").alias("source_kind"),
