@@ -84,10 +84,12 @@ def _find(co_shares: pa.Table, shares: ibis.ir.Table, n_tests: int, settings: So
     found = []
     kept = table.filter(pa.array(adjusted <= settings.max_q))
     if kept.num_rows:
-        found.append(_cluster(kept, settings.max_q, seed))
+        found.append(_cluster(kept, n_tests, settings.max_q, seed))
     rest = table.filter(pa.array((adjusted > settings.max_q) & (p_values <= CROWD_P)))
     if rest.num_rows:
-        crowds = _cluster(rest.set_column(rest.column_names.index("q"), "q", rest.column("p_value")), np.inf, seed)
+        crowds = _cluster(
+            rest.set_column(rest.column_names.index("q"), "q", rest.column("p_value")), n_tests, np.inf, seed
+        )
         if (dense := _crowds(crowds, shares, settings)) is not None:
             found.append(dense)
     if not found:
@@ -263,7 +265,7 @@ class _Clusters:
     tests: list[str]
 
 
-def _cluster(kept: pa.Table, max_q: float, seed: int) -> _Clusters:
+def _cluster(kept: pa.Table, n_tests: int, max_q: float, seed: int) -> _Clusters:
     ends = pc.unique(pa.chunked_array([*kept.column("source_a").chunks, *kept.column("source_b").chunks]))
     ends = ends.take(pc.sort_indices(ends))  # so that the order of the pairs changes nothing
     a = pc.index_in(kept.column("source_a"), ends).to_numpy()
@@ -273,35 +275,36 @@ def _cluster(kept: pa.Table, max_q: float, seed: int) -> _Clusters:
         graph, leidenalg.ModularityVertexPartition, weights=kept.column("weight").to_pylist(), seed=seed
     )
     q = kept.column("q").to_numpy()
-    cluster = _without_hangers_on(np.stack([a, b], axis=1), q, np.array(parts.membership), max_q)
+    alone = kept.column("p_value").to_numpy() * n_tests
+    cluster = _without_lone_pairs(np.stack([a, b], axis=1), alone, np.array(parts.membership), max_q)
     inside = np.flatnonzero(cluster >= 0)
     weakest = _weakest_links(a, b, q, cluster)
     return _Clusters(ends.take(pa.array(inside)), cluster[inside], weakest, ["pairs"] * len(weakest))
 
 
-def _without_hangers_on(edges: np.ndarray, q: np.ndarray, membership: np.ndarray, max_q: float) -> np.ndarray:
-    """Return the cluster of each source, from 0 on, -1 for none: who hangs on a group by one doubtful pair is cut off.
+def _without_lone_pairs(edges: np.ndarray, alone: np.ndarray, membership: np.ndarray, max_q: float) -> np.ndarray:
+    """Return the cluster of each source, from 0 on, -1 for none, without the lone pairs that may be chance.
 
-    One pair in a hundred may be chance (``max_q``), and naming its stranger beside a group of n is n wrong pairs at once. So a
-    pair that is the only way between somebody and a group of n that other pairs hold together is asked for ``q * n <= max_q``, between
-    groups of n and m for ``q * n * m <= max_q``; the test of whole groups (:func:`bastau.sources.crowds.joining`) may still find
-    who is cut off. Sources that hang together by single pairs only, two above all, are left as they are.
+    Of a hundred pairs at a false-discovery rate of 1 % one may be chance, and it is none of the ninety that hold the members of
+    one group together several times over: it stands alone, or ties a stranger to that group and so names him beside all
+    members. A pair that is the only way between its two ends is therefore judged by itself, at the family-wise error rate
+    (Bonferroni). Who is cut off may still be found by the test of whole groups (:func:`bastau.sources.crowds.joining`).
 
     Args:
         edges: ends of each pair, numbers of sources, int64 (n_pairs, 2).
-        q: adjusted p-value of each pair, float64 (n_pairs,).
+        alone: p-value of each pair times the number of tests, float64 (n_pairs,).
         membership: community of each source, int64 (n_sources,).
-        max_q: false-discovery rate of the pairs; infinite: nobody is cut off.
+        max_q: most of it that a lone pair may have; infinite: nothing is cut.
+
+    Reference: Efron 2008, Annals of Applied Statistics 2(1), section 2: a rate over all tests is none over a part of them.
     """
     n = len(membership)
     is_inside = membership[edges[:, 0]] == membership[edges[:, 1]]
-    edges, q = edges[is_inside], q[is_inside]
+    edges, alone = edges[is_inside], alone[is_inside]
     is_bridge = np.zeros(len(edges), bool)
     is_bridge[igraph.Graph(n=n, edges=edges).bridges()] = True
-    core = np.array(igraph.Graph(n=n, edges=edges[~is_bridge]).connected_components().membership)
-    size = np.bincount(core)[core]
-    is_cut = is_bridge & (q * size[edges].prod(axis=1) > max_q)
-    part = np.array(igraph.Graph(n=n, edges=edges[~is_cut]).connected_components().membership, np.int64)
+    kept = edges[~is_bridge | (alone <= max_q)]
+    part = np.array(igraph.Graph(n=n, edges=kept).connected_components().membership, np.int64)
     numbers = np.flatnonzero(np.bincount(part) > 1)
     return np.where(np.isin(part, numbers), np.searchsorted(numbers, part), -1)
 

@@ -13,7 +13,7 @@ from sources_world import shares as share_table
 from bastau.schemas import COORDINATION
 from bastau.settings import Sources
 from bastau.sources.coordination import co_shares, count_tests, shares
-from bastau.sources.groups import _without_hangers_on, adjust, groups
+from bastau.sources.groups import _without_lone_pairs, adjust, groups
 from bastau.sources.relations import Keep
 
 Rows = list[dict[str, Any]]
@@ -395,20 +395,27 @@ def test_cyclic_reposts_and_posts_older_than_their_original_do_no_harm(
     assert found(con, keep, everyday(rng) + rows) == []
 
 
-def test_who_hangs_on_a_group_by_one_doubtful_pair_is_cut_off_and_by_a_sure_one_stays() -> None:
+def test_a_lone_pair_is_judged_by_itself_and_the_pairs_of_a_group_together() -> None:
     whole = [(a, b) for a in range(5) for b in range(a + 1, 5)]
     edges, together = np.array([*whole, (4, 5), (6, 7)]), np.array([0] * 6 + [1] * 2)
-    doubtful, sure = np.array([1e-9] * 10 + [6e-3] * 2), np.array([1e-9] * 10 + [1e-3, 6e-3])
-    assert _without_hangers_on(edges, doubtful, together, 0.01).tolist() == [0] * 5 + [-1] + [1] * 2
-    assert _without_hangers_on(edges, sure, together, 0.01).tolist() == [0] * 6 + [1] * 2
+    doubtful, sure = np.array([0.5] * 10 + [0.5] * 2), np.array([0.5] * 10 + [1e-3] * 2)
+    assert _without_lone_pairs(edges, doubtful, together, 0.01).tolist() == [0] * 5 + [-1] * 3
+    assert _without_lone_pairs(edges, sure, together, 0.01).tolist() == [0] * 6 + [1] * 2
 
 
 def test_two_groups_held_together_by_one_doubtful_pair_are_two() -> None:
     triangles = [(0, 1), (0, 2), (1, 2), (3, 4), (3, 5), (4, 5)]
-    q = np.array([1e-9] * 6 + [5e-3])
-    assert _without_hangers_on(np.array([*triangles, (2, 3)]), q, np.zeros(6, int), 0.01).tolist() == [0] * 3 + [1] * 3
+    alone = np.array([0.5] * 7)
+    assert _without_lone_pairs(np.array([*triangles, (2, 3)]), alone, np.zeros(6, int), 0.01).tolist() == [
+        0,
+        0,
+        0,
+        1,
+        1,
+        1,
+    ]
 
 
-def test_a_chain_of_single_pairs_is_left_as_it_is() -> None:
-    chain = np.array([(0, 1), (1, 2), (2, 3)])
-    assert _without_hangers_on(chain, np.full(3, 9e-3), np.zeros(4, int), 0.01).tolist() == [0] * 4
+def test_pairs_of_different_communities_hold_nothing_together() -> None:
+    square = np.array([(0, 1), (1, 2), (2, 3), (3, 0)])
+    assert _without_lone_pairs(square, np.full(4, 0.5), np.array([0, 0, 1, 1]), 0.01).tolist() == [-1] * 4
