@@ -1,0 +1,61 @@
+"""Keys that operators bring to official APIs: named in a collector's card, kept outside settings and state.
+
+A key is looked up at each visit: option ``<name>`` of the watched address (``env:VARIABLE`` or ``file:PATH``), else
+the environment variable of the card's name, else the file that the variable ``<name>_FILE`` names.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bastau.collect.visits import FetchFailed, Trouble
+from bastau.errors import ConfigError
+
+_MAX_BYTES = 4096
+
+
+class NoKey(FetchFailed):
+    """The operator has not brought a key that this place needs."""
+
+    def __init__(self, name: str, place: str) -> None:
+        super().__init__(Trouble.NEEDS_KEY, f"{place}: set {name} (or {name}_FILE), or the option {name}")
+
+
+def read_key(name: str, place: str, options: Mapping[str, Any] | None = None) -> str:
+    """Return the key ``name``.
+
+    Raises:
+        NoKey: there is none.
+        ConfigError: the reference is of another form, or its file is missing or readable by others.
+    """
+    reference = str((options or {}).get(name) or "")
+    if not reference:
+        reference = f"env:{name}" if os.environ.get(name) else f"file:{os.environ.get(f'{name}_FILE', '')}"
+    kind, _, where = reference.partition(":")
+    if kind not in ("env", "file"):
+        raise ConfigError(f"{place}: write the option {name} as env:VARIABLE or file:PATH, never the key itself")
+    if not where:
+        raise NoKey(name, place)
+    value = os.environ.get(where, "").strip() if kind == "env" else _read_file(Path(where).expanduser())
+    if not value:
+        raise NoKey(name, place)
+    return value
+
+
+def has_key(name: str, options: Mapping[str, Any] | None = None) -> bool:
+    """Say whether :func:`read_key` would find something."""
+    try:
+        return bool(read_key(name, "", options))
+    except (NoKey, ConfigError):
+        return False
+
+
+def _read_file(path: Path) -> str:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise ConfigError(f"{path}: others can read the key; run chmod 600 on it")
+        with path.open("rb") as opened:
+            return opened.read(_MAX_BYTES).decode("ascii", "replace").strip()
+    except OSError as error:
+        raise ConfigError(f"{path}: the key cannot be read: {error.strerror}") from None
