@@ -26,6 +26,7 @@ Answer = dict[str, Any]
 EXPORTS = (
     "narratives",
     "stories",
+    "themes",
     "versions",
     "coordination",
     "copies",

@@ -30,7 +30,17 @@ from bastau.lake import LAKE_TABLES, Lake, LakeFile
 from bastau.matching import match_batch, open_matchers
 from bastau.narratives.changes import changes
 from bastau.narratives.stories import find_tellings, tell, told_by
-from bastau.narratives.summary import summarise, summarise_stories
+from bastau.narratives.summary import summarise, summarise_stories, summarise_themes
+from bastau.narratives.themes import (
+    State as ThemeState,
+)
+from bastau.narratives.themes import (
+    find_stories,
+    gather_themes,
+    restore_themes,
+    theme_members,
+    themes_made_by,
+)
 from bastau.narratives.update import State, update
 from bastau.narratives.versions import versions
 from bastau.reading import read_batch, read_fingerprint
@@ -190,6 +200,8 @@ def run(
         threads=home.settings.engine.threads or os.cpu_count() or 1,
     )
     generation.write("tellings", told)
+    clock.step("themes")
+    n_settled = _gather_themes(home, generation, previous if usable else None, told)
     del tellings, told
     clock.step("curated")
     curated_made_by = match_curated(home, generation, previous if usable else None, functools.partial(_told, home))
@@ -220,6 +232,7 @@ def run(
             "families_made_by": families_made_by,
             "claims_made_by": claims_made_by,
             "curated_made_by": curated_made_by,
+            "n_settled_stories": n_settled,
         },
     )
     clock.step("")
@@ -270,6 +283,10 @@ def _relational(
     engine.open({"tellings": generation.paths("tellings")})
     stories = summarise_stories(posts, readings, members, engine.table("tellings"), keep=engine.keep)
     generation.write("stories", stories)
+    engine.open({"theme_members": generation.paths("theme_members")})
+    tellings = engine.table("tellings")
+    themes = summarise_themes(posts, readings, members, tellings, engine.table("theme_members"), keep=engine.keep)
+    generation.write("themes", themes)
     engine.open({"text_pairs": generation.paths("text_pairs")})
     changed = versions(posts, members, engine.table("text_pairs"), keep=engine.keep)
     generation.write(
@@ -383,6 +400,30 @@ def _told(home: Home, post_keys: np.ndarray) -> Iterator[pa.Table]:
         yield pa.Table.from_batches([batch])
 
 
+def _gather_themes(home: Home, generation: Generation, previous: Generation | None, told: pa.Table) -> int:
+    """Write the themes of the stories of ``told`` (TELLINGS); return how many stories their state covers."""
+    stories = find_stories(told)
+    before = None
+    if previous is not None:
+        known = find_stories(previous.read("tellings"))
+        state = ThemeState(
+            previous.read("state_themes"),
+            previous.read("state_theme_terms"),
+            previous.manifest["n_settled_stories"],
+        )
+        before = known, restore_themes(known, previous.read("theme_members"), state)
+    themes = gather_themes(
+        stories,
+        functools.partial(_told, home),
+        before=before,
+        threads=home.settings.engine.threads or os.cpu_count() or 1,
+    )
+    generation.write("theme_members", theme_members(stories, themes))
+    generation.write("state_themes", themes.state.themes)
+    generation.write("state_theme_terms", themes.state.terms)
+    return themes.state.n_stories
+
+
 def _load_state(generation: Generation) -> State:
     return State(
         texts=generation.read("state_texts"),
@@ -401,7 +442,12 @@ def _history(previous: Generation | None, members: pa.Table, number: int) -> pa.
 
 def fingerprint(settings: Settings) -> str:
     """Return a hash of all that the grouping depends on beside the posts."""
-    parts = {"narratives": asdict(settings.narratives), "read": read_fingerprint(settings), "stories": told_by()}
+    parts = {
+        "narratives": asdict(settings.narratives),
+        "read": read_fingerprint(settings),
+        "stories": told_by(),
+        "themes": themes_made_by(),
+    }
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=12).hexdigest()
 
 

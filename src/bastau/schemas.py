@@ -343,6 +343,34 @@ STORIES = pa.schema(
         _field("text", pa.string(), "text of that post", required=True),
     ]
 )
+THEME_MEMBERS = pa.schema(
+    [
+        _field("story_key", pa.int64(), "telling_key of the first telling of a story that is in a theme", required=True),
+        _field("theme_key", pa.int64(), "story_key of the first story of its theme", required=True),
+        _field(
+            "score", pa.float32(), "cosine to the middle of the theme when it joined; 1 for the first", required=True
+        ),
+    ]
+)
+THEMES = pa.schema(
+    [
+        _field("theme_key", pa.int64(), "theme_id as a number", required=True),
+        _field("theme_id", pa.string(), "`t` + 13 base-32 digits; follows the earliest post", required=True),
+        _field("first_seen_at", TIME, "earliest observed published_at", required=True),
+        _field("last_seen_at", TIME, "latest published_at", required=True),
+        _field("n_stories", pa.int64(), "stories, those of one telling too, at least two", required=True),
+        _field("n_tellings", pa.int64(), "narratives and lone posts that tell them", required=True),
+        _field("n_posts", pa.int64(), "posts", required=True),
+        _field("n_sources", pa.int64(), "distinct sources, pseudonymous ones included", required=True),
+        _field("n_publishers", pa.int64(), "distinct sources that are publishers", required=True),
+        _field("languages", pa.list_(pa.string()), "detected languages, most posts first", required=True),
+        _field("platforms", pa.list_(pa.string()), "platforms, most posts first", required=True),
+        _field(
+            "text_post_key", pa.int64(), "post whose text stands for it: the first of its largest telling", required=True
+        ),
+        _field("text", pa.string(), "text of that post", required=True),
+    ]
+)
 CLAIM_MATCHES = pa.schema(
     [
         _field("narrative_key", pa.int64(), "narrative", required=True),
@@ -711,6 +739,8 @@ TABLES: dict[str, pa.Schema] = {
     "versions": VERSIONS,
     "tellings": TELLINGS,
     "stories": STORIES,
+    "theme_members": THEME_MEMBERS,
+    "themes": THEMES,
     "curated": CURATED,
     "origins": ORIGINS,
     "copies": COPIES,

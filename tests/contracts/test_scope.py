@@ -44,6 +44,7 @@ ALLOWED = {
     "matches.model_score": "subject: one text; orders a reviewer's queue and decides nothing",
     "claim_matches.score": "subject: one text and a fact-check; how likely the one is about the other",
     "tellings.score": "subject: a text; how well it fits the texts of its story",
+    "theme_members.score": "subject: the text of a story; how well it fits the texts of its theme",
     "curated.score": "subject: a text and a proposition of the operator; what chance makes of their likeness",
     "origins.candidates.confidence": "subject: a publisher",
     "copies.credit": "subject: one copy; splits a repeat between the posts it may come from",
@@ -396,7 +397,7 @@ class TestFindings:
             for name, path in world.exports.items()
             if PSEUDONYM.search(path.read_text("utf-8", "replace"))
         }
-        assert holding == {"posts", "narratives", "stories", "near-duplicates"}
+        assert holding == {"posts", "narratives", "stories", "themes", "near-duplicates"}
 
     def test_neither_trace_nor_brief_shows_a_pseudonym_or_a_handle(self, world: World) -> None:
         assert len(world.answers) > 20

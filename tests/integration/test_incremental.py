@@ -21,6 +21,8 @@ DERIVED = (
     "narratives",
     "tellings",
     "stories",
+    "theme_members",
+    "themes",
     "versions",
     "origins",
     "copies",

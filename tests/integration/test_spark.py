@@ -28,6 +28,8 @@ DERIVED = (
     "narratives",
     "tellings",
     "stories",
+    "theme_members",
+    "themes",
     "versions",
     "copies",
     "origins",

@@ -25,6 +25,7 @@ from bastau.narratives.joining import Fit
 from bastau.narratives.labels import LabelMatcher, kernel, samples_f1
 from bastau.narratives.stories import WINDOW_DAYS, find_tellings, tell
 from bastau.narratives.terms import find_terms
+from bastau.narratives.themes import find_stories, gather_themes
 from bastau.narratives.update import update
 from bastau.read.stages import default_stages
 from bastau.schemas import POSTS
@@ -199,6 +200,10 @@ def group_texts(texts: LabelledTexts) -> dict[str, np.ndarray]:
     for name, column in (("wordings", "wording_key"), ("stories", "story_key")):
         of = dict(zip(told.column("telling_key").to_pylist(), told.column(column).to_pylist(), strict=True))
         found[name] = np.array([of.get(own[key], own[key]) for key in keys], np.int64)
+    stories = find_stories(told)
+    themes = gather_themes(stories, fetch, **({} if texts.has_times else {"window_days": _CENTURY}))
+    theme_of = dict(zip(stories.key.tolist(), themes.theme.tolist(), strict=True))
+    found["themes"] = np.array([theme_of.get(key, key) for key in found["stories"].tolist()], np.int64)
     return found
 
 

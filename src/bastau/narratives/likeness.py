@@ -67,14 +67,15 @@ class Vectors:
 
 
 @nb.njit(nogil=True, cache=True)
-def _fill_postings(indptr, hashes, postings):  # type: ignore[no-untyped-def]
+def fill_postings(indptr, hashes, postings):  # type: ignore[no-untyped-def]
+    """Set ``postings`` (uint64) to ``term << 32 | row`` of every term, row by row."""
     for row in range(len(indptr) - 1):
         for k in range(indptr[row], indptr[row + 1]):
             postings[k] = np.uint64(hashes[k]) << np.uint64(32) | np.uint64(row)
 
 
 @nb.njit(nogil=True, cache=True)
-def _texts_around(at, window, out):  # type: ignore[no-untyped-def]
+def texts_around(at, window, out):  # type: ignore[no-untyped-def]
     """Set ``out[i]`` to how many of the ascending times ``at`` lie within ``window`` of ``at[i]``."""
     low = high = 0
     for i in range(len(at)):
@@ -175,10 +176,10 @@ def weigh(terms: Terms, at: np.ndarray, source: np.ndarray, *, window: int, boun
     """
     n = len(at)
     postings = np.empty(len(terms.hashes), np.uint64)
-    _fill_postings(terms.indptr, terms.hashes, postings)
+    fill_postings(terms.indptr, terms.hashes, postings)
     postings.sort()
     around = np.empty(n, np.int64)
-    _texts_around(at, window, around)
+    texts_around(at, window, around)
     weights = np.zeros(len(terms.hashes), np.float32)
     places = np.full(len(terms.hashes), -1, np.int64)
     _weigh(

@@ -24,11 +24,11 @@ STEM_CHARS = 6
 MOST_WORDS = 192
 """Words of a text that are looked at; what an article says beyond them is detail."""
 _LEAST_SOUNDS, _MOST_SOUNDS = 3, 5
-_LEAST_CHARS = 4
+LEAST_CHARS = 4
 """Shorter words have no sounding: they are mostly grammar."""
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
-_WORD = np.uint32(0xFFFFFFFE)
+WORD = np.uint32(0xFFFFFFFE)
 _STEM, _PAIR, _SOUND = np.uint64(0x51ED270B7A1F3C55), np.uint64(0xA24BAED4963EE407), np.uint64(0x9FB21C651E98DF25)
 
 
@@ -56,11 +56,11 @@ def _sound_table() -> np.ndarray:
     return table
 
 
-_SOUNDS = _sound_table()
+SOUNDS = _sound_table()
 
 
 @nb.njit(nogil=True, cache=True)
-def _sounding(codes, first, end, sounds):  # type: ignore[no-untyped-def]
+def sounding(codes, first, end, sounds):  # type: ignore[no-untyped-def]
     """Return the hash of a word's consonants, 0 when it has too few."""
     h = _SOUND
     n = 0
@@ -86,7 +86,7 @@ def _sounding(codes, first, end, sounds):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _collect(found, n, hashes, counts, filled):  # type: ignore[no-untyped-def]
+def collect(found, n, hashes, counts, filled):  # type: ignore[no-untyped-def]
     """Append the distinct values of ``found[:n]`` to the CSR arrays and return the new end."""
     found[:n].sort()
     for k in range(n):
@@ -99,7 +99,7 @@ def _collect(found, n, hashes, counts, filled):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _words(data, start, end, codes, ends):  # type: ignore[no-untyped-def]
+def read_word_ends(data, start, end, codes, ends):  # type: ignore[no-untyped-def]
     """Write the code points of the first words to ``codes``, where each ends to ``ends``; return how many words."""
     n_chars = n_words = 0
     i = start
@@ -118,7 +118,8 @@ def _words(data, start, end, codes, ends):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _stem(codes, first, end):  # type: ignore[no-untyped-def]
+def stem_of(codes, first, end):  # type: ignore[no-untyped-def]
+    """Return the hash of a word's first letters, of all digits of a number."""
     h = _STEM
     digits = True
     for k in range(first, end):
@@ -141,31 +142,31 @@ def _terms(offsets, data, sounds, stem, pair, sound):  # type: ignore[no-untyped
     )
     n_stems = n_pairs = n_heard = 0
     for row in range(len(offsets) - 1):
-        n_words = _words(data, offsets[row], offsets[row + 1], codes, ends)
+        n_words = read_word_ends(data, offsets[row], offsets[row + 1], codes, ends)
         before = np.uint64(0)
         first = 0
         n = n_sounds = 0
         for k in range(n_words):
             end = ends[k]
-            h = _stem(codes, first, end)
-            stems[n] = np.uint32(h >> np.uint64(32)) & _WORD
+            h = stem_of(codes, first, end)
+            stems[n] = np.uint32(h >> np.uint64(32)) & WORD
             if n:
                 pairs[n - 1] = np.uint32(mix64(before * _BASE + h + _PAIR) >> np.uint64(32))
             before = h
             n += 1
             if end > first and 48 <= codes[first] < 58:
                 s = h  # numbers are written alike everywhere
-            elif end - first >= _LEAST_CHARS:
-                s = _sounding(codes, first, end, sounds)
+            elif end - first >= LEAST_CHARS:
+                s = sounding(codes, first, end, sounds)
             else:
                 s = np.uint64(0)
             if s:
-                heard[n_sounds] = np.uint32(s >> np.uint64(32)) & _WORD
+                heard[n_sounds] = np.uint32(s >> np.uint64(32)) & WORD
                 n_sounds += 1
             first = end
-        n_stems = _collect(stems, n, stem[1], stem[2], n_stems)
-        n_pairs = _collect(pairs, max(n - 1, 0), pair[1], pair[2], n_pairs)
-        n_heard = _collect(heard, n_sounds, sound[1], sound[2], n_heard)
+        n_stems = collect(stems, n, stem[1], stem[2], n_stems)
+        n_pairs = collect(pairs, max(n - 1, 0), pair[1], pair[2], n_pairs)
+        n_heard = collect(heard, n_sounds, sound[1], sound[2], n_heard)
         stem[0][row + 1], pair[0][row + 1], sound[0][row + 1] = n_stems, n_pairs, n_heard
 
 
@@ -176,7 +177,7 @@ def find_terms(folded: pa.Array | pa.ChunkedArray) -> tuple[Terms, Terms, Terms]
     # A word takes at least two bytes with the space behind it; what is never written is never resident.
     room = min(int(offsets[-1] - offsets[0]) // 2 + n, n * MOST_WORDS)
     kinds = [(np.zeros(n + 1, np.int64), np.empty(room, np.uint32), np.empty(room, np.uint8)) for _ in range(3)]
-    _terms(offsets, data, _SOUNDS, *kinds)
+    _terms(offsets, data, SOUNDS, *kinds)
     stems, pairs, sounds = (
         Terms(indptr, hashes[: indptr[-1]].copy(), counts[: indptr[-1]].copy()) for indptr, hashes, counts in kinds
     )

@@ -41,6 +41,7 @@ _KINDS: dict[str, tuple[Mapping[str, str], Callable[[queries.Time], str] | None]
     "near-duplicates": (_FLAT, queries.near_duplicates),
     "narratives": (_NESTED, queries.narratives),
     "stories": (_NESTED, queries.stories),
+    "themes": (_NESTED, queries.themes),
     "versions": (_FLAT, queries.versions),
     "coordination": (_NESTED, queries.coordination),
     "copies": (_FLAT, queries.copies),

@@ -75,7 +75,8 @@ def narratives(time: Time) -> str:
             ) GROUP BY narrative_key
         )
         , story_of AS (
-            SELECT telling_key AS narrative_key, story_id FROM tellings JOIN stories USING (story_key)
+            SELECT telling_key AS narrative_key, story_id, theme_id FROM tellings LEFT JOIN stories USING (story_key)
+            LEFT JOIN theme_members USING (story_key) LEFT JOIN themes USING (theme_key)
         ), curated_of AS (
             SELECT telling_key AS narrative_key,
                 list({{'curated_id': curated_id, 'title': title, 'proposition': proposition, 'score': score}}
@@ -102,7 +103,7 @@ def narratives(time: Time) -> str:
                 }}), [])
             }} AS origin,
             coalesce(amplifiers, []) AS amplifiers, wire_copies.agency AS wire,
-            coalesce(claims, []) AS claims, story_id, coalesce(curated, []) AS curated,
+            coalesce(claims, []) AS claims, story_id, theme_id, coalesce(curated, []) AS curated,
             coalesce(suggestions, []) AS suggestions, coalesce(known, []) AS known
         FROM narratives
         LEFT JOIN members_of USING (narrative_key)
@@ -137,9 +138,30 @@ def stories(time: Time) -> str:
         )
         SELECT story_id, coalesce(narrative_ids, []) AS narrative_ids, coalesce(lone_post_ids, []) AS lone_post_ids,
             {_column("first_seen_at", time)}, {_column("last_seen_at", time)}, n_tellings, n_wordings, n_posts,
-            n_sources, n_publishers, languages, platforms, coalesce(curated, []) AS curated, text
-        FROM stories LEFT JOIN parts USING (story_key) LEFT JOIN curated_of USING (story_key)
+            n_sources, n_publishers, languages, platforms, coalesce(curated, []) AS curated, theme_id, text
+        FROM stories LEFT JOIN parts USING (story_key)
+        LEFT JOIN (SELECT story_key, theme_id FROM theme_members JOIN themes USING (theme_key)) USING (story_key) LEFT JOIN curated_of USING (story_key)
         ORDER BY n_posts DESC, story_id"""
+
+
+def themes(time: Time) -> str:
+    """Select themes, those with most posts first: their stories, and the narratives and posts that are in no wider story."""
+    return f"""
+        WITH parts AS (
+            SELECT theme_key, list(DISTINCT story_id ORDER BY story_id) FILTER (story_id IS NOT NULL) AS story_ids,
+                list(narrative_id ORDER BY narrative_id) FILTER (story_id IS NULL AND narrative_id IS NOT NULL)
+                    AS narrative_ids,
+                list(post_id ORDER BY t.first_seen_at, post_id) FILTER (story_id IS NULL AND narrative_id IS NULL)
+                    AS lone_post_ids
+            FROM theme_members JOIN tellings t USING (story_key) LEFT JOIN stories s USING (story_key)
+            LEFT JOIN narratives n ON n.narrative_key = t.telling_key JOIN posts p ON p.post_key = t.text_post_key
+            GROUP BY theme_key
+        )
+        SELECT theme_id, coalesce(story_ids, []) AS story_ids, coalesce(narrative_ids, []) AS narrative_ids,
+            coalesce(lone_post_ids, []) AS lone_post_ids, {_column("first_seen_at", time)}, {_column("last_seen_at", time)},
+            n_stories, n_tellings, n_posts, n_sources, n_publishers, languages, platforms, text
+        FROM themes LEFT JOIN parts USING (theme_key)
+        ORDER BY n_posts DESC, theme_id"""
 
 
 def versions(time: Time) -> str:

@@ -170,6 +170,7 @@ FORMS = {
     "near-duplicates": (".csv", ".ndjson", ".parquet"),
     "narratives": (".ndjson", ".parquet"),
     "stories": (".ndjson", ".parquet"),
+    "themes": (".ndjson", ".parquet"),
     "versions": (".csv", ".ndjson", ".parquet"),
     "coordination": (".jsonl", ".parquet"),
     "copies": (".csv", ".ndjson", ".parquet"),
