@@ -87,7 +87,7 @@ class Reach:
         keys: rarest words of a story by which themes are looked for.
         themes: latest themes with a word that are looked at.
         compared: of those, how many are compared in full: the ones that share most.
-        middle: heaviest words that a middle keeps.
+        middle: heaviest words that a middle keeps when it has come to twice as many.
     """
 
     keys: int = 24
@@ -298,20 +298,30 @@ def _fit(hashes, weights, first, end, pool_terms, pool_sums, begin, size):  # ty
     """Return the dot product with a middle and how many words are in both."""
     dot = 0.0
     shared = 0
-    i, j, j_end = first, begin, begin + size
-    while i < end and j < j_end:
-        x, y = hashes[i], pool_terms[j]
-        if x == y:
-            dot += weights[i] * pool_sums[j]
+    low, stop = begin, begin + size
+    for i in range(first, end):
+        # A story is short and a middle long: look each word up behind the one before it.
+        high = stop
+        while low < high:
+            middle = (low + high) // 2
+            if pool_terms[middle] < hashes[i]:
+                low = middle + 1
+            else:
+                high = middle
+        if low == stop:
+            break
+        if pool_terms[low] == hashes[i]:
+            dot += weights[i] * pool_sums[low]
             shared += 1
-        i += x <= y
-        j += y <= x
     return dot, shared
 
 
 @nb.njit(nogil=True, cache=True)
 def _put(hashes, weights, first, end, pool_terms, pool_sums, begin, size, most, out_terms, out_sums):  # type: ignore[no-untyped-def]
-    """Write the middle with the words of a row added to ``out_*``; return its size. At most the ``most`` heaviest stay."""
+    """Write the middle with the words of a row added to ``out_*``; return its size.
+
+    When it has more than twice ``most`` words, the ``most`` heaviest stay.
+    """
     n = 0
     i, j, j_end = first, begin, begin + size
     while i < end or j < j_end:
@@ -326,7 +336,7 @@ def _put(hashes, weights, first, end, pool_terms, pool_sums, begin, size, most, 
             i += 1
             j += 1
         n += 1
-    if n <= most:
+    if n <= 2 * most:  # lightening it each time would cost more than the words do
         return n
     least = np.sort(out_sums[:n])[n - most]
     spare = most - np.sum(out_sums[:n] > least)
@@ -370,7 +380,7 @@ def _add(  # type: ignore[no-untyped-def]
     met = np.empty(n_keys * reach, np.int64)
     gain = np.empty(n_keys * reach, np.float32)
     met_by, met_as = np.full(len(begin) + 1, -1, np.int64), np.zeros(len(begin) + 1, np.int32)
-    out_terms, out_sums = np.empty(most + 1024, np.uint32), np.empty(most + 1024, np.float32)
+    out_terms, out_sums = np.empty(2 * most + 1024, np.uint32), np.empty(2 * most + 1024, np.float32)
     for row in range(first_row, last_row):
         local = row - low
         start, end = indptr[local], indptr[local + 1]
@@ -424,7 +434,7 @@ def _add(  # type: ignore[no-untyped-def]
         n = _put(hashes, weights, start, end, pool_terms, pool_sums, begin[best], size[best], most, out_terms, out_sums)
         if n > room[best]:
             # A theme of one takes what it needs; one that grows gets twice as much.
-            room[best] = n if n_members[best] == 0 else min(2 * n, most)
+            room[best] = n if n_members[best] == 0 else 2 * n
             pool_terms, pool_sums = _grow(pool_terms, used, room[best]), _grow(pool_sums, used, room[best])
             begin[best] = used
             used += room[best]

@@ -313,6 +313,7 @@ ADDED: dict[str, dict[str, str]] = {
         "claims": "fact-checks about its texts, surest first; `score` is the calibrated likelihood, and only what reaches the threshold is "
         "there. What was found stands in the fact-check, in its publisher's words",
         "story_id": "the story that it tells with others; null when none does",
+        "theme_id": "the theme of its story; null when it has none",
         "curated": "the operator's own narratives that it fits, with the proposition; `score` is 1 / (1 + matches expected by chance)",
         "suggestions": "what rules suggest to a reviewer: act, rule, version, `gate` that held it back (null: none did), highest "
         "`score`, `n_posts` with it",
@@ -322,6 +323,12 @@ ADDED: dict[str, dict[str, str]] = {
         "narrative_ids": "its narratives, earliest first",
         "lone_post_ids": "posts that tell it and are in no narrative, earliest first",
         "curated": "the operator's own narratives that one of its tellings fits; `score` is 1 / (1 + matches expected by chance)",
+        "theme_id": "the theme that it is in with others; null when it is in none",
+    },
+    "themes": {
+        "story_ids": "its stories of two tellings or more",
+        "narrative_ids": "its narratives that are in no such story",
+        "lone_post_ids": "its posts that are in no narrative and in no such story, earliest first",
     },
     "versions": {
         "narrative_id": "the narrative",

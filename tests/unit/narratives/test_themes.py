@@ -128,7 +128,7 @@ def subset(stories: Stories, keys: set[int]) -> Stories:
     return Stories(stories.key[kept], stories.at[kept], stories.post[kept])
 
 
-SMALL = Reach(keys=4, themes=3, compared=2, middle=14)
+SMALL = Reach(keys=4, themes=3, compared=2, middle=3)
 
 
 @settings(max_examples=60, deadline=None)
