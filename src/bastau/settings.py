@@ -91,7 +91,25 @@ class Network:
 
     allow_private: bool = _setting(
         False,
-        "private, loopback and link-local addresses may be fetched from (lists, exchanges); plain http to them too",
+        "private, loopback and link-local addresses may be fetched from (lists, exchanges, watched places); plain http to them too",
+    )
+    contact: str = _setting(
+        "",
+        "address or mailbox of whoever runs this, told to every site in the user agent (`https://...` or `mailto:...`)",
+    )
+    proxy: str = _setting(
+        "",
+        "proxy for watching: `http://`, `https://` or `socks5h://` (Tor) with host and port, or `env:NAME` for a variable "
+        "that holds it; names are resolved there, so it must itself refuse private networks; empty: none",
+    )
+    ca_file: str = _setting("", "file of certificate authorities for watching; empty: those of the system")
+    parallel: int = _setting(256, "requests at once in all, when watching")
+    per_site: int = _setting(1, "requests at once for one site (registrable domain), when watching")
+    pause_s: float = _setting(
+        1.0, "seconds between two requests to one site, when watching; robots.txt may ask for more"
+    )
+    per_address: int = _setting(
+        8, "requests at once, and beginnings a second, for one IP address that serves many sites; 0: no limit"
     )
 
 
@@ -166,6 +184,10 @@ _RANGES: dict[str, tuple[float, float]] = {
     "sources.max_q": (1e-12, 0.5),
     "families.max_sites": (2, 10_000),
     "families.slack_days": (0, 3650),
+    "network.parallel": (1, 10_000),
+    "network.per_site": (1, 64),
+    "network.pause_s": (0.0, 3600.0),
+    "network.per_address": (0, 10_000),
     "engine.threads": (0, 1024),
     "judge.timeout_s": (1, 600),
     "judge.max_requests": (1, 1_000_000),

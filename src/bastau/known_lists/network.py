@@ -5,7 +5,6 @@ resolved once, every address it resolves to must be public, and the connection g
 """
 
 import http.client
-import ipaddress
 import json
 import os
 import socket
@@ -18,6 +17,7 @@ from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
 
 from bastau.errors import ConfigError, SourceChanged, SourceUnavailable
+from bastau.public_addresses import is_public
 
 _RETRIED = frozenset({429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -239,18 +239,6 @@ class Client:
         if response.length:  # the server hung up before it had sent what it announced
             raise SourceUnavailable(f"{shown(url)}: broke off")
         return b"".join(parts)
-
-
-def is_public(address: str) -> bool:
-    """Say whether an IP address belongs to the public Internet."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is not None:
-            return is_public(str(inner))
-        if ip in ipaddress.ip_network("64:ff9b::/96"):  # IPv4 behind NAT64
-            return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
-    return ip.is_global and not ip.is_multicast
 
 
 def shown(url: str) -> str:
