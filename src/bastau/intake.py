@@ -19,7 +19,7 @@ from bastau.collect.importing import Chunk, read_file
 from bastau.collect.pseudonyms import Pseudonyms
 from bastau.home import Home
 from bastau.lake import Lake
-from bastau.schemas import IMPORTS, PUBLISHERS, REJECTS
+from bastau.schemas import IMPORTS, POSTS, PUBLISHERS, REJECTS
 
 _log = logging.getLogger(__name__)
 
@@ -246,8 +246,13 @@ def _commit(lake: Lake, chunk: Chunk, part: FileReport, min_audience: int, now: 
 
 
 def _publishers(posts: pa.Table) -> pa.Table:
-    named = posts.filter(posts.column("is_publisher")).select(
-        ["platform", "source", "source_kind", "source_name", "audience", "collected_at"]
+    by_publishers = posts.filter(posts.column("is_publisher"))
+    names = ["platform", "source", "source_kind", "source_name", "audience", "collected_at"]
+    # A publisher on Bluesky goes by its DID too, in the ids of its posts.
+    dids = pc.struct_field(pc.extract_regex(by_publishers.column("post_id"), r"^bluesky:(?P<did>did:[^/]+)/"), "did")
+    aliases = by_publishers.set_column(by_publishers.schema.get_field_index("source"), POSTS.field("source"), dids)
+    named = pa.concat_tables(
+        [by_publishers.select(names), aliases.filter(pc.is_valid(dids)).select(names)], promote_options="permissive"
     )
     if not named.num_rows:
         return PUBLISHERS.empty_table()

@@ -49,6 +49,8 @@ _VK_OWNER = re.compile(r"(?<=[?&][wz]=)(?P<kind>[a-z]+)(?P<owner>\d+)(?=_\d)", r
 _VK_NAMED = re.compile(r"@(?P<handle>id\d+)\s*\((?P<name>[^)\n]{1,300})\)")
 _MARKDOWN = re.compile(r"\[(?P<name>[^\]\[\n]{1,300})\]\((?P<url>[^()\s]{4,2000})\)")
 _ANCHOR = re.compile(r"<a\b(?P<attrs>[^>]{1,4000})>(?P<name>.{0,1000}?)</a\s*>", re.IGNORECASE | re.DOTALL)
+_DID = re.compile(r"(?<![\w:])did:(?:plc:[a-z2-7]{24}|web:[\w\-]+(?:[.:%][\w\-]+)+)", re.IGNORECASE)
+"""An account of Bluesky by its number: in addresses of posts and pictures, and plain."""
 _SEPARATORS = re.compile(r"([\s<>\"'()\[\]|,;]+)")
 _COMMUNITY = re.compile(r"(?:club|public|event)\d+", re.IGNORECASE)
 _EMAIL_BEFORE = re.compile(r"[\w.+\-]$", re.ASCII)
@@ -80,6 +82,8 @@ HINTS = [
     "/users/",
     "/profile/",
     "/u/",
+    "did:plc:",
+    "did:web:",
     "<a ",
     ":443/",
     ":80/",
@@ -203,6 +207,8 @@ def _scrub_visible(text: str, platform: str, replace: Replace, own: Own | None, 
         # Only such words can be addresses: the pattern is too costly for every letter of a long text.
         words = _SEPARATORS.split(text)
         text = "".join([address(w) if "/" in w or ".t.me" in w.lower() else w for w in words])
+    if "did:" in text.lower():
+        text = _DID.sub(lambda match: _pseudonym("bluesky", match[0], replace) or match[0], text)
     text_now = text
     text = _MENTION.sub(mention, text) if "@" in text else text
     return own[0].sub(own[1], text) if own else text

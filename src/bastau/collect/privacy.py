@@ -101,6 +101,9 @@ class Authors:
             pl.Series("is_publisher", known, pl.Boolean),
             pl.Series("stored", stored, pl.String),
         )
+        if not self.everyone and "post_id" in table.columns:
+            by_publishers = table.join(sources.filter("is_publisher"), on=["platform", "source"], how="semi")
+            self._seen |= {("bluesky", did) for did in dids_of(by_publishers.get_column("post_id"))}
         self._remember(sources.filter(~pl.col("is_publisher")))
         # Now that all publishers of the stretch are known, later calls must not see older answers.
         self.replace.cache_clear()
@@ -128,6 +131,11 @@ class Authors:
         platforms, texts = zip(*distinct, strict=True)
         flags = self.are_private(pl.Series(platforms, dtype=pl.String), pl.Series(texts, dtype=pl.String))
         return frozenset(itertools.compress(distinct, flags))
+
+
+def dids_of(post_ids: pl.Series) -> list[str]:
+    """Return the DIDs that stand before the ``/`` in ids of Bluesky: a publisher's is its name as much as its handle."""
+    return post_ids.str.extract(r"^bluesky:(did:[a-z]+:[A-Za-z0-9.:%_\-]+)/", 1).drop_nulls().unique().to_list()
 
 
 def _keys(platforms: pl.Series, words: pl.Series) -> np.ndarray:

@@ -2,15 +2,19 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import collect_samples as samples
 import orjson
 import polars as pl
 import pytest
 
+from bastau.collect.checking import check_rows
 from bastau.collect.formats.posts import POST_LINES
 from bastau.collect.lines import objects, read_lines
+from bastau.collect.privacy import Authors, scrub_posts
 from bastau.collect.reading import RAW, Problem, Request, raw_table
+from bastau.settings import Publishers
 
 HANDLE, NAME = "zhol_belgi", "Жол Белгі"
 FORMS = """@{h}|RT @{h}:|https://x.com/{h}|https://x.com/{h}/status/1|t.me/{h}|https://t.me/s/{h}/5|vk.com/{h}|instagram.com/{h}
@@ -120,3 +124,39 @@ def test_real_channel_posts_are_read_through_a_mapping() -> None:
     assert posts.height + n_rejects + sum(c.n_repeats for c in chunks) == 20_034
     assert n_rejects < 20
     assert posts.get_column("is_publisher").all()
+
+
+# ---- accounts that go by a number ----------------------------------------------------------------------------
+
+DID = "did:plc:" + "a" * 24
+
+
+def _bluesky(did: str, handle: str, key: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "post_id": f"bluesky:{did}/{key}",
+        "platform": "bluesky",
+        "source": handle,
+        "source_kind": "account",
+        "published_at": "2024-05-01T10:00:00Z",
+        "text": "Көлдің суы көтерілді",
+        "media": [{"url": f"https://cdn.bsky.app/img/feed_fullsize/plain/{did}/bafkrei1"}],
+    } | changes
+
+
+def test_a_publishers_number_is_kept_and_a_private_authors_is_nowhere() -> None:
+    other = DID.replace("a", "b")
+    outlet = _bluesky(DID, "tau.example", "3k1", audience=9000)
+    repost = _bluesky(
+        other,
+        "biri.bsky.social",
+        "r-3k2",
+        repost_of=f"bluesky:{DID}/3k1",
+        links=[f"https://bsky.app/profile/{other}/post/3k9"],
+    )
+    table, rejected = check_rows(raw_table([outlet, repost]), samples.NOW)
+    assert not rejected
+    kept, hidden = scrub_posts(table, Authors(Publishers(), samples.PSEUDONYMS, None)).to_dicts()
+    assert (kept["post_id"], kept["media"][0]["url"].split("/")[-2]) == (f"bluesky:{DID}/3k1", DID)
+    assert hidden["repost_of"] == kept["post_id"]
+    assert other not in str(hidden)
+    assert hidden["post_id"].endswith("/r-3k2")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from bastau.collect.addresses import fill_from_address
+from bastau.collect.addresses import fill_from_address, host_of
 from bastau.collect.delimited import read_records
 from bastau.collect.formats.posts import delimiter
 from bastau.collect.formats.zeeschuimer import dig, map_item
@@ -142,12 +142,26 @@ def _flat(table: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
         )
     else:
         table = table.with_columns(answered=pl.lit(None, pl.String))
-    table = fill_from_address(table)
+    table = _with_native_ids(fill_from_address(table))
     return table.with_columns(
         post_id=pl.format("{}:{}", pl.col("platform").fill_null("other"), "native"),
         reply_to=pl.format("{}:{}", "platform", "answered"),
         links=pl.col("links").str.extract_all(r"https?://[^\s,]+"),
     ).drop("native", "answered", "member"), problems
+
+
+def _with_native_ids(table: pl.DataFrame) -> pl.DataFrame:
+    """Return ``table`` with the ids that collectors give to the same posts (:mod:`bastau.collect.native_ids`)."""
+    native = pl.col("native")
+    on_bluesky = native.str.replace(r"^at://(did:[^/]+)/app\.bsky\.feed\.post/([^/]+)$", "$1/$2")
+    on_reddit = (pl.col("platform") == "other") & (host_of(pl.col("url")).str.contains(r"(?:^|\.)reddit\.com$"))
+    return table.with_columns(
+        native=pl.when(pl.col("platform") == "bluesky")
+        .then(on_bluesky)
+        .when(on_reddit)
+        .then(pl.format("reddit-{}", native.str.strip_prefix("t3_")))
+        .otherwise(native)
+    )
 
 
 FOURCAT_LINES = FourcatLines()
