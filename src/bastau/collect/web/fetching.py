@@ -15,6 +15,7 @@ from bastau.collect.web.encodings import ACCEPTED, Garbled, TooLarge, unpack
 from bastau.collect.web.guard import Place, next_place, place_of, shown
 from bastau.collect.web.names import Names, Resolve, ask_system
 from bastau.collect.web.robots import Robots
+from bastau.collect.web.streams import events, open_websocket, websocket_messages
 from bastau.collect.web.transfers import Ask, Exchange, Transfers
 from bastau.collect.web.turns import Turns
 from bastau.errors import ConfigError
@@ -64,10 +65,13 @@ class LiveWeb:
         turns: Turns,
         now: Callable[[], datetime],
         record: Record | None,
+        agent: str,
+        proxy: str,
     ) -> None:
+        self.agent, self._proxy = agent, proxy
         self._network, self._transfers, self._names, self._turns = network, transfers, names, turns
         self._now, self._record = now, record
-        self._has_proxy = bool(network.proxy)
+        self._has_proxy = bool(proxy)
         self._robots = Robots(PRODUCT, self._fetch_robots, turns.pause)
         self.n_fetches = 0
         self.n_bytes = 0
@@ -111,11 +115,110 @@ class LiveWeb:
         """Return the sitemaps that robots.txt of the site of ``url`` names."""
         return await self._robots.sitemaps(self._place(url))
 
+    async def messages(self, request: Request) -> AsyncIterator[str | bytes]:
+        """Yield messages of a websocket or an event stream; see :class:`bastau.collect.visits.Web`."""
+        try:
+            place = self._place(request.url, schemes=("http", "https", "ws", "wss"))
+            headers = _checked(request)[1]
+            listen = self._websocket if place.scheme in ("ws", "wss") else self._events
+            async for message in listen(request, place, headers):
+                yield message
+        except FetchFailed as error:
+            self.troubles[error.kind] += 1
+            raise
+
+    async def _events(self, request: Request, place: Place, headers: dict[str, str]) -> AsyncIterator[str]:
+        for _ in range(MAX_REDIRECTS + 1):
+            connect, address = await self._where(place)
+            lines = [*self._lines(request, headers, None)[:-1], "Accept-Encoding: identity"]
+            if not any(name.lower() == "accept" for name in headers):
+                lines.append("Accept: text/event-stream")
+            ask = Ask(place.url, request.method, lines, request.body, connect, request.max_bytes, request.timeout_s)
+            where = shown(place.url)
+            await self._turns.take(place, address)
+            is_taken = True
+            try:
+                self.n_fetches += 1
+                async with self._transfers.stream(ask) as stream:
+                    # A stream lasts for days: what it holds up is only other beginnings.
+                    self._turns.give_back(place, address)
+                    is_taken = False
+                    got = stream.exchange
+                    self._note(place, got)
+                    _raise_for(got, where, self._now())
+                    location = _last(got.headers, "location") if got.status in _REDIRECTS else None
+                    if location is None:
+                        if got.status != 200:
+                            raise FetchFailed(Trouble.BROKEN, where, status=got.status)
+                        async for message in events(stream.pieces(request.timeout_s), request.max_bytes, where):
+                            yield message
+                        if got.trouble is not None:
+                            raise _failure(got.trouble, where)
+                        return
+            except TimeoutError as error:
+                raise FetchFailed(Trouble.TIMEOUT, where) from error
+            finally:
+                if is_taken:
+                    self._turns.give_back(place, address)
+            before = place
+            place = self._next(before, location)
+            if place.origin != before.origin:
+                headers = {name: value for name, value in headers.items() if name.lower() in _SAFE_HEADERS}
+        raise FetchRefused(Trouble.TOO_MANY_REDIRECTS, shown(request.url))
+
+    async def _websocket(self, request: Request, place: Place, headers: dict[str, str]) -> AsyncIterator[str | bytes]:
+        addresses = () if self._has_proxy else await self._found(place)
+        await self._turns.take(place, addresses[0] if addresses else "")
+        self.n_fetches += 1
+        try:
+            socket = await open_websocket(
+                place,
+                addresses,
+                headers,
+                agent=self.agent,
+                proxy=self._proxy,
+                ca_file=self._network.ca_file,
+                max_bytes=request.max_bytes,
+                timeout_s=request.timeout_s,
+            )
+        except FetchFailed as error:
+            self._turns.failed(place, is_network=error.kind in (Trouble.CONNECT, Trouble.TIMEOUT))
+            if error.retry_after_s is not None:
+                self._turns.rest(place, error.retry_after_s)
+            raise
+        finally:
+            self._turns.give_back(place, addresses[0] if addresses else "")
+        self._turns.succeeded(place)
+        async for message in websocket_messages(socket, request.timeout_s, shown(place.url)):
+            yield message
+
+    async def _found(self, place: Place) -> tuple[str, ...]:
+        """Return the checked addresses of a place; without a proxy only."""
+        try:
+            return self._names.known(place) or await self._names.addresses(place)
+        except FetchFailed as error:
+            if error.kind is Trouble.DNS:
+                self._turns.failed(place, is_network=True)
+            raise
+
+    async def _where(self, place: Place) -> tuple[str | None, str]:
+        """Return libcurl's line of addresses (None if it needs none) and the first of them (empty through a proxy)."""
+        if self._has_proxy:
+            return None, ""
+        found = await self._found(place)
+        if place.is_literal:
+            return None, found[0]
+        listed = ",".join(f"[{ip}]" if ":" in ip else ip for ip in found)
+        return f"+{place.host}:{place.port}:{listed}", found[0]
+
     async def _fetch_robots(self, request: Request) -> Answer:
         return await self._follow(request, self._place(request.url))
 
-    def _place(self, url: str) -> Place:
-        return place_of(url, allow_private=self._network.allow_private, through_proxy=self._has_proxy)
+    def _place(self, url: str, schemes: tuple[str, ...] = ("http", "https")) -> Place:
+        return place_of(url, allow_private=self._network.allow_private, through_proxy=self._has_proxy, schemes=schemes)
+
+    def _next(self, place: Place, location: str) -> Place:
+        return next_place(place, location, allow_private=self._network.allow_private, through_proxy=self._has_proxy)
 
     async def _follow(self, request: Request, place: Place) -> Answer:
         """Ask, and follow redirects, each hop checked as if it were the first."""
@@ -134,9 +237,7 @@ class LiveWeb:
             hops.append(Hop(place.url, got.status, location))
             if len(hops) > MAX_REDIRECTS:
                 raise FetchRefused(Trouble.TOO_MANY_REDIRECTS, shown(request.url))
-            place = next_place(
-                place, location, allow_private=self._network.allow_private, through_proxy=self._has_proxy
-            )
+            place = self._next(place, location)
             if got.status == 303 or (got.status in (301, 302) and method == "POST"):
                 method, body = ("HEAD" if method == "HEAD" else "GET"), None
             if place.origin != first_origin:
@@ -157,18 +258,7 @@ class LiveWeb:
         timeout_s: float,
     ) -> Exchange:
         """Return the exchange of one hop that brought an answer, of whatever status; wait for our turn before."""
-        connect, address = None, ""
-        if not self._has_proxy:
-            try:
-                found = self._names.known(place) or await self._names.addresses(place)
-            except FetchFailed as error:
-                if error.kind is Trouble.DNS:
-                    self._turns.failed(place, is_network=True)
-                raise
-            address = found[0]
-            if not place.is_literal:
-                listed = ",".join(f"[{ip}]" if ":" in ip else ip for ip in found)
-                connect = f"+{place.host}:{place.port}:{listed}"
+        connect, address = await self._where(place)
         if timeout_s <= 0:
             raise FetchRefused(Trouble.TIMEOUT, shown(request.url))
         ask = Ask(
@@ -190,8 +280,7 @@ class LiveWeb:
         self.n_bytes += got.n_bytes
         self._note(place, got)
         if got.trouble is not None:
-            refused = got.trouble in (Trouble.PRIVATE, Trouble.TOO_LARGE)
-            raise (FetchRefused if refused else FetchFailed)(got.trouble, shown(place.url))
+            raise _failure(got.trouble, shown(place.url))
         return got
 
     def _lines(self, request: Request, headers: Mapping[str, str], body: bytes | None) -> list[str]:
@@ -241,10 +330,8 @@ class LiveWeb:
     ) -> Answer:
         where, status = shown(place.url), got.status
         if status >= 400:
-            asked_s = retry_after_s(_last(got.headers, "retry-after"), self._now())
-            start = _start(got)
             self.answers[status] += 1
-            raise FetchFailed(_kind(status), where, asked_s, status=status, body=start)
+            _raise_for(got, where, self._now())
         is_asked = request.etag or request.last_modified
         if not 200 <= status < 300 and not (status == 304 and is_asked):
             raise FetchFailed(Trouble.BROKEN, where, status=status)
@@ -297,8 +384,9 @@ async def open_web(
     """
     network = settings.network
     proxy = _proxy(network.proxy)
+    agent = user_agent(network.contact)
     transfers = Transfers(
-        user_agent(network.contact),
+        agent,
         proxy=proxy,
         proxy_addresses=_proxy_addresses(proxy, resolve),
         allow_private=network.allow_private,
@@ -312,7 +400,7 @@ async def open_web(
     )
     turns.restore(state or {})
     names = Names(resolve, allow_private=network.allow_private)
-    web = LiveWeb(network, transfers, names, turns, now, record)
+    web = LiveWeb(network, transfers, names, turns, now, record, agent, proxy)
     try:
         yield web
     finally:
@@ -365,6 +453,19 @@ def _checked(request: Request) -> tuple[str, dict[str, str], bytes | None]:
     if request.method not in _METHODS:
         raise FetchRefused(Trouble.BAD_ADDRESS, shown(request.url))
     return request.method, headers, request.body
+
+
+def _failure(kind: Trouble, where: str) -> FetchFailed:
+    return (FetchRefused if kind in (Trouble.PRIVATE, Trouble.TOO_LARGE) else FetchFailed)(kind, where)
+
+
+def _raise_for(got: Exchange, where: str, now: datetime) -> None:
+    """Raise unless an exchange brought an answer of status below 400."""
+    if got.trouble is not None:
+        raise _failure(got.trouble, where)
+    if got.status >= 400:
+        asked_s = retry_after_s(_last(got.headers, "retry-after"), now)
+        raise FetchFailed(_kind(got.status), where, asked_s, status=got.status, body=_start(got))
 
 
 def _one_line(value: str) -> str:

@@ -9,7 +9,9 @@ import contextlib
 import selectors
 import socket
 import ssl
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -31,6 +33,8 @@ _FEW_CALLS = 4096
 _MIN_PIECE = 64
 """Mean bytes of the pieces of a body that came in more than _FEW_CALLS pieces: less is there to keep us busy."""
 _LARGE = 1 << 20
+_MAX_WAITING_PIECES = 64
+"""Of a stream, up to 64 KiB each."""
 
 _BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -184,6 +188,67 @@ class _Transfer:
         return self.owner.opened(socket.socket(family, kind, protocol))
 
 
+class Stream(_Transfer):
+    """An answer without an end, taken piece by piece; who reads slowly slows the server down, nothing piles up here."""
+
+    __slots__ = ("_easy", "_has_paused", "_pieces", "_wakes", "heard_at", "opened")
+
+    def __init__(self, ask: Ask, owner: "Transfers") -> None:
+        loop = asyncio.get_running_loop()
+        super().__init__(ask, loop.create_future(), owner)
+        self.opened: asyncio.Future[None] = loop.create_future()
+        self.heard_at = loop.time()
+        self._pieces: deque[bytes] = deque()
+        self._wakes = asyncio.Event()
+        self._has_paused = False
+        self._easy: Any = None
+        self.done.add_done_callback(lambda _: self._end())
+
+    def on_header(self, line: bytes) -> int | None:
+        """Take a header line; the empty one after those of the answer itself opens the stream."""
+        taken = super().on_header(line)
+        if not line.strip() and self.exchange.status >= 200 and not self.opened.done():
+            self.opened.set_result(None)
+        return taken
+
+    def on_body(self, data: bytes) -> int | None:
+        """Take a piece, unless the reader is far behind; refusals are kept as those of any answer."""
+        if self.exchange.status >= 300:
+            return super().on_body(data)
+        if len(self._pieces) >= _MAX_WAITING_PIECES:
+            self._has_paused = True
+            return int(self.owner.pause)
+        self.exchange.n_bytes += len(data)
+        self.heard_at = asyncio.get_running_loop().time()
+        self._pieces.append(data)
+        self._wakes.set()
+        return None
+
+    def _end(self) -> None:
+        if not self.opened.done():
+            self.opened.set_result(None)
+        self._wakes.set()
+
+    async def pieces(self, silence_s: float) -> AsyncIterator[bytes]:
+        """Yield pieces as they come; raises TimeoutError after ``silence_s`` without any."""
+        loop = asyncio.get_running_loop()
+        while True:
+            while self._pieces:
+                piece = self._pieces.popleft()
+                if self._has_paused and not self._pieces and not self.done.done():
+                    self._has_paused = False
+                    self._easy.pause(0)  # goes on
+                yield piece
+            if self.done.done() and not self._pieces:
+                return
+            self._wakes.clear()
+            await asyncio.wait_for(self._wakes.wait(), max(self.heard_at + silence_s - loop.time(), 0.01))
+
+    def start(self, easy: Any) -> None:
+        """Remember whom to tell that there is room again."""
+        self._easy = easy
+
+
 class Transfers:
     """All transfers of one loop; to be closed.
 
@@ -210,7 +275,7 @@ class Transfers:
         n_connections: int = 512,
     ) -> None:
         self._curl = curl = load_pycurl()
-        self.bad_socket = curl.SOCKET_BAD
+        self.bad_socket, self.pause = curl.SOCKET_BAD, curl.WRITEFUNC_PAUSE
         self._agent, self._proxy, self._ca_file = agent, proxy, ca_file or authorities()
         self._proxy_addresses = frozenset(proxy_addresses)
         self._allow_private = allow_private
@@ -247,6 +312,29 @@ class Transfers:
                 with contextlib.suppress(self._curl.error):
                     self._multi.remove_handle(easy)
                 easy.close()
+
+    @asynccontextmanager
+    async def stream(self, ask: Ask) -> AsyncIterator[Stream]:
+        """Open a stream; ``timeout_s`` bounds the wait for its headers only."""
+        stream = Stream(ask, self)
+        easy = self._curl.Curl()
+        self._set_always(easy)
+        self._prepare(easy, stream)
+        easy.setopt(self._curl.TIMEOUT_MS, 0)
+        stream.start(easy)
+        self._running[easy] = stream
+        self._multi.add_handle(easy)
+        try:
+            await asyncio.wait_for(asyncio.shield(stream.opened), ask.timeout_s)
+            if stream.exchange.status >= 300:
+                await asyncio.wait_for(asyncio.shield(stream.done), ask.timeout_s)
+            yield stream
+        finally:
+            if easy in self._running:
+                self._forget(easy, stream)
+                self._multi.remove_handle(easy)
+                easy.close()
+                stream.done.cancel()
 
     def holds(self, size: int, held: int) -> bool:
         """Count ``size`` more bytes held; False if they are too many and belong to a large body."""
