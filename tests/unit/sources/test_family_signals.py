@@ -11,8 +11,8 @@ from bastau.sources.families import FindPageSignals, count_signals, site_of
 from bastau.sources.families.ads_txt import MAX_LINES, read_ads_txt
 from bastau.sources.families.html_ids import find_ids
 from bastau.sources.families.kinds import CAPS, NOTES, kinds
-from bastau.sources.families.names import host_of
-from bastau.sources.families.pages import MAX_VALUES
+from bastau.sources.families.names import _host_of, host_of
+from bastau.sources.families.pages import MAX_VALUES, _parts
 from bastau.sources.families.wallets import keccak256, wallet
 
 
@@ -281,3 +281,16 @@ def test_every_kind_lies_in_a_known_area_and_is_likelier_under_the_same_hands() 
         assert kind.area in CAPS
         assert 0 < kind.chance < kind.same <= 1
     assert not set(NOTES) & set(kinds())
+
+
+def test_pages_with_long_ads_txt_are_read_a_few_at_a_time() -> None:
+    long = "x" * (9 << 20)
+    pages = table([page("a-site.example", number=i, ads_txt=long) for i in range(3)])
+    assert [part.num_rows for part in _parts(pages)] == [1, 1, 1]
+
+
+def test_what_is_known_of_long_addresses_takes_bounded_memory() -> None:
+    known = _host_of.cache_info().currsize
+    for tail in "abc":
+        assert host_of(f"long.example/{'x' * 100_000}{tail}") == "long.example"
+    assert _host_of.cache_info().currsize <= known + 1

@@ -55,13 +55,13 @@ def read_ads_txt(text: str) -> Sellers:
         if re.fullmatch(r"[A-Za-z]+\s*=.*", words):
             continue
         fields = [field.strip() for field in words.split(",")]
-        system = host_of(fields[0]) if len(fields) >= 3 and len(fields[0]) <= 253 else None
-        if system is None or not _ACCOUNT.fullmatch(fields[1]):
+        relation = fields[2].upper() if len(fields) >= 3 else ""
+        is_read = relation in ("DIRECT", "RESELLER") and len(fields[0]) <= 253 and _ACCOUNT.fullmatch(fields[1])
+        system = host_of(fields[0]) if is_read else None
+        if system is None:
             n_bad += 1
-        elif fields[2].upper() == "DIRECT":
+        elif relation == "DIRECT":
             direct.add(f"{system}|{fields[1]}")
-        elif fields[2].upper() == "RESELLER":
-            n_reseller += 1
         else:
-            n_bad += 1
+            n_reseller += 1
     return Sellers(frozenset(direct), owner, n_reseller, n_bad, is_cut)

@@ -17,13 +17,21 @@ def _suffixes() -> PublicSuffixList:
     return PublicSuffixList()
 
 
-@lru_cache(maxsize=1 << 16)
+MAX_ADDRESS = 2048
+"""Characters of an address that are looked at; also what bounds the memory of addresses known already."""
+
+
 def host_of(address: str) -> str | None:
     """Return the host of a domain or address in lower-case ASCII, without port, user and closing dot; None: no host.
 
     International names become their ASCII form (RFC 5890), so that both spellings are one.
     """
-    text = _SCHEME.sub("", address.strip()[:2048])
+    return _host_of(address.strip()[:MAX_ADDRESS])
+
+
+@lru_cache(maxsize=1 << 16)
+def _host_of(address: str) -> str | None:
+    text = _SCHEME.sub("", address)
     text = re.split(r"[/?#\\]", text, maxsplit=1)[0].rsplit("@", 1)[-1]
     if text.startswith("["):
         return None
@@ -36,13 +44,14 @@ def host_of(address: str) -> str | None:
     labels = text.split(".")
     if len(text) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         return None
+    if not text.replace(".", "").isdigit():
+        return text
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
         return text
 
 
-@lru_cache(maxsize=1 << 16)
 def site_of(address: str) -> str | None:
     """Return the website that a domain or address belongs to: its registrable domain, in ASCII.
 
@@ -50,8 +59,11 @@ def site_of(address: str) -> str | None:
     Public Suffix List, and ``platforms`` of ``lists.toml``). A name without a dot, or an address in numbers, is its own site. None: not a host.
     """
     host = host_of(address)
-    if host is None:
-        return None
+    return None if host is None else _site_of(host)
+
+
+@lru_cache(maxsize=1 << 16)
+def _site_of(host: str) -> str:
     if host.replace(".", "").isdigit() or ":" in host:
         return host
     site = _suffixes().privatesuffix(host) or host

@@ -28,6 +28,8 @@ MAX_CERTIFICATE_SITES = 20
 """A certificate for more websites is one of a network or a host."""
 _PART_ROWS = 256
 _PART_CHARS = 16 << 20
+_LONG = ("html", "ads_txt", "headers")
+"""Columns in which one page may hold megabytes."""
 
 
 class FindPageSignals:
@@ -61,7 +63,8 @@ def _parts(pages: pa.Table) -> Iterator[pa.Table]:
     """Cut pages into stretches of bounded size, so that a few huge ones do not multiply."""
     if pages.num_rows == 0:
         return
-    sizes = pl.Series("html", pages.column("html"), pl.String).str.len_bytes().fill_null(0)
+    long = [pl.Series(name, pages.column(name), pl.String).str.len_bytes().fill_null(0) for name in _LONG]
+    sizes = sum(long[1:], start=long[0])
     start, chars = 0, 0
     for row, size in enumerate(sizes):
         if row > start and (chars + size > _PART_CHARS or row - start >= _PART_ROWS):
