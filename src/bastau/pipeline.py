@@ -201,7 +201,7 @@ def run(
     )
     generation.write("tellings", told)
     clock.step("themes")
-    n_settled = _gather_themes(home, generation, previous if usable else None, told)
+    settled = _gather_themes(home, generation, previous if usable else None, told)
     del tellings, told
     clock.step("curated")
     curated_made_by = match_curated(home, generation, previous if usable else None, functools.partial(_told, home))
@@ -232,7 +232,7 @@ def run(
             "families_made_by": families_made_by,
             "claims_made_by": claims_made_by,
             "curated_made_by": curated_made_by,
-            "n_settled_stories": n_settled,
+            "themes_settled": settled,
         },
     )
     clock.step("")
@@ -400,8 +400,10 @@ def _told(home: Home, post_keys: np.ndarray) -> Iterator[pa.Table]:
         yield pa.Table.from_batches([batch])
 
 
-def _gather_themes(home: Home, generation: Generation, previous: Generation | None, told: pa.Table) -> int:
-    """Write the themes of the stories of ``told`` (TELLINGS); return how many stories their state covers."""
+def _gather_themes(
+    home: Home, generation: Generation, previous: Generation | None, told: pa.Table
+) -> tuple[int, float]:
+    """Write the themes of the stories of ``told`` (TELLINGS); return the numbers of their state."""
     stories = find_stories(told)
     before = None
     if previous is not None:
@@ -409,7 +411,7 @@ def _gather_themes(home: Home, generation: Generation, previous: Generation | No
         state = ThemeState(
             previous.read("state_themes"),
             previous.read("state_theme_terms"),
-            previous.manifest["n_settled_stories"],
+            *previous.manifest["themes_settled"],
         )
         before = known, restore_themes(known, previous.read("theme_members"), state)
     themes = gather_themes(
@@ -421,7 +423,7 @@ def _gather_themes(home: Home, generation: Generation, previous: Generation | No
     generation.write("theme_members", theme_members(stories, themes))
     generation.write("state_themes", themes.state.themes)
     generation.write("state_theme_terms", themes.state.terms)
-    return themes.state.n_stories
+    return themes.state.n_stories, themes.state.square
 
 
 def _load_state(generation: Generation) -> State:

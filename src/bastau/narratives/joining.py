@@ -1,7 +1,8 @@
 """Groups of texts in the order of time: each joins the story that it fits best, or begins one.
 
 A text fits a story as well as its mean cosine with the story's latest texts, raised by how near in time they are.
-The mean keeps stories from chaining: one bridge text does not join two of them. A text that has most of the pairs of
+The mean keeps stories from chaining: one bridge text does not join two of them. One word in common is chance, however rare,
+and a source writes alike of different things: it takes two words, and more likeness where one source tells it all. A text that has most of the pairs of
 words of a text in the story, or the other way round, is a rewording of it, and goes on with that text's wording.
 
 The order is that of publishing, ties broken by key, never that of arrival.
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 import numba as nb
 import numpy as np
 
-from bastau.narratives.likeness import Vectors, contained, cosine
+from bastau.narratives.likeness import Vectors, compare, contained
 from bastau.narratives.terms import Terms
 
 _MOST_GROUPS = 64
@@ -30,7 +31,9 @@ class Fit:
     Args:
         slope, needed, eased, hours_sd: see above; chosen by reading pairs of telegram-ru-news that are not in the
             sample that docs/figures/narratives.md judges.
-        across: added to the cosine of soundings, which are fewer than words, when the languages differ.
+        across: added to the cosine of meanings, of which fewer are shared than of words, when the languages differ.
+        shared: words that it must have in common with one of the story's latest texts; a link or a picture counts as two.
+        alone: likeness that it needs more when all these texts are of its own source.
         reworded: share of the pairs of words of the shorter text from which one is a rewording of the other.
         recent: latest texts of a story that count for the mean.
     """
@@ -39,44 +42,56 @@ class Fit:
     needed: float = 0.42
     eased: float = 0.14
     hours_sd: float = 12.0
-    across: float = 0.12
+    across: float = 0.08
+    shared: int = 2
+    alone: float = 0.12
     reworded: float = 0.35
     recent: int = 8
 
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts in order of time: their words and soundings as vectors, pairs of words, times, and languages (0: unknown)."""
+    """Texts in order of time: their words and meanings as vectors, pairs of words, times, languages (0: unknown), sources (int64)."""
 
     words: Vectors
-    sounds: Vectors
+    meanings: Vectors
     pairs: Terms
     at: np.ndarray
     language: np.ndarray
+    source: np.ndarray
 
 
 @nb.njit(nogil=True, cache=True)
-def _likeness(row, group, words, sounds, at, language, window, recent, across, before, last):  # type: ignore[no-untyped-def]
-    """Return the larger of the mean likenesses to the group's latest texts in the same and in other languages."""
+def _likeness(row, group, words, meanings, at, language, source, window, recent, across, before, last):  # type: ignore[no-untyped-def]
+    """Return how like the group's latest texts it is: the larger of the means over those in the same and in other languages.
+
+    Also: most words that are shared with one of them, and whether all are of the same source.
+    """
     own = other = 0.0
     n_own = n_other = 0
+    most = 0
+    alone = True
     member = last[group]
     while member >= 0 and n_own + n_other < recent and at[member] >= at[row] - window:
-        value = cosine(words[0], words[1], words[2], row, member)
+        value, shared = compare(words[0], words[1], words[2], row, member)
         if language[row] != language[member] and language[row] != 0 and language[member] != 0:
-            other += max(value, cosine(sounds[0], sounds[1], sounds[2], row, member) + across)
+            meant, shared_meanings = compare(meanings[0], meanings[1], meanings[2], row, member)
+            other += max(value, meant + across)
+            shared = max(shared, shared_meanings)
             n_other += 1
         else:
             own += value
             n_own += 1
+        most = max(most, shared)
+        alone &= source[member] == source[row]
         member = before[member]
-    return max(own / max(n_own, 1), other / max(n_other, 1))
+    return max(own / max(n_own, 1), other / max(n_other, 1)), most, alone
 
 
 @nb.njit(nogil=True, cache=True)
 def _join(  # type: ignore[no-untyped-def]
-    first, words, sounds, pair_indptr, pair_hashes, at, language, later, earlier,
-    window, hour, slope, needed, eased, hours_sd, across, reworded, recent,
+    first, words, meanings, pair_indptr, pair_hashes, at, language, source, later, earlier,
+    window, hour, slope, needed, eased, hours_sd, across, least_shared, more_alone, reworded, recent,
     story, wording, before, last, score,
 ):  # fmt: skip
     edge = 0
@@ -98,9 +113,13 @@ def _join(  # type: ignore[no-untyped-def]
                 continue
             groups[n_groups] = group
             n_groups += 1
-            value = _likeness(row, group, words, sounds, at, language, window, recent, across, before, last)
+            value, shared, alone = _likeness(
+                row, group, words, meanings, at, language, source, window, recent, across, before, last
+            )
+            if shared < least_shared:
+                continue
             gap = (at[row] - at[last[group]]) / hour / hours_sd
-            z = slope * (value - needed + eased * np.exp(-0.5 * gap * gap))
+            z = slope * (value - needed - (more_alone if alone else 0.0) + eased * np.exp(-0.5 * gap * gap))
             if z >= 0.0 and (best < 0 or z > best_z or (z == best_z and group < best)):
                 best, best_z = group, z
         if best < 0:
@@ -151,10 +170,11 @@ def join(
         for row in range(first):
             before[row], last[story[row]] = last[story[row]], row
     score = np.ones(n, np.float32)
-    words, sounds = ((v.indptr, v.hashes, v.weights) for v in (texts.words, texts.sounds))
+    words, meanings = ((v.indptr, v.hashes, v.weights) for v in (texts.words, texts.meanings))
     _join(
-        first, words, sounds, texts.pairs.indptr, texts.pairs.hashes, texts.at, texts.language, later, earlier,
-        window, float(hour), fit.slope, fit.needed, fit.eased, fit.hours_sd, fit.across, fit.reworded, fit.recent,
+        first, words, meanings, texts.pairs.indptr, texts.pairs.hashes, texts.at, texts.language, texts.source, later, earlier,
+        window, float(hour), fit.slope, fit.needed, fit.eased, fit.hours_sd, fit.across, fit.shared, fit.alone,
+        fit.reworded, fit.recent,
         stories, wordings, before, last, score,
     )  # fmt: skip
     return stories, wordings, score

@@ -218,6 +218,23 @@ def cosine(indptr, hashes, weights, a, b):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
+def compare(indptr, hashes, weights, a, b):  # type: ignore[no-untyped-def]
+    """Return :func:`cosine`, and how many words both have that weigh something; a link or a picture counts as two."""
+    i, i_end, j, j_end = indptr[a], indptr[a + 1], indptr[b], indptr[b + 1]
+    total = np.float32(0.0)
+    shared = 0
+    while i < i_end and j < j_end:
+        x, y = hashes[i], hashes[j]
+        if x == y:
+            total += weights[i] * weights[j]
+            if weights[i] > 0.0 and weights[j] > 0.0:
+                shared += 1 + np.int64(x & np.uint32(1))
+        i += x <= y
+        j += y <= x
+    return total, shared
+
+
+@nb.njit(nogil=True, cache=True)
 def contained(indptr, hashes, a, b):  # type: ignore[no-untyped-def]
     """Return the share of the pairs of words of the shorter text that the other has too."""
     i, i_end, j, j_end = indptr[a], indptr[a + 1], indptr[b], indptr[b + 1]

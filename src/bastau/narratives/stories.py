@@ -21,6 +21,7 @@ from bastau.errors import ContractError
 from bastau.hashing import hash_strings
 from bastau.narratives.joining import Fit, Texts, join
 from bastau.narratives.likeness import Bounds, like_pairs, weigh
+from bastau.narratives.meanings import find_meanings
 from bastau.narratives.terms import Terms, find_terms, stack, with_marks
 from bastau.schemas import TELLINGS, TIME
 
@@ -31,7 +32,7 @@ _HOUR = 3_600_000_000
 _LEAST = 0.2
 """Cosine of words from which two tellings are looked at."""
 _LEAST_ACROSS = 0.1
-"""The same for soundings."""
+"""The same for meanings."""
 
 Fetch = Callable[[np.ndarray], Iterable[pa.Table]]
 """post_keys int64 (n,), distinct -> tables (post_key, folded, detected_language, source, url_keys, media), any order.
@@ -113,7 +114,7 @@ def tell(
                 vectors, texts.at, texts.language, pool,
                 across=across, window=window, least=least, bounds=bounds, first=kept - low,
             )
-            for vectors, across, least in ((texts.words, False, _LEAST), (texts.sounds, True, _LEAST_ACROSS))
+            for vectors, across, least in ((texts.words, False, _LEAST), (texts.meanings, True, _LEAST_ACROSS))
         ]  # fmt: skip
     later, earlier = (np.concatenate([pairs[k] for pairs in found]) for k in (0, 1))
     order = np.argsort(later.astype(np.int64) << 32 | earlier)
@@ -170,13 +171,13 @@ def _read(tellings: Tellings, low: int, fetch: Fetch, pool: ThreadPoolExecutor, 
     if not np.array_equal(keys[came], np.sort(wanted)):
         raise ContractError(f"{len(wanted)} posts were asked for, {len(keys)} came")
     back = came[np.searchsorted(keys[came], wanted)]
-    stems, pairs, sounds = (
-        stack([getattr(part, kind) for part in parts], back) for kind in ("stems", "pairs", "sounds")
+    stems, pairs, meanings = (
+        stack([getattr(part, kind) for part in parts], back) for kind in ("stems", "pairs", "meanings")
     )
     source = np.concatenate([np.empty(0, np.int64), *(part.source for part in parts)])[back]
     tags = pa.chunked_array([part.language for part in parts], pa.string()).combine_chunks().take(pa.array(back))
-    words, heard = pool.map(lambda terms: weigh(terms, at, source, window=window, bounds=bounds), (stems, sounds))
-    return Texts(words, heard, pairs, at, _language_codes(tags))
+    words, meant = pool.map(lambda terms: weigh(terms, at, source, window=window, bounds=bounds), (stems, meanings))
+    return Texts(words, meant, pairs, at, _language_codes(tags), source)
 
 
 @dataclass(frozen=True)
@@ -188,11 +189,11 @@ class _Part:
     language: pa.Array
     stems: Terms
     pairs: Terms
-    sounds: Terms
+    meanings: Terms
 
     @classmethod
     def read(cls, some: pa.Table) -> "_Part":
-        stems, pairs, sounds = find_terms(some.column("folded"))
+        stems, pairs, _ = find_terms(some.column("folded"))
         marks = _marks(some)
         return cls(
             some.column("post_key").to_numpy(),
@@ -200,7 +201,7 @@ class _Part:
             some.column("detected_language").combine_chunks().cast(pa.string()),
             with_marks(stems, marks),
             pairs,
-            with_marks(sounds, marks),
+            with_marks(find_meanings(some.column("folded")), marks),
         )
 
 

@@ -2,8 +2,9 @@
 
 A theme is a group of stories; a story is known by the words of its first telling, as what they stand for in any language
 (:mod:`meanings`). Stories come in the order of time, and each joins the theme to whose middle, the sum of its members' vectors,
-its cosine is largest, if that is at least ``Likeness.needed`` and enough of the words that it shares are the theme's own; else
-it may begin one. The middle of many stories is short, so a story needs less in common with each of many than with one.
+its cosine is largest, if that is at least ``Likeness.needed`` and larger than its cosine to the middle of all stories so far by
+``Likeness.beyond``; else it begins one. The middle of many stories is short, so a story needs less in common with each of many than
+with one; and a theme that has become as broad as everything takes nothing more.
 
 Nothing is ever moved: an id stays. What a story joins depends on earlier ones, and on the rarity of words a window around it.
 So the answer for many posts is that for the same posts in pieces; what is kept between runs are the middles as they were
@@ -58,6 +59,7 @@ STATE_THEME_TERMS = pa.schema(
         pa.field(
             "themes", pa.list_(pa.int32()), nullable=False, metadata={"doc": "rows of state_themes, -1: forgotten"}
         ),
+        pa.field("sum", pa.float64(), nullable=False, metadata={"doc": "its weight in the middle of all stories"}),
     ]
 )
 
@@ -68,12 +70,16 @@ class Likeness:
 
     Args:
         needed: cosine to the middle of the theme.
+        beyond: times its cosine to the middle of all stories so far, by which the cosine must be larger.
+        begin: stories from which on that counts fully; before, all there was may be one theme.
         shared: words that it must share with the theme.
         words: a story of fewer different words that mean something is in no theme.
         lone_days: a story that none has joined is forgotten after so many days; a theme of two is not.
     """
 
     needed: float = 0.1
+    beyond: float = 1.2
+    begin: float = 50.0
     shared: int = 2
     words: int = 4
     lone_days: float = 30.0
@@ -107,11 +113,19 @@ class Stories:
 
 @dataclass(frozen=True)
 class State:
-    """What is kept between runs: middles (STATE_THEMES), where words were last met (STATE_THEME_TERMS), and after how many stories."""
+    """What is kept between runs.
+
+    Attributes:
+        themes: middles (STATE_THEMES).
+        terms: where words were last met, and the middle of all stories (STATE_THEME_TERMS).
+        n_stories: after how many stories.
+        square: squared length of the middle of all stories.
+    """
 
     themes: pa.Table
     terms: pa.Table
     n_stories: int
+    square: float
 
 
 @dataclass(frozen=True)
@@ -372,9 +386,9 @@ def _grow(values, n, room):  # type: ignore[no-untyped-def]
 
 @nb.njit(nogil=True, cache=True)
 def _add(  # type: ignore[no-untyped-def]
-    first_row, last_row, low, at, indptr, hashes, weights, keys, slots, rings,
+    first_row, last_row, low, at, indptr, hashes, weights, keys, slots, rings, everything,
     pool_terms, pool_sums, used, begin, size, room, square, n_members, last_at, first_of, n_themes,
-    needed, least_shared, least_words, lone, compared, most, theme_of, fit,
+    needed, beyond, begin_at, least_shared, least_words, lone, compared, most, theme_of, fit,
 ):  # fmt: skip
     n_keys, reach = keys.shape[1], rings.shape[1]
     met = np.empty(n_keys * reach, np.int64)
@@ -402,6 +416,10 @@ def _add(  # type: ignore[no-untyped-def]
                     met[n_met], gain[n_met] = theme, 0.0
                     n_met += 1
                 gain[met_as[theme]] += weights[p]
+        common = 0.0
+        for i in range(start, end):
+            common += weights[i] * everything[slots[i]]
+        least = max(needed, beyond * common / np.sqrt(max(everything[-1], 1e-12)) * row / (row + begin_at))
         best, best_value = -1, 0.0
         for _ in range(min(compared, n_met)):
             top = 0
@@ -413,7 +431,7 @@ def _add(  # type: ignore[no-untyped-def]
             dot, shared = _fit(hashes, weights, start, end, pool_terms, pool_sums, begin[theme], size[theme])
             value = dot / np.sqrt(square[theme])
             if (
-                value >= needed
+                value >= least
                 and shared >= least_shared
                 and (best < 0 or value > best_value or (value == best_value and theme < best))
             ):
@@ -446,6 +464,10 @@ def _add(  # type: ignore[no-untyped-def]
         n_members[best] += 1
         last_at[best] = at[row]
         theme_of[row] = best
+        for i in range(start, end):
+            held, more = everything[slots[i]], np.float64(weights[i])
+            everything[-1] += 2.0 * held * more + more * more
+            everything[slots[i]] = held + more
         for k in range(n_keys if end - start >= least_words else 0):
             if keys[local, k] < 0:
                 break
@@ -454,10 +476,19 @@ def _add(  # type: ignore[no-untyped-def]
 
 
 class _Pool:
-    """Middles of themes, and the latest themes with each word."""
+    """Middles of themes, the latest themes with each word, and the middle of all stories, its squared length last."""
 
-    def __init__(self, names: np.ndarray, rings: np.ndarray, columns: tuple[Any, ...], keys: np.ndarray, most: int):
-        self.names, self.rings, self.columns, self.keys, self.most = names, rings, columns, keys, most
+    def __init__(
+        self,
+        names: np.ndarray,
+        rings: np.ndarray,
+        everything: np.ndarray,
+        columns: tuple[Any, ...],
+        keys: np.ndarray,
+        most: int,
+    ):
+        self.names, self.rings, self.everything, self.most = names, rings, everything, most
+        self.columns, self.keys = columns, keys
 
     @classmethod
     def restore(cls, state: State | None, terms: Terms, reach: Reach) -> "_Pool":
@@ -467,6 +498,9 @@ class _Pool:
             themes, met = state.themes, state.terms
             names = np.union1d(names, met.column("term").to_numpy())
         rings = np.full((len(names), reach.themes), -2, np.int32)
+        everything = np.zeros(len(names) + 1, np.float64)
+        everything[np.searchsorted(names, met.column("term").to_numpy())] = met.column("sum").to_numpy()
+        everything[-1] = 0.0 if state is None else state.square
         held = met.column("themes").combine_chunks()
         counts = np.diff(held.offsets.to_numpy())
         at = np.repeat(np.searchsorted(names, met.column("term").to_numpy()), counts)
@@ -482,7 +516,7 @@ class _Pool:
             square.astype(np.float64), themes.column("n_stories").to_numpy().astype(np.int64),
             themes.column("last_at").to_numpy().copy(), np.full(n, -1, np.int64), n,
         )  # fmt: skip
-        return cls(names, rings, columns, themes.column("theme_key").to_numpy().copy(), reach.middle)
+        return cls(names, rings, everything, columns, themes.column("theme_key").to_numpy().copy(), reach.middle)
 
     def add(
         self,
@@ -504,8 +538,10 @@ class _Pool:
         slots = np.searchsorted(self.names, terms.hashes).astype(np.int32)
         number = np.empty(len(stories.at), np.int64)
         self.columns = _add(
-            first, last, low, stories.at, terms.indptr, terms.hashes, weights, keys, slots, self.rings, *self.columns,
-            likeness.needed, likeness.shared, likeness.words, int(likeness.lone_days * _DAY), reach.compared, self.most, number, fit,
+            first, last, low, stories.at, terms.indptr, terms.hashes, weights, keys, slots, self.rings, self.everything,
+            *self.columns,
+            likeness.needed, likeness.beyond, likeness.begin, likeness.shared, likeness.words,
+            int(likeness.lone_days * _DAY), reach.compared, self.most, number, fit,
         )  # fmt: skip
         first_of, n_themes = self.columns[9], self.columns[10]
         began = stories.key[first_of[len(self.keys) : n_themes]]
@@ -532,14 +568,18 @@ class _Pool:
         )
         rings = number[self.rings]
         used = rings != -2
-        some = np.flatnonzero((rings >= 0).any(axis=1))
+        some = np.flatnonzero(self.everything[:-1] > 0.0)
         counts = used[some].sum(axis=1)
         ends = pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int32())
         met = pa.Table.from_arrays(
-            [pa.array(self.names[some]), pa.ListArray.from_arrays(ends, pa.array(rings[some][used[some]]))],
+            [
+                pa.array(self.names[some]),
+                pa.ListArray.from_arrays(ends, pa.array(rings[some][used[some]])),
+                pa.array(self.everything[:-1][some]),
+            ],
             schema=STATE_THEME_TERMS,
         )
-        return State(themes, met, n_stories)
+        return State(themes, met, n_stories, float(self.everything[-1]))
 
 
 @nb.njit(nogil=True, cache=True)

@@ -12,6 +12,7 @@ import pytest
 from bastau.errors import ContractError
 from bastau.narratives.joining import Fit
 from bastau.narratives.likeness import Bounds
+from bastau.narratives.meanings import find_meanings
 from bastau.narratives.stories import Tellings, tell
 from bastau.narratives.terms import Terms, find_terms, with_marks
 
@@ -121,6 +122,32 @@ class TestWhatJoins:
         ]
         assert stories(told) == []
 
+    def test_one_word_in_common_is_chance_however_rare(self) -> None:
+        # All other words of the two are so common that they weigh nothing.
+        crowd = [Told("the match of the day", 10 + k / 10) for k in range(60)]
+        one, two = (
+            [*crowd, Told(f"the match {a}", 11), Told(f"the match {b}", 11.5)]
+            for a, b in (("zebra", "zebra day"), ("zebra quokka", "zebra quokka day"))
+        )
+        for told, expected in ((one, False), (two, True)):
+            assert any({60, 61} <= story for story in stories(told, bounds=Bounds(common_texts=20))) is expected
+
+    def test_a_source_that_tells_it_all_must_be_more_alike(self) -> None:
+        said = "{} shares of the builder samolet fell by ten percent today on the exchange"
+        for sources, expected in ((("bank", "bank"), []), (("bank", "mash"), [{80, 81}])):
+            told = [Told(FLOOD, 10, source=sources[0]), Told(RETOLD, 11, source=sources[1])]
+            assert stories([*background(80), *told]) == expected
+        told = [Told(said.format(word), 10 + k, source="bank") for k, word in enumerate(("evening", "morning"))]
+        assert stories([*background(80), *told]) == [{80, 81}]
+
+    def test_a_translation_is_joined_by_what_its_words_mean(self) -> None:
+        told = [
+            *background(80),
+            Told("the explosion at the school killed four soldiers and wounded a hundred victims", 10, "en"),
+            Told("взрыв в школе убил четырёх солдат и ранил сто жертв", 11, "ru"),
+        ]
+        assert stories(told) == [{80, 81}]
+
     def test_a_bridge_does_not_join_two_stories(self) -> None:
         flood = [Told(f"{FLOOD} {word}", 10 + k / 10) for k, word in enumerate(("today", "now", "again"))]
         room = [Told(f"{OTHER} {word}", 10 + k / 10) for k, word in enumerate(("today", "now", "again"))]
@@ -215,9 +242,10 @@ def plain_stories(told: list[Told], bounds: Bounds, fit: Fit) -> dict[int, tuple
     window = 5 * DAY
     order = sorted(range(len(told)), key=lambda k: (told[k].at, k))
     texts = [told[k] for k in order]
-    stems, pairs, sounds = find_terms(pa.array([t.text for t in texts]))
+    stems, pairs, _ = find_terms(pa.array([t.text for t in texts]))
+    meanings = find_meanings(pa.array([t.text for t in texts]))
     links = pa.array([list(t.links) for t in texts], pa.list_(pa.int64()))
-    words, heard = (plain_vectors(with_marks(terms, links), texts, bounds, window) for terms in (stems, sounds))
+    words, heard = (plain_vectors(with_marks(terms, links), texts, bounds, window) for terms in (stems, meanings))
     word_pairs = [set(row) for row, _ in rows_of(pairs)]
     candidates = [
         plain_candidates(words, texts, bounds, window, across=False, least=0.2)[row]
@@ -230,16 +258,21 @@ def plain_stories(told: list[Told], bounds: Bounds, fit: Fit) -> dict[int, tuple
         for group in dict.fromkeys(story[other] for other in sorted(candidates[row])):
             members = [m for m in range(row) if story[m] == group][::-1]
             latest = [m for m in members if texts[m].at >= text.at - window][: fit.recent]
-            own, other = [], []
+            own, other, shared = [], [], 0
             for m in latest:
                 value = plain_cosine(words[0][row], words[0][m])
+                shared = max(shared, plain_shared(words[0][row], words[0][m]))
                 if "und" not in (text.language, texts[m].language) and text.language != texts[m].language:
                     other.append(max(value, plain_cosine(heard[0][row], heard[0][m]) + fit.across))
+                    shared = max(shared, plain_shared(heard[0][row], heard[0][m]))
                 else:
                     own.append(value)
             value = max(sum(own) / max(len(own), 1), sum(other) / max(len(other), 1))
             gap = (text.at - texts[members[0]].at) / HOUR / fit.hours_sd
-            z = fit.slope * (value - fit.needed + fit.eased * math.exp(-gap * gap / 2))
+            alone = fit.alone if all(texts[m].source == text.source for m in latest) and text.source else 0.0
+            if shared < fit.shared:
+                continue
+            z = fit.slope * (value - fit.needed - alone + fit.eased * math.exp(-gap * gap / 2))
             if z >= 0 and (best is None or z > best[0]):
                 best = z, group
         story[row] = row if best is None else best[1]
@@ -318,6 +351,10 @@ def plain_candidates(
 
 def plain_cosine(a: dict[int, float], b: dict[int, float]) -> float:
     return sum(w * b[t] for t, w in a.items() if t in b)
+
+
+def plain_shared(a: dict[int, float], b: dict[int, float]) -> int:
+    return sum(1 + (t & 1) for t, w in a.items() if w > 0 and b.get(t, 0.0) > 0)
 
 
 def share(a: set[int], b: set[int]) -> float:
