@@ -23,7 +23,7 @@ from bastau.simulate.levels import LEVELS, level_named
 from bastau.simulate.world import write
 
 FIGURES = Path(__file__).resolve().parents[1] / "docs" / "figures"
-TEST_SEEDS = (9101, 9102, 9103)
+TEST_SEEDS = (9201, 9202, 9203)
 CURVE_SEED = 5001
 SMALL = {"n_narratives": 120, "n_background": 5000}
 CURVES = {

@@ -124,15 +124,16 @@ def trending() -> dict[str, float]:
     def keep(expression: ibis.ir.Table) -> ibis.ir.Table:
         return con.create_table(ibis.util.gen_name("kept"), expression, temp=True)
 
-    before, start = peak_mib(), time.perf_counter()
+    before, start, used = peak_mib(), time.perf_counter(), cpu_s()
     pairs = co_shares(shares, keep=keep, settings=Sources())
     adjusted = adjust(pairs.column("p_value").to_numpy(), int(pairs.schema.metadata[N_TESTS]))
-    seconds = time.perf_counter() - start
+    seconds, used = time.perf_counter() - start, cpu_s() - used
     kept = pairs.filter(pa.array(adjusted <= Sources().max_q)).to_pylist()
     ends = [(row["source_a"][0], row["source_b"][0]) for row in kept]
     return {
         "shares": table.num_rows,
         "compute_s": seconds,
+        "processor_s": used,
         "mib": peak_mib() - before,
         "three hot links": ends.count(("g", "g")),
         "a hot and two ordinary links": ends.count(("h", "h")),
