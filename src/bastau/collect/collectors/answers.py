@@ -1,6 +1,7 @@
 """What collectors of JSON APIs and timelines share: reading an answer, telling the unmapped, remembering what was seen."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -82,7 +83,7 @@ def posts_a_day(rows: Sequence[Row]) -> float | None:
     times = sorted(when for row in rows if (when := as_time(row.get("published_at"))))
     if len(times) < 2 or times[0] == times[-1]:
         return None
-    return round((len(times) - 1) / max((times[-1] - times[0]).total_seconds() / 86400, 1e-3), 2)
+    return round((len(times) - 1) / max((times[-1] - times[0]).total_seconds() / 86400, 1 / 1440), 2)
 
 
 def as_time(value: Any) -> datetime | None:
@@ -150,3 +151,11 @@ async def merge(streams: Sequence[AsyncIterator[_Item]]) -> AsyncIterator[_Item]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+_ADDRESS = re.compile(r"https?://[^\s<>\"'()\[\]|]+[^\s<>\"'()\[\]|.,;:!?…»”]")
+
+
+def links_in(text: str | None) -> list[str]:
+    """Return the web addresses that stand in a plain text, each once."""
+    return list(dict.fromkeys(_ADDRESS.findall(text or "")))

@@ -6,6 +6,7 @@ the environment variable of the card's name, else the file that the variable ``<
 
 import os
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +60,31 @@ def _read_file(path: Path) -> str:
             return opened.read(_MAX_BYTES).decode("ascii", "replace").strip()
     except OSError as error:
         raise ConfigError(f"{path}: the key cannot be read: {error.strerror}") from None
+
+
+class Quota:
+    """Calls that a key may make in a period; counted in memory, by key, so a restart forgets what was spent.
+
+    Attributes:
+        limit: units a period.
+        period_s: its length in seconds; periods begin when the first unit is spent.
+    """
+
+    def __init__(self, limit: int, period_s: float) -> None:
+        self.limit = limit
+        self.period_s = period_s
+        self._spent: dict[str, tuple[float, int]] = {}
+
+    def spend(self, key: str, units: int, place: str, now: datetime) -> None:
+        """Take ``units``.
+
+        Raises:
+            FetchFailed: they are used up; ``retry_after_s`` says when there are new ones.
+        """
+        begun, spent = self._spent.get(key, (now.timestamp(), 0))
+        if now.timestamp() - begun >= self.period_s:
+            begun, spent = now.timestamp(), 0
+        if spent + units > self.limit:
+            left = begun + self.period_s - now.timestamp()
+            raise FetchFailed(Trouble.LIMITED, f"{place}: the key's own limit of {self.limit} is used up", left)
+        self._spent[key] = (begun, spent + units)

@@ -57,7 +57,7 @@ MAX_LISTED = 20_000
 _HOST = r"(?P<host>[a-z0-9\-]+(?:\.[a-z0-9\-]+)+(?::\d+)?)"
 _ACCOUNT = re.compile(rf"(?:acct:|@)?(?P<name>[a-z0-9_]+(?:[a-z0-9_.\-]*[a-z0-9_])?)@{_HOST}", re.IGNORECASE)
 _PROFILE = re.compile(
-    rf"https?://{_HOST}/(?:@|users/)(?P<name>[a-z0-9_.\-]+)(?:@(?P<home>[a-z0-9.\-]+\.[a-z0-9\-]+))?/?(?:[?#].*)?",
+    rf"https?://{_HOST}/(?:@|users/)(?P<name>[a-z0-9_.\-]+)(?:@(?P<home>[a-z0-9.\-]+\.[a-z0-9\-]+))?(?:/[0-9A-Za-z]+)?/?(?:[?#].*)?",
     re.IGNORECASE,
 )
 _TIMELINE = re.compile(rf"https?://{_HOST}/(?P<what>public(?:/local)?|tags/(?P<tag>\w+))/?", re.IGNORECASE)
@@ -522,7 +522,7 @@ def read_content(status: Mapping[str, Any]) -> tuple[str, list[str]]:
     mentions = {str(m.get("url")): str(m.get("acct")) for m in status.get("mentions") or () if isinstance(m, dict)}
     links: list[str] = []
     body = HTMLTree.parse(f"<body>{status.get('content') or ''}</body>").body
-    words = "".join(_words(body, mentions, links)) if body else ""
+    words = "".join(_words(body, mentions, links)).strip() if body else ""
     poll = status.get("poll")
     for option in (poll.get("options") or ()) if isinstance(poll, dict) else ():
         words += f"\n- {option.get('title')}"
