@@ -69,7 +69,8 @@ class Likeness:
     """When a story joins a theme.
 
     Args:
-        needed: cosine to the middle of the theme.
+        needed: cosine to the middle of a theme.
+        alone: the same where the theme is one story: two say less than many.
         beyond: times its cosine to the middle of all stories so far, by which the cosine must be larger.
         begin: stories from which on that counts fully; before, all there was may be one theme.
         shared: words that it must share with the theme.
@@ -78,6 +79,7 @@ class Likeness:
     """
 
     needed: float = 0.1
+    alone: float = 0.2
     beyond: float = 1.2
     begin: float = 50.0
     shared: int = 2
@@ -388,7 +390,7 @@ def _grow(values, n, room):  # type: ignore[no-untyped-def]
 def _add(  # type: ignore[no-untyped-def]
     first_row, last_row, low, at, indptr, hashes, weights, keys, slots, rings, everything,
     pool_terms, pool_sums, used, begin, size, room, square, n_members, last_at, first_of, n_themes,
-    needed, beyond, begin_at, least_shared, least_words, lone, compared, most, theme_of, fit,
+    needed, alone, beyond, begin_at, least_shared, least_words, lone, compared, most, theme_of, fit,
 ):  # fmt: skip
     n_keys, reach = keys.shape[1], rings.shape[1]
     met = np.empty(n_keys * reach, np.int64)
@@ -431,7 +433,7 @@ def _add(  # type: ignore[no-untyped-def]
             dot, shared = _fit(hashes, weights, start, end, pool_terms, pool_sums, begin[theme], size[theme])
             value = dot / np.sqrt(square[theme])
             if (
-                value >= least
+                value >= (least if n_members[theme] > 1 else max(least, alone))
                 and shared >= least_shared
                 and (best < 0 or value > best_value or (value == best_value and theme < best))
             ):
@@ -540,7 +542,7 @@ class _Pool:
         self.columns = _add(
             first, last, low, stories.at, terms.indptr, terms.hashes, weights, keys, slots, self.rings, self.everything,
             *self.columns,
-            likeness.needed, likeness.beyond, likeness.begin, likeness.shared, likeness.words,
+            likeness.needed, likeness.alone, likeness.beyond, likeness.begin, likeness.shared, likeness.words,
             int(likeness.lone_days * _DAY), reach.compared, self.most, number, fit,
         )  # fmt: skip
         first_of, n_themes = self.columns[9], self.columns[10]
