@@ -24,7 +24,6 @@ from bastau.hashing import hash_strings
 from bastau.narratives.joining import Fit
 from bastau.narratives.labels import LabelMatcher, kernel, samples_f1
 from bastau.narratives.stories import WINDOW_DAYS, find_tellings, tell
-from bastau.narratives.terms import find_terms
 from bastau.narratives.themes import find_stories, gather_themes
 from bastau.narratives.update import update
 from bastau.read.stages import default_stages
@@ -35,7 +34,10 @@ from bastau.stage import run_stages
 MOST_COMPARED = 4_000
 """Texts up to which the baseline and the labels, which compare all with all, are measured."""
 FOLDS = 5
-CUTS = tuple(float(cut) for cut in np.round(np.arange(0.1, 1.0, 0.05), 2))
+CUTS = (
+    *(float(cut) for cut in np.round(np.arange(0.1, 0.95, 0.05), 2)),
+    *(float(c) for c in np.round(np.arange(0.91, 1.0, 0.01), 2)),
+)
 """Cosine distances at which the baseline is cut; the one that suits the labels best is reported."""
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _CENTURY = 36_525.0
@@ -93,10 +95,11 @@ def evaluate_grouping(path: Path) -> tuple[dict[str, Any], list[str]]:
     """
     texts = read_texts(path)
     answer: dict[str, Any] = {"task": "narratives", "n_texts": len(texts.labels), "n_labels": texts.matrix.shape[1]}
-    for name, groups in group_texts(texts).items():
+    read = read_posts(texts.posts)
+    for name, groups in group_texts(texts, read).items():
         answer[name] = asdict(compare(texts.labels, groups))
     if len(texts.labels) <= MOST_COMPARED:
-        likeness = kernel(find_terms(read_posts(texts.posts).column("folded")))
+        likeness = kernel(read.column("folded"))
         answer["TF-IDF, average linkage, best cut"] = best_cut(texts.labels, likeness)
         if max(map(len, texts.labels)) > 1:
             answer["samples-F1"] = label_figures(texts.matrix, likeness, texts.posts.column("post_id"))
@@ -169,12 +172,17 @@ def read_posts(posts: pa.Table) -> pa.Table:
 # ---- grouping ------------------------------------------------------------------------------------------
 
 
-def group_texts(texts: LabelledTexts) -> dict[str, np.ndarray]:
-    """Return the narrative, the wording and the story of each text as int64 (n,), a text without one by itself.
+def group_texts(texts: LabelledTexts, read: pa.Table | None = None, fit: Fit | None = None) -> dict[str, np.ndarray]:
+    """Return the narrative, wording, story and theme of each text as int64 (n,), a text without one by itself.
 
     Without times nothing is near in time: stories are held together by words alone, however old.
+
+    Args:
+        texts: to group.
+        read: what :func:`read_posts` makes of them; None: it is made here.
+        fit: when stories are joined; None: as in a run.
     """
-    read = read_posts(texts.posts)
+    read = read_posts(texts.posts) if read is None else read
     language = pc.coalesce(read.column("language"), read.column("detected_language"))
     state = update(None, read, lambda _: read.slice(0, 0), similarity=Settings().narratives.similarity)
     tellings = find_tellings(state.members, state.posts)
@@ -192,7 +200,7 @@ def group_texts(texts: LabelledTexts) -> dict[str, np.ndarray]:
     def fetch(keys: np.ndarray) -> list[pa.Table]:
         return [said.filter(pc.is_in(said.column("post_key"), pa.array(keys)))]
 
-    fit = Fit() if texts.has_times else Fit(eased=0.0)
+    fit = fit or (Fit() if texts.has_times else Fit(eased=0.0))
     told = tell(None, tellings, fetch, fit=fit, window_days=WINDOW_DAYS if texts.has_times else _CENTURY)
     own = dict(zip(state.members.column("post_key").to_pylist(), _telling_of(state.members), strict=True))
     keys = texts.posts.column("post_key").to_pylist()

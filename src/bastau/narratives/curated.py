@@ -204,7 +204,7 @@ class Matcher:
             sample: folded texts of tellings that stand for all.
             n_tellings: how many tellings there are.
         """
-        told, _, _ = find_terms(sample)
+        told, _ = find_terms(sample)
         counts = np.zeros(1 << _BITS, np.int64)
         _count_texts(told.hashes, counts)
         rarity = np.maximum(np.log((1.0 + len(sample)) / (0.5 + counts)), 0.0).astype(np.float32)
@@ -223,7 +223,7 @@ class Matcher:
     ) -> "Matcher":
         """Return the matcher of narratives for which chance was measured before."""
         of = np.array([k for k, one in enumerate(curated) for _ in one.propositions], np.int64)
-        said, _, _ = find_terms(fold(pa.array([text for one in curated for text in one.propositions], pa.string())))
+        said, _ = find_terms(fold(pa.array([text for one in curated for text in one.propositions], pa.string())))
         return cls(of, said, rarity, *tails, n_tellings)
 
     def fits(self, told: Terms) -> np.ndarray:

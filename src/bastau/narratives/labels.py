@@ -1,4 +1,4 @@
-"""Labels learned from labelled texts: a linear matcher for each label over rare stems, pairs of them and soundings.
+"""Labels learned from labelled texts: a linear matcher for each label over rare stems, pairs of them and meanings.
 
 Ridge regression on cosines: one system of equations for all labels, and what each text would have got without itself is
 known in closed form, so that strength and threshold need no further data.
@@ -9,22 +9,24 @@ Reference: Rifkin and Lippert 2007, "Notes on regularized least squares", MIT CS
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 import scipy.sparse as sp
 
-from bastau.narratives.terms import Terms
+from bastau.narratives.meanings import find_meanings
+from bastau.narratives.terms import find_terms
 
 STRENGTHS = (0.1, 0.3, 1.0, 3.0)
 _THRESHOLDS = np.linspace(0.05, 0.6, 23)
 _BITS = 18
 
 
-def kernel(told: tuple[Terms, Terms, Terms]) -> np.ndarray:
-    """Return the likeness of all texts to each other, float64 (n, n) in [0, 1]: the mean cosine of the three kinds of terms.
+def kernel(folded: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Return the likeness of all folded texts to each other, float64 (n, n) in [0, 1]: the mean cosine of the three kinds of terms.
 
     Rarity is that among these texts; no label is looked at.
     """
     kinds = []
-    for terms in told:
+    for terms in (*find_terms(folded), find_meanings(folded)):
         columns = (terms.hashes >> np.uint32(32 - _BITS)).astype(np.int64)
         counts = 1.0 + np.log(np.maximum(terms.counts.astype(np.float64), 1.0))
         rows = sp.csr_array((counts, columns, terms.indptr), shape=(len(terms.indptr) - 1, 1 << _BITS))

@@ -114,27 +114,25 @@ def _table() -> tuple[np.ndarray, np.ndarray]:
     exact: dict[int, int] = {}
     begins: dict[int, int] = {}
     listed = [
-        (fold_word(word), concept)
-        for concept, columns in concepts()
+        (fold_word(word), value)
+        for name, columns in concepts()
+        for value in [_value(name, columns)]
         for words in columns
         for word in words
-        if "-" not in word
+        if "-" not in word and len(word) <= _MOST_CHARS
     ]
-    with np.errstate(over="ignore"):
-        for word, concept in listed:
-            if len(word) <= _MOST_CHARS:
-                exact.setdefault(int(mix64(_hash_word(word)[-1] ^ _EXACT)), _concept(concept))
-        for word, concept in listed:
-            # The shortest beginning that is still most of the word; where two concepts begin alike it stands for neither.
-            shared = len(word) - (1 if len(word) < 6 else 2)
-            if shared < _LEAST_SHARED or len(word) > _MOST_CHARS:
-                continue
+    for word, value in listed:
+        exact.setdefault(int(mix64(_hash_word(word)[-1] ^ _EXACT)), value)
+    for word, value in listed:
+        # The shortest beginning that is still most of the word; where two concepts begin alike it stands for neither.
+        shared = len(word) - (1 if len(word) < 6 else 2)
+        if shared >= _LEAST_SHARED:
             key = int(mix64(_hash_word(word)[shared] ^ _BEGINS))
-            if begins.setdefault(key, _concept(concept)) != _concept(concept):
+            if begins.setdefault(key, value) != value:
                 begins[key] = 0
-        for word in common_words():
-            if len(word) <= _MOST_CHARS:
-                exact[int(mix64(_hash_word(word)[-1] ^ _EXACT))] = int(_NOTHING)
+    for word in common_words():
+        if len(word) <= _MOST_CHARS:
+            exact[int(mix64(_hash_word(word)[-1] ^ _EXACT))] = int(_NOTHING)
     entries = {key: value for key, value in {**begins, **exact}.items() if value}
     size = 1 << (len(entries) * 2).bit_length()
     keys, values = np.zeros(size, np.uint64), np.zeros(size, np.uint64)
@@ -146,12 +144,24 @@ def _table() -> tuple[np.ndarray, np.ndarray]:
     return keys, values
 
 
-@cache
-def _concept(name: str) -> int:
+def _value(name: str, columns: tuple[tuple[str, ...], ...]) -> int:
+    """Return the hash of a concept; a name or a loan, which sounds alike in all languages, stands for its sounding.
+
+    So it meets spellings that the dictionary does not list.
+    """
+    heard = {_heard(fold_word(words[0])) for words in columns if words}
+    if len(heard) == 1 and 0 not in heard and sum(map(bool, columns)) > 1:
+        return heard.pop()
     h = _CONCEPT
-    for c in name:
-        h = h * _BASE + np.uint64(ord(c))
+    with np.errstate(over="ignore"):
+        for c in name:
+            h = h * _BASE + np.uint64(ord(c))
     return int(mix64(h)) | 1 << 40
+
+
+def _heard(word: str) -> int:
+    codes = np.array([ord(c) for c in word], np.int64)
+    return int(sounding(codes, 0, len(codes), SOUNDS)) if len(codes) >= LEAST_CHARS else 0
 
 
 def find_meanings(folded: pa.Array | pa.ChunkedArray) -> Terms:

@@ -193,7 +193,7 @@ class _Part:
 
     @classmethod
     def read(cls, some: pa.Table) -> "_Part":
-        stems, pairs, _ = find_terms(some.column("folded"))
+        stems, pairs = find_terms(some.column("folded"))
         marks = _marks(some)
         return cls(
             some.column("post_key").to_numpy(),

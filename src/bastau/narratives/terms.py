@@ -132,20 +132,16 @@ def stem_of(codes, first, end):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _terms(offsets, data, sounds, stem, pair, sound):  # type: ignore[no-untyped-def]
+def _terms(offsets, data, stem, pair):  # type: ignore[no-untyped-def]
     ends = np.empty(MOST_WORDS, np.int64)
     codes = np.empty(MOST_WORDS * 24, np.int64)
-    stems, pairs, heard = (
-        np.empty(MOST_WORDS, np.uint32),
-        np.empty(MOST_WORDS, np.uint32),
-        np.empty(MOST_WORDS, np.uint32),
-    )
-    n_stems = n_pairs = n_heard = 0
+    stems, pairs = np.empty(MOST_WORDS, np.uint32), np.empty(MOST_WORDS, np.uint32)
+    n_stems = n_pairs = 0
     for row in range(len(offsets) - 1):
         n_words = read_word_ends(data, offsets[row], offsets[row + 1], codes, ends)
         before = np.uint64(0)
         first = 0
-        n = n_sounds = 0
+        n = 0
         for k in range(n_words):
             end = ends[k]
             h = stem_of(codes, first, end)
@@ -154,34 +150,24 @@ def _terms(offsets, data, sounds, stem, pair, sound):  # type: ignore[no-untyped
                 pairs[n - 1] = np.uint32(mix64(before * _BASE + h + _PAIR) >> np.uint64(32))
             before = h
             n += 1
-            if end > first and 48 <= codes[first] < 58:
-                s = h  # numbers are written alike everywhere
-            elif end - first >= LEAST_CHARS:
-                s = sounding(codes, first, end, sounds)
-            else:
-                s = np.uint64(0)
-            if s:
-                heard[n_sounds] = np.uint32(s >> np.uint64(32)) & WORD
-                n_sounds += 1
             first = end
         n_stems = collect(stems, n, stem[1], stem[2], n_stems)
         n_pairs = collect(pairs, max(n - 1, 0), pair[1], pair[2], n_pairs)
-        n_heard = collect(heard, n_sounds, sound[1], sound[2], n_heard)
-        stem[0][row + 1], pair[0][row + 1], sound[0][row + 1] = n_stems, n_pairs, n_heard
+        stem[0][row + 1], pair[0][row + 1] = n_stems, n_pairs
 
 
-def find_terms(folded: pa.Array | pa.ChunkedArray) -> tuple[Terms, Terms, Terms]:
-    """Return the stems, the pairs of neighbouring stems and the soundings (with numbers) of folded texts."""
+def find_terms(folded: pa.Array | pa.ChunkedArray) -> tuple[Terms, Terms]:
+    """Return the stems and the pairs of neighbouring stems of folded texts."""
     offsets, data = utf8_buffers(folded)
     n = len(offsets) - 1
     # A word takes at least two bytes with the space behind it; what is never written is never resident.
     room = min(int(offsets[-1] - offsets[0]) // 2 + n, n * MOST_WORDS)
-    kinds = [(np.zeros(n + 1, np.int64), np.empty(room, np.uint32), np.empty(room, np.uint8)) for _ in range(3)]
-    _terms(offsets, data, SOUNDS, *kinds)
-    stems, pairs, sounds = (
+    kinds = [(np.zeros(n + 1, np.int64), np.empty(room, np.uint32), np.empty(room, np.uint8)) for _ in range(2)]
+    _terms(offsets, data, *kinds)
+    stems, pairs = (
         Terms(indptr, hashes[: indptr[-1]].copy(), counts[: indptr[-1]].copy()) for indptr, hashes, counts in kinds
     )
-    return stems, pairs, sounds
+    return stems, pairs
 
 
 @nb.njit(nogil=True, cache=True)

@@ -242,7 +242,7 @@ def plain_stories(told: list[Told], bounds: Bounds, fit: Fit) -> dict[int, tuple
     window = 5 * DAY
     order = sorted(range(len(told)), key=lambda k: (told[k].at, k))
     texts = [told[k] for k in order]
-    stems, pairs, _ = find_terms(pa.array([t.text for t in texts]))
+    stems, pairs = find_terms(pa.array([t.text for t in texts]))
     meanings = find_meanings(pa.array([t.text for t in texts]))
     links = pa.array([list(t.links) for t in texts], pa.list_(pa.int64()))
     words, heard = (plain_vectors(with_marks(terms, links), texts, bounds, window) for terms in (stems, meanings))
@@ -370,7 +370,7 @@ def test_ten_thousand_variants_of_a_sentence_cost_a_bounded_number_of_comparison
     dice = random.Random(0)
     texts = [f"the same sentence of many words with one that differs {dice.randrange(500)} and {k}" for k in range(n)]
     at = np.arange(n, dtype=np.int64)
-    stems, _, _ = find_terms(pa.array(texts))
+    stems, _ = find_terms(pa.array(texts))
     bounds = Bounds()
     vectors = weigh(stems, at, np.arange(n), window=n, bounds=bounds)
     with ThreadPoolExecutor(2) as pool:

@@ -2,14 +2,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from bastau.narratives.meanings import find_meanings
 from bastau.narratives.terms import MOST_WORDS, find_terms, stack, with_marks
 
 
 def terms(*texts: str) -> tuple[list[set[int]], list[set[int]], list[set[int]]]:
-    """Return stems, pairs and soundings of each text as sets."""
+    """Return stems, pairs and meanings of each text as sets."""
     return tuple(
         [set(found.hashes[a:b].tolist()) for a, b in zip(found.indptr[:-1], found.indptr[1:], strict=True)]
-        for found in find_terms(pa.array(texts))
+        for found in (*find_terms(pa.array(texts)), find_meanings(pa.array(texts)))
     )
 
 
@@ -60,13 +61,13 @@ def test_pairs_are_of_neighbours_and_keep_their_order() -> None:
 
 
 def test_repeats_are_counted_and_empty_texts_have_no_terms() -> None:
-    stems, _, _ = find_terms(pa.array(["tea tea cup", "", None]))
+    stems, _ = find_terms(pa.array(["tea tea cup", "", None]))
     assert sorted(stems.counts.tolist()) == [1, 2]
     assert stems.indptr.tolist() == [0, 2, 2, 2]
 
 
 def test_only_the_first_words_of_a_long_text_count() -> None:
-    stems, _, _ = find_terms(pa.array([" ".join(f"w{k}" for k in range(MOST_WORDS + 50))]))
+    stems, _ = find_terms(pa.array([" ".join(f"w{k}" for k in range(MOST_WORDS + 50))]))
     assert stems.indptr[-1] == MOST_WORDS
 
 
@@ -78,7 +79,7 @@ def test_stacking_takes_rows_of_all_parts_in_the_order_asked_for() -> None:
 
 
 def test_marks_are_odd_and_words_even_and_all_ascend() -> None:
-    stems, _, _ = find_terms(pa.array(["red green blue", "white"]))
+    stems, _ = find_terms(pa.array(["red green blue", "white"]))
     marked = with_marks(stems, pa.array([[5 << 40, 9 << 40, 5 << 40], None], pa.list_(pa.int64())))
     first = marked.hashes[: marked.indptr[1]].tolist()
     assert [h & 1 for h in first].count(1) == 2
