@@ -95,6 +95,12 @@ def build_parser() -> argparse.ArgumentParser:
         "optionally title, publisher, verdict, url, language, published_at",
     )
 
+    receive = add("receive", _receive, "captures that the Zeeschuimer browser extension sends, as to a 4CAT server")
+    receive.add_argument("--port", type=int, default=8421, help="port on 127.0.0.1 (default 8421; 0: any free one)")
+    receive.add_argument(
+        "--token-file", type=Path, metavar="F", help="file with a token that whoever sends must give; chmod 600"
+    )
+
     run = add("run", _run, "process what is new: read, narratives, sources")
     run.add_argument("--engine", choices=("local", "spark"), help="where to run (default: [engine] name)")
     run.add_argument("--rebuild", action="store_true", help="make the grouping again from the stored posts")
@@ -487,6 +493,40 @@ def _import(options: argparse.Namespace) -> int:
     _answer(options, answer, lines)
     n_taken = n_posts + sum(report.n_repeats + report.n_pages + report.n_claims for report in reports)
     return 0 if n_taken or not any(report.n_rejects for report in reports) else 2
+
+
+def _receive(options: argparse.Namespace) -> int:
+    import signal
+    import threading
+
+    from bastau.collect.collectors.keys import read_file
+    from bastau.collect.collectors.zeeschuimer import Receiver, serve
+    from bastau.receiving import importer
+
+    home = _open_home(options, create=True)
+    token = read_file(options.token_file) if options.token_file else None
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    # with --json standard output holds one object only
+    told = sys.stderr if options.json else sys.stdout
+    receiver = Receiver(importer(home, _now, lambda line: print(line, file=told, flush=True)), token)
+    try:
+        with serve(receiver, options.port) as server:
+            address = f"http://127.0.0.1:{server.server_address[1]}"
+            print(
+                f"Receiving at {address}; write it as the 4CAT server in Zeeschuimer. Ctrl-C ends.",
+                file=told,
+                flush=True,
+            )
+            stop.wait()
+    except OSError as error:
+        raise ConfigError(f"port {options.port}: {error.strerror}; choose another with --port") from error
+    n_posts = sum(upload.rows for upload in receiver.uploads.values())
+    _answer(
+        options, {"n_deliveries": len(receiver.uploads), "n_posts": n_posts}, [f"{_number(n_posts)} posts received"]
+    )
+    return 0
 
 
 def _place(line: int | None, field: str | None) -> str:

@@ -38,7 +38,7 @@ def read_key(name: str, place: str, options: Mapping[str, Any] | None = None) ->
         raise ConfigError(f"{place}: write the option {name} as env:VARIABLE or file:PATH, never the key itself")
     if not where:
         raise NoKey(name, place)
-    value = os.environ.get(where, "").strip() if kind == "env" else _read_file(Path(where).expanduser())
+    value = os.environ.get(where, "").strip() if kind == "env" else read_file(Path(where).expanduser())
     if not value:
         raise NoKey(name, place)
     return value
@@ -52,7 +52,12 @@ def has_key(name: str, options: Mapping[str, Any] | None = None) -> bool:
         return False
 
 
-def _read_file(path: Path) -> str:
+def read_file(path: Path) -> str:
+    """Return the secret in a file that its owner only can read.
+
+    Raises:
+        ConfigError: it is missing or readable by others.
+    """
     try:
         if path.stat().st_mode & 0o077:
             raise ConfigError(f"{path}: others can read the key; run chmod 600 on it")
