@@ -75,6 +75,40 @@ REJECTS = pa.schema(
     ]
 )
 
+EDITS = pa.schema(
+    [
+        _field("post_id", pa.string(), "post that was seen otherwise than it is stored", required=True),
+        _field("post_key", pa.int64(), "hash of post_id", required=True),
+        _field("kind", pa.string(), "edited, deleted or back (there again after it was gone)", required=True),
+        _field("content_key", pa.int64(), "hash of the changed title and text; null when deleted"),
+        _field("title", pa.string(), "title as it is now; null when deleted or none"),
+        _field("text", pa.string(), "text as it is now; null when deleted or none"),
+        _field("seen_at", TIME, "when bastau saw it so first", required=True),
+    ]
+)
+LOOKS = pa.schema(
+    [
+        _field("post_id", pa.string(), "post that a watched place brought", required=True),
+        _field("post_key", pa.int64(), "hash of post_id", required=True),
+        _field("place", pa.string(), "watched address that brought it", required=True),
+        _field("looked_after", TIME, "last look at the place that did not have the post; null on a first visit"),
+        _field("looked_at", TIME, "first look that had it", required=True),
+    ]
+)
+GAPS = pa.schema(
+    [
+        _field("place", pa.string(), "watched address", required=True),
+        _field("since_at", TIME, "start of a time in which posts may have been missed", required=True),
+        _field("until_at", TIME, "its end", required=True),
+        _field(
+            "reason",
+            pa.string(),
+            "not_watched (bastau did not run), a kind of trouble (timeout, server_error, ...), or what the collector "
+            "says, such as feed_overran",
+            required=True,
+        ),
+    ]
+)
 IMPORTS = pa.schema(
     [
         _field("batch", pa.string(), "batch id; posts, readings and rejects of it share the name", required=True),
@@ -345,7 +379,9 @@ STORIES = pa.schema(
 )
 THEME_MEMBERS = pa.schema(
     [
-        _field("story_key", pa.int64(), "telling_key of the first telling of a story that is in a theme", required=True),
+        _field(
+            "story_key", pa.int64(), "telling_key of the first telling of a story that is in a theme", required=True
+        ),
         _field("theme_key", pa.int64(), "story_key of the first story of its theme", required=True),
         _field(
             "score", pa.float32(), "cosine to the middle of the theme when it joined; 1 for the first", required=True
@@ -366,7 +402,10 @@ THEMES = pa.schema(
         _field("languages", pa.list_(pa.string()), "detected languages, most posts first", required=True),
         _field("platforms", pa.list_(pa.string()), "platforms, most posts first", required=True),
         _field(
-            "text_post_key", pa.int64(), "post whose text stands for it: the first of its largest telling", required=True
+            "text_post_key",
+            pa.int64(),
+            "post whose text stands for it: the first of its largest telling",
+            required=True,
         ),
         _field("text", pa.string(), "text of that post", required=True),
     ]
@@ -620,6 +659,8 @@ EXAMPLE = pa.struct(
     ]
 )
 WINDOW = pa.struct([("from", TIME), ("to", TIME)])
+SIGNPOST = pa.struct([("address", pa.string()), ("sources", pa.list_(pa.string()))])
+"""A channel or account that at least two publishers of a group openly point to, post after post, or that is one of them."""
 COORDINATION = pa.schema(
     [
         _field("group_id", pa.string(), "`g` + 13 base-32 digits, a hash of its sources", required=True),
@@ -651,6 +692,16 @@ COORDINATION = pa.schema(
             pa.int64(),
             "agency texts that its members also published within the window; they are no evidence and not in n_objects",
             required=True,
+        ),
+        _field(
+            "signposts",
+            pa.list_(SIGNPOST),
+            "up to ten channels or accounts that its members openly point to, post after post, and which members do",
+        ),
+        _field(
+            "is_one_house",
+            pa.bool_(),
+            "true: these hold all members together, an openly declared network of one publisher; says nothing of the timing",
         ),
     ]
 )
@@ -727,6 +778,9 @@ TABLES: dict[str, pa.Schema] = {
     "publishers": PUBLISHERS,
     "pages": PAGES,
     "sightings": SIGHTINGS,
+    "edits": EDITS,
+    "looks": LOOKS,
+    "gaps": GAPS,
     "claims": CLAIMS,
     "readings": READINGS,
     "matches": MATCHES,

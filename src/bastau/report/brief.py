@@ -68,6 +68,8 @@ class MovedTogether:
     n_objects: int
     n_wire_copies: int
     examples: tuple[Example, ...]
+    is_one_house: bool
+    signposts: tuple[str, ...]
     narratives: tuple[tuple[str, str], ...]
 
 
@@ -260,7 +262,7 @@ def _row(row: dict[str, Any], shown: dict[str, dict[str, Any]], up: Rise | None)
 def _coordinated(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> tuple[MovedTogether, ...]:
     sql = f"""
         select group_id, sources, n_other_accounts, p_value, traces, n_objects,
-               coalesce(n_wire_copies, 0) as n_wire_copies, {moves.EXAMPLES} as examples,
+               coalesce(n_wire_copies, 0) as n_wire_copies, {moves.EXAMPLES} as examples, {moves.SIGNPOSTS},
                list_transform(windows, lambda w: [epoch_us(w."from"), epoch_us(w."to")]) as windows
         from coordination
         where len(list_filter(windows, lambda w: w."from" < ? and w."to" >= ?)) > 0
@@ -289,6 +291,8 @@ def _coordinated(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime)
             g["n_objects"],
             g["n_wire_copies"],
             moves.examples(g["examples"]),
+            g["is_one_house"],
+            tuple(clean(address) for address in g["signposts"]),
             tuple(touched.get(g["group_id"], ())),
         )
         for g in groups

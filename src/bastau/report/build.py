@@ -375,6 +375,7 @@ def _groups(con: duckdb.DuckDBPyConnection) -> tuple[Group, ...]:
             group by group_id having count(*) >= 2)
         select g.group_id, g.sources, t.sources_here, g.n_other_accounts, g.p_value, g.traces, g.n_objects, g.test,
                g.median_delay_s, coalesce(g.n_wire_copies, 0) as n_wire_copies, {moves.EXAMPLES} as examples,
+               {moves.SIGNPOSTS},
                list_transform(g.windows, lambda w: [epoch_us(w."from"), epoch_us(w."to")]) as windows,
                flatten(list_transform(g.examples, lambda e: e.post_ids)) as example_ids
         from coordination g join touching t using (group_id)
@@ -398,6 +399,8 @@ def _groups(con: duckdb.DuckDBPyConnection) -> tuple[Group, ...]:
             row["median_delay_s"],
             row["n_wire_copies"],
             moves.examples(row["examples"]),
+            row["is_one_house"],
+            tuple(clean(address) for address in row["signposts"]),
         )
         for row in found
     )

@@ -68,9 +68,14 @@ def group_facts(group: Group | MovedTogether, locale: Locale) -> str:
         facts = f"{facts}; {others}"
     if group.n_wire_copies:
         facts = f"{facts}; {locale.count('groups.wire_copies', group.n_wire_copies)}"
+    house = ""
+    if group.signposts:
+        said = "groups.one_house" if group.is_one_house else "groups.signposts"
+        house = locale.text(said, addresses=", ".join(group.signposts[:5]))
     windows = [wording.period(w.start, w.end, locale) for w in group.windows[:6]]
     active = locale.text("groups.windows", windows="; ".join(windows)) if windows else ""
-    return paragraph(f"{group.group_id} · {facts}", "facts") + paragraph(active, "facts")
+    shown = [f"{group.group_id} · {facts}", *filter(None, [house]), active]
+    return "".join(paragraph(text, "facts") for text in shown)
 
 
 def group_examples(examples: Sequence[Example], locale: Locale) -> str:

@@ -104,3 +104,7 @@ def examples(listed: Sequence[dict[str, Any]] | None) -> tuple[Example, ...]:
 EXAMPLES = """list_transform(examples, lambda e: {'trace': e.trace, 'object': e.object, 'posts': list_transform(e.posts, lambda p: {
     'source': p.source, 'at_us': epoch_us(p.published_at), 'delay_s': p.delay_s, 'url': p.url, 'text': p.text})})"""
 """The examples of COORDINATION as :func:`examples` takes them: DuckDB gives times with the zone of the session."""
+
+SIGNPOSTS = """coalesce(is_one_house, false) as is_one_house,
+    list_transform(coalesce(signposts, []), lambda s: s.address) as signposts"""
+"""Whether a group of COORDINATION is openly one publisher's network, and the addresses that say so."""

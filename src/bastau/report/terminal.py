@@ -1,10 +1,10 @@
 """The terminal summary of a trace and a brief: lines of plain text, nothing printed here."""
 
 from bastau.report import wording
-from bastau.report.brief import Brief, Row
+from bastau.report.brief import Brief, MovedTogether, Row
 from bastau.report.locale import Locale
 from bastau.report.queries import one_line, shorten
-from bastau.report.trace import Known, Suggested, Trace
+from bastau.report.trace import Group, Known, Suggested, Trace
 
 _WIDTH = 100
 
@@ -50,7 +50,7 @@ def trace_lines(trace: Trace, locale: Locale) -> list[str]:
     )
     lines += _listed(
         locale.text("groups.head"),
-        [f"{group.group_id}: {locale.listing(list(group.sources_here))}" for group in trace.groups[:5]],
+        [_group(group, list(group.sources_here), locale) for group in trace.groups[:5]],
     )
     if trace.groups:
         lines.append(locale.text("groups.note"))
@@ -93,7 +93,7 @@ def brief_lines(brief: Brief, locale: Locale) -> list[str]:
         ("brief.across", brief.across_languages),
     ):
         lines += _listed(locale.text(head), [_row(row, locale) for row in rows[:5]])
-    groups = [f"{group.group_id}: {', '.join(group.sources[:6])}" for group in brief.coordinated[:5]]
+    groups = [_group(group, list(group.sources[:6]), locale) for group in brief.coordinated[:5]]
     lines += _listed(locale.text("brief.coordinated"), groups)
     return [*lines, locale.text("groups.note")] if groups else lines
 
@@ -105,3 +105,8 @@ def _row(row: Row, locale: Locale) -> str:
 
 def _listed(head: str, items: list[str]) -> list[str]:
     return ["", head, *(f"  {item}" for item in items)] if items else []
+
+
+def _group(group: Group | MovedTogether, sources: list[str], locale: Locale) -> str:
+    house = f" ({locale.text('groups.house_mark')})" if group.is_one_house else ""
+    return f"{group.group_id}: {locale.listing(sources)}{house}"

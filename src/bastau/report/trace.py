@@ -208,6 +208,8 @@ class Group:
     median_delay_s: float | None
     n_wire_copies: int
     examples: tuple[Example, ...]
+    is_one_house: bool
+    signposts: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,7 @@ def coordination(time: Time) -> str:
                     'delay_s': p.delay_s, 'url': p.url, 'text': p.text
                 }})
             }}) AS examples,
-            test, median_delay_s, n_wire_copies
+            test, median_delay_s, n_wire_copies, signposts, is_one_house
         FROM coordination ORDER BY p_value, group_id"""
 
 

@@ -20,6 +20,7 @@ from bastau.sources.chance import NULL_SPAN_S, WIDE, scales
 from bastau.sources.coordination import N_TESTS, count_tests
 from bastau.sources.crowds import MIN_CROWD, Sharers, crowded, joining
 from bastau.sources.relations import epoch_s, small
+from bastau.sources.signposts import add_signposts
 from bastau.tables import conform, empty
 
 MAX_EXAMPLES = 10
@@ -71,6 +72,9 @@ def groups(
         for number in range(len(clusters.p_values))
         if (row := _describe(number, clusters, moved, settings.window_s))
     ]
+    add_signposts(rows, posts, readings)
+    for signpost in (s for row in rows for s in row["signposts"]):
+        signpost["address"] = _public(signpost["address"])
     return conform(_name_objects(rows, posts, readings, members), COORDINATION).sort_by(
         [("p_value", "ascending"), ("group_id", "ascending")]
     )
@@ -342,7 +346,7 @@ def _moved(clusters: _Clusters, shares: ibis.ir.Table, posts: ibis.ir.Table, win
     return table.filter(pa.array(np.concatenate([close, [False]]) | np.concatenate([[False], close])))
 
 
-def _describe(cluster: int, clusters: _Clusters, moved: pa.Table, window_s: int) -> dict[str, object] | None:
+def _describe(cluster: int, clusters: _Clusters, moved: pa.Table, window_s: int) -> dict[str, Any] | None:
     """Return one COORDINATION row, examples still as keys; None with fewer than two publishers."""
     rows = moved.filter(pc.equal(moved.column("cluster"), cluster))
     is_wire = pc.equal(rows.column("trace"), "wire")
@@ -411,10 +415,10 @@ def _examples(published: pa.Table) -> list[tuple[str, int, list[int]]]:
 
 
 def _name_objects(
-    rows: list[dict[str, object]], posts: ibis.ir.Table, readings: ibis.ir.Table, members: ibis.ir.Table
+    rows: list[dict[str, Any]], posts: ibis.ir.Table, readings: ibis.ir.Table, members: ibis.ir.Table
 ) -> pa.Table:
     """Replace the keys in the examples by addresses, hashtags and ids that people see, and quote the posts."""
-    examples: list[tuple[str, int, list[int]]] = [example for row in rows for example in row["examples"]]  # type: ignore[attr-defined]
+    examples: list[tuple[str, int, list[int]]] = [example for row in rows for example in row["examples"]]
     wanted = small(
         pa.table({"post_key": pa.array(sorted({p for _, _, ps in examples for p in ps}), pa.int64())}), posts
     )
@@ -434,7 +438,7 @@ def _name_objects(
                 "post_ids": [by_key[k]["post_id"] for k in keys],
                 "posts": _quoted([by_key[k] for k in keys]),
             }
-            for trace, key, keys in row["examples"]  # type: ignore[attr-defined]
+            for trace, key, keys in row["examples"]
         ]
     return pa.Table.from_pylist(rows, COORDINATION)
 
