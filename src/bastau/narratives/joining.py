@@ -42,7 +42,7 @@ class Fit:
     needed: float = 0.42
     eased: float = 0.14
     hours_sd: float = 12.0
-    across: float = 0.08
+    across: float = 0.12
     shared: int = 2
     alone: float = 0.12
     reworded: float = 0.35

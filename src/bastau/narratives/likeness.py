@@ -228,7 +228,7 @@ def compare(indptr, hashes, weights, a, b):  # type: ignore[no-untyped-def]
         if x == y:
             total += weights[i] * weights[j]
             if weights[i] > 0.0 and weights[j] > 0.0:
-                shared += 1 + np.int64(x & np.uint32(1))
+                shared += 2 if x & np.uint32(1) else 1
         i += x <= y
         j += y <= x
     return total, shared

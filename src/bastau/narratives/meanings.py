@@ -1,7 +1,8 @@
 """What a text is about in terms that do not depend on its language: concepts of the dictionary, names by their sound, numbers.
 
 A word that the dictionary of :mod:`bastau.lexicon` lists, or that differs from a listed one by its ending, stands for its
-concept; another stands for its sounding, so that names and loans meet across scripts; a word too short for that for its stem.
+concept, and so does one that sounds like it; another stands for its sounding, so that names and loans meet across scripts; a word
+too short for that for its stem.
 Function words stand for nothing.
 """
 
@@ -28,10 +29,13 @@ from bastau.tables import utf8_buffers
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _EXACT, _BEGINS, _CONCEPT = np.uint64(0x8F14E45FCEEA167A), np.uint64(0xC9F0F895FB98AB91), np.uint64(0x45C48CCE2E2D7FBD)
+_SOUNDS_LIKE = np.uint64(0x6512BD43D9CAA6E0)
 _MOST_CHARS = 24
 _MOST_ENDING = 5
 """Letters that a word may have beyond what it shares with a listed one."""
 _LEAST_SHARED = 4
+_LEAST_HEARD = 4
+"""Consonants of a listed word by which one that is not listed may be taken for it."""
 _NOTHING = np.uint64(1)
 """What a function word stands for."""
 
@@ -78,7 +82,10 @@ def _meaning(codes, first, end, keys, values, sounds, prefixes):  # type: ignore
     if end > first and 48 <= codes[first] < 58:
         return stem_of(codes, first, end)
     heard = sounding(codes, first, end, sounds) if end - first >= LEAST_CHARS else np.uint64(0)
-    return heard if heard or end - first < 2 else stem_of(codes, first, end)
+    if heard:
+        found = _look_up(keys, values, mix64(heard ^ _SOUNDS_LIKE))
+        return found or heard
+    return stem_of(codes, first, end) if end - first > 1 else heard
 
 
 @nb.njit(nogil=True, cache=True)
@@ -128,6 +135,12 @@ def _table() -> tuple[np.ndarray, np.ndarray]:
         shared = len(word) - (1 if len(word) < 6 else 2)
         if shared >= _LEAST_SHARED:
             key = int(mix64(_hash_word(word)[shared] ^ _BEGINS))
+            if begins.setdefault(key, value) != value:
+                begins[key] = 0
+    for word, value in listed:
+        # Ukrainian words, and spellings that are not listed; few consonants are those of anything.
+        if sum(ord(c) < len(SOUNDS) and SOUNDS[ord(c)] > 0 for c in word) >= _LEAST_HEARD and (heard := _heard(word)):
+            key = int(mix64(np.uint64(heard) ^ _SOUNDS_LIKE))
             if begins.setdefault(key, value) != value:
                 begins[key] = 0
     for word in common_words():
