@@ -101,6 +101,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--token-file", type=Path, metavar="F", help="file with a token that whoever sends must give; chmod 600"
     )
 
+    login = add("login", _login, "make the session with which a collector reads in your name")
+    login.add_argument("place", choices=("telegram",), help="telegram: needs TELEGRAM_API_ID and TELEGRAM_API_HASH")
+    login.add_argument("--session", type=Path, metavar="F", help="file to write (default: $TELEGRAM_SESSION)")
+
     run = add("run", _run, "process what is new: read, narratives, sources")
     run.add_argument("--engine", choices=("local", "spark"), help="where to run (default: [engine] name)")
     run.add_argument("--rebuild", action="store_true", help="make the grouping again from the stored posts")
@@ -525,6 +529,23 @@ def _receive(options: argparse.Namespace) -> int:
     n_posts = sum(upload.rows for upload in receiver.uploads.values())
     _answer(
         options, {"n_deliveries": len(receiver.uploads), "n_posts": n_posts}, [f"{_number(n_posts)} posts received"]
+    )
+    return 0
+
+
+def _login(options: argparse.Namespace) -> int:
+    from bastau.collect.collectors.telegram_account import log_in, session_path
+    from bastau.collect.visits import FetchFailed
+
+    try:
+        path = options.session or session_path()
+        log_in(path, input)
+    except FetchFailed as error:
+        raise ConfigError(str(error)) from error
+    _answer(
+        options,
+        {"session": str(path)},
+        [f"{path}: the session is yours alone (mode 0600); point TELEGRAM_SESSION to it"],
     )
     return 0
 
