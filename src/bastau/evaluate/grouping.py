@@ -24,7 +24,8 @@ from bastau.hashing import hash_strings
 from bastau.narratives.joining import Fit
 from bastau.narratives.labels import LabelMatcher, kernel, samples_f1
 from bastau.narratives.stories import WINDOW_DAYS, find_tellings, tell
-from bastau.narratives.themes import find_stories, gather_themes
+from bastau.narratives.themes import WINDOW_DAYS as THEME_WINDOW_DAYS
+from bastau.narratives.themes import Likeness, find_stories, gather_themes
 from bastau.narratives.update import update
 from bastau.read.stages import default_stages
 from bastau.schemas import POSTS
@@ -172,7 +173,9 @@ def read_posts(posts: pa.Table) -> pa.Table:
 # ---- grouping ------------------------------------------------------------------------------------------
 
 
-def group_texts(texts: LabelledTexts, read: pa.Table | None = None, fit: Fit | None = None) -> dict[str, np.ndarray]:
+def group_texts(
+    texts: LabelledTexts, read: pa.Table | None = None, fit: Fit | None = None, themes: Likeness | None = None
+) -> dict[str, np.ndarray]:
     """Return the narrative, wording, story and theme of each text as int64 (n,), a text without one by itself.
 
     Without times nothing is near in time: stories are held together by words alone, however old.
@@ -180,7 +183,7 @@ def group_texts(texts: LabelledTexts, read: pa.Table | None = None, fit: Fit | N
     Args:
         texts: to group.
         read: what :func:`read_posts` makes of them; None: it is made here.
-        fit: when stories are joined; None: as in a run.
+        fit, themes: when stories and themes are joined; None: as in a run.
     """
     read = read_posts(texts.posts) if read is None else read
     language = pc.coalesce(read.column("language"), read.column("detected_language"))
@@ -209,8 +212,9 @@ def group_texts(texts: LabelledTexts, read: pa.Table | None = None, fit: Fit | N
         of = dict(zip(told.column("telling_key").to_pylist(), told.column(column).to_pylist(), strict=True))
         found[name] = np.array([of.get(own[key], own[key]) for key in keys], np.int64)
     stories = find_stories(told)
-    themes = gather_themes(stories, fetch, **({} if texts.has_times else {"window_days": _CENTURY}))
-    theme_of = dict(zip(stories.key.tolist(), themes.theme.tolist(), strict=True))
+    days = THEME_WINDOW_DAYS if texts.has_times else _CENTURY
+    gathered = gather_themes(stories, fetch, window_days=days, likeness=themes)
+    theme_of = dict(zip(stories.key.tolist(), gathered.theme.tolist(), strict=True))
     found["themes"] = np.array([theme_of.get(key, key) for key in found["stories"].tolist()], np.int64)
     return found
 
