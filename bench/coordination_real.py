@@ -113,7 +113,8 @@ def figures(home: Path) -> dict[str, Any]:
     from bastau.home import Home
 
     con = Home.open(home).connect()
-    groups = [set(row[0]) for row in con.sql("SELECT sources FROM coordination").fetchall()]
+    found = con.sql("SELECT sources, is_one_house FROM coordination").fetchall()
+    groups, houses = [set(sources) for sources, _ in found], [set(sources) for sources, is_house in found if is_house]
     category: dict[str, str] = {}
     for path in sorted((DATA / "ira-troll-tweets").glob("tweets_*.csv.gz")):
         category |= {row["author_id"].lower(): row["account_category"] for row in tweets(str(path.relative_to(DATA)))}
@@ -121,11 +122,12 @@ def figures(home: Path) -> dict[str, Any]:
     farm = {source for source in sources if source.lower() in category}
     background = sources - farm
     flagged = set().union(*groups) & background if groups else set()
-    labels, found = [], []
+    declared = set().union(*houses)
+    labels, numbers = [], []
     for number, group in enumerate(groups):
         for source in sorted(group & farm):
             labels.append(category[source.lower()])
-            found.append(number)
+            numbers.append(number)
     most = [Counter(category[s.lower()] for s in group & farm).most_common(1)[0][1] for group in groups if group & farm]
     pairs = Counter(
         category[a.lower()] == category[b.lower()] for g in groups for a, b in combinations(sorted(g & farm), 2)
@@ -135,13 +137,16 @@ def figures(home: Path) -> dict[str, Any]:
         "of them in a group": len(labels),
         "groups": len(groups),
         "largest group": max(map(len, groups), default=0),
-        "NMI of groups and account_category": normalized_mutual_info_score(labels, found) if labels else 0.0,
+        "NMI of groups and account_category": normalized_mutual_info_score(labels, numbers) if labels else 0.0,
         "purity of groups": sum(most) / len(labels) if labels else 0.0,
         "pairs in a group of one category": pairs[True] / max(1, sum(pairs.values())),
         "share of the commonest category": Counter(labels).most_common(1)[0][1] / len(labels) if labels else 0.0,
         "background sources": len(background),
         "background sources in a group": sorted(flagged),
         "share of them": len(flagged) / len(background),
+        "of these openly one publisher's network": len(flagged & declared),
+        "share of background in any other group": len(flagged - declared) / len(background),
+        "accounts of the farm in a group marked as openly one network": len(farm & declared),
     }
 
 
