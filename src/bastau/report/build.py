@@ -144,6 +144,7 @@ def _build(con: duckdb.DuckDBPyConnection, found: Found, key: int | None, lead_i
         earliest=_earliest(con),
         versions=told.versions(con, key, MOST_CHARS),
         story=told.story(con, found.best.post_key if key is None else key),
+        theme=told.theme(con, found.best.post_key if key is None else key),
         curated=told.curated(con, found.best.post_key if key is None else key),
         publishers=publishers,
         n_more_publishers=narrative.n_publishers - len(publishers),

@@ -44,6 +44,9 @@ def trace_lines(trace: Trace, locale: Locale) -> list[str]:
             for one in trace.story.others[:5]
         ]
         lines += _listed(locale.text("story.head"), [wording.story_line(trace.story, locale), *told])
+    if trace.theme is not None:
+        told = [wording.theme_line(trace.theme, locale), shorten(trace.theme.text, _WIDTH)]
+        lines += _listed(locale.text("story.theme_head"), told)
     lines += _listed(
         locale.text("story.curated"),
         [f"{one.curated_id}: {one.title} ({locale.percent(one.score)})" for one in trace.curated],

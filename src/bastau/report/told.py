@@ -7,7 +7,7 @@ import duckdb
 
 from bastau.report.differences import differences
 from bastau.report.queries import at, clean, is_pseudonym, one_line, rows, shorten, shown_text, with_words
-from bastau.report.trace import Curated, Story, Telling, Version
+from bastau.report.trace import Curated, Story, Telling, Theme, Version
 
 MOST_TELLINGS = 12
 MOST_VERSIONS = 12
@@ -55,6 +55,29 @@ def story(con: duckdb.DuckDBPyConnection, key: int) -> Story | None:
         at(row["last_us"]),
         others,
     )
+
+
+def theme(con: duckdb.DuckDBPyConnection, key: int) -> Theme | None:
+    """Return the theme of the story that the telling ``key`` belongs to, if other stories are in it."""
+    sql = """
+        select h.theme_id, h.n_stories, h.n_posts, h.n_publishers, h.languages, epoch_us(h.first_seen_at) as first_us,
+            epoch_us(h.last_seen_at) as last_us, h.text, coalesce(r.detected_language, 'und') as language
+        from tellings t join theme_members m using (story_key) join themes h using (theme_key)
+            left join readings r on r.post_key = h.text_post_key
+        where t.telling_key = ?"""
+    for row in rows(con, sql, [key]):
+        return Theme(
+            row["theme_id"],
+            row["n_stories"],
+            row["n_posts"],
+            row["n_publishers"],
+            tuple(row["languages"]),
+            at(row["first_us"]),
+            at(row["last_us"]),
+            row["language"],
+            shorten(one_line(shown_text(None, row["text"])), _CHARS),
+        )
+    return None
 
 
 def versions(con: duckdb.DuckDBPyConnection, narrative_key: int | None, most_chars: int) -> tuple[Version, ...]:

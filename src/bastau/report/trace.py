@@ -333,6 +333,21 @@ class Story:
 
 
 @dataclass(frozen=True)
+class Theme:
+    """The theme of the story: stories that make the same claim of other events; ``text`` stands for it."""
+
+    theme_id: str
+    n_stories: int
+    n_posts: int
+    n_publishers: int
+    languages: tuple[str, ...]
+    first_seen_at: datetime
+    last_seen_at: datetime
+    language: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Version:
     """One text of the narrative: who published it first (publishers only), and what it changed against ``made_from``."""
 
@@ -395,6 +410,7 @@ class Trace:
     earliest: tuple[Post, ...]
     versions: tuple[Version, ...]
     story: Story | None
+    theme: Theme | None
     curated: tuple[Curated, ...]
     publishers: tuple[Publisher, ...]
     n_more_publishers: int

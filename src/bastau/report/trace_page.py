@@ -338,6 +338,13 @@ def _story(trace: Trace, locale: Locale) -> str:
         ]
         body += [f"<h3>{escape(locale.text('story.curated'))}</h3>", document.listing(lines)]
         body.append(paragraph(locale.text("story.curated_note"), "note"))
+    if trace.theme is not None:
+        body += [
+            f"<h3>{escape(locale.text('story.theme_head'))}</h3>",
+            paragraph(wording.theme_line(trace.theme, locale)),
+            document.listing([document.foreign(trace.theme.text, trace.theme.language)]),
+            paragraph(locale.text("story.theme_note"), "note"),
+        ]
     if trace.story is None:
         return "".join([*body, paragraph(locale.text("story.none"), "note")])
     body += [paragraph(wording.story_line(trace.story, locale)), paragraph(locale.text("story.note"), "note")]

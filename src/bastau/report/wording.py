@@ -7,7 +7,7 @@ from bastau.report.brief import Rise
 from bastau.report.locale import Locale
 from bastau.report.search import Found
 from bastau.report.timeline import Coverage
-from bastau.report.trace import Delays, FactCheck, Kin, Post, Story, Trace, Unknown, Version, Wanted
+from bastau.report.trace import Delays, FactCheck, Kin, Post, Story, Theme, Trace, Unknown, Version, Wanted
 
 _PLURAL_UNKNOWNS = {
     "gaps": "hours",
@@ -172,6 +172,19 @@ def story_line(story: Story, locale: Locale) -> str:
         publishers=locale.count("count.publishers", story.n_publishers),
         languages=locale.listing([locale.language(tag) for tag in story.languages[:4]]),
         start=locale.moment(story.first_seen_at),
+    )
+
+
+def theme_line(theme: Theme, locale: Locale) -> str:
+    """Return how far a theme goes beyond the story."""
+    return locale.text(
+        "story.theme",
+        theme=theme.theme_id,
+        stories=locale.count("story.stories", theme.n_stories),
+        posts=locale.count("count.posts", theme.n_posts),
+        publishers=locale.count("count.publishers", theme.n_publishers),
+        languages=locale.listing([locale.language(tag) for tag in theme.languages[:4]]),
+        start=locale.moment(theme.first_seen_at),
     )
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from bastau.report import told
-from bastau.schemas import CURATED, NARRATIVES, POSTS, READINGS, STORIES, TELLINGS, VERSIONS
+from bastau.schemas import CURATED, NARRATIVES, POSTS, READINGS, STORIES, TELLINGS, THEME_MEMBERS, THEMES, VERSIONS
 
 AT = datetime(2025, 3, 1, tzinfo=UTC)
 
@@ -87,6 +87,29 @@ def con() -> duckdb.DuckDBPyConnection:
                 "text": "two leopards sleep",
             },
         ),
+        "theme_members": table(
+            THEME_MEMBERS,
+            {"story_key": 1, "theme_key": 1, "score": 1.0},
+            {"story_key": 7, "theme_key": 1, "score": 0.3},
+        ),
+        "themes": table(
+            THEMES,
+            {
+                "theme_key": 1,
+                "theme_id": "t1",
+                "first_seen_at": AT,
+                "last_seen_at": AT,
+                "n_stories": 2,
+                "n_tellings": 3,
+                "n_posts": 6,
+                "n_sources": 6,
+                "n_publishers": 1,
+                "languages": ["en"],
+                "platforms": ["web"],
+                "text_post_key": 1,
+                "text": "two leopards sleep",
+            },
+        ),
         "versions": table(VERSIONS, version(0, 1, "a.example", None), version(1, 2, None, 0)),
         "curated": table(
             CURATED,
@@ -104,6 +127,13 @@ def con() -> duckdb.DuckDBPyConnection:
     for name, rows in tables.items():
         con.register(name, rows)
     return con
+
+
+def test_a_telling_has_the_theme_of_its_story(con: duckdb.DuckDBPyConnection) -> None:
+    theme = told.theme(con, 3)
+    assert theme is not None
+    assert (theme.theme_id, theme.n_stories, theme.n_posts, theme.text) == ("t1", 2, 6, "two leopards sleep")
+    assert told.theme(con, 9) is None
 
 
 def test_a_story_lists_its_other_tellings_without_pseudonyms(con: duckdb.DuckDBPyConnection) -> None:
