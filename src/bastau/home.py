@@ -210,12 +210,21 @@ class Home:
 
 
 def create_view(con: "duckdb.DuckDBPyConnection", name: str, source: Any) -> None:
-    """Make ``name`` a view over Parquet paths, an Arrow dataset or, for an empty list, over no rows."""
+    """Make ``name`` a view over Parquet paths, an Arrow dataset or, for an empty list, over no rows.
+
+    Columns that a derived table of an older release lacks are null.
+    """
     if isinstance(source, list) and source:
         listed = ", ".join("'" + path.replace("'", "''") + "'" for path in source)
-        con.execute(
-            f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608 - quoted above
-        )
+        table = f"read_parquet([{listed}], hive_partitioning = false)"
+        missing = []
+        if name in TABLES and name not in LAKE_TABLES:
+            held = {column[0] for column in con.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()}  # noqa: S608 - quoted above
+            missing = [column for column in TABLES[name].names if column not in held]
+        if missing:
+            con.register(f"_{name}", TABLES[name].empty_table())
+        nulls = "".join(f', (SELECT any_value("{column}") FROM _{name}) AS "{column}"' for column in missing)  # noqa: S608 - our own names
+        con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT *{nulls} FROM {table}")  # noqa: S608 - quoted above
         return
     held = TABLES[name].empty_table() if isinstance(source, list) else source
     con.register(f"_{name}", held)

@@ -3,12 +3,14 @@ import sys
 import textwrap
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from bastau.errors import ConfigError, HomeBusy, LakeDamaged
-from bastau.home import Home
-from bastau.schemas import MEMBERS, TABLES
+from bastau.home import Home, create_view
+from bastau.schemas import COORDINATION, MEMBERS, TABLES
 
 
 @pytest.fixture
@@ -112,3 +114,16 @@ def test_views_show_the_generation_in_force(home: Home) -> None:
     generation.write("members", members(1, 2))
     home.put_in_force(generation, {})
     assert home.connect().execute("SELECT count(*) FROM members").fetchone() == (2,)
+
+
+def test_a_column_that_an_older_table_lacks_is_null(tmp_path: Path) -> None:
+    path = tmp_path / "coordination.parquet"
+    pq.write_table(COORDINATION.empty_table().drop_columns(["is_one_house", "signposts"]), path)
+    con = duckdb.connect()
+    try:
+        create_view(con, "coordination", [str(path)])
+        found = con.sql("SELECT * FROM coordination").to_arrow_table()
+    finally:
+        con.close()
+    assert set(found.column_names) == set(COORDINATION.names)
+    assert found.schema.field("is_one_house").type == pa.bool_()
