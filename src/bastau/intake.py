@@ -22,6 +22,7 @@ from bastau.lake import Lake
 from bastau.schemas import IMPORTS, POSTS, PUBLISHERS, REJECTS
 
 _log = logging.getLogger(__name__)
+_NOTHING: Mapping[str, pa.Table] = {}
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,24 @@ class StoredKeys:
     """The keys of all stored posts, to tell a repeat from a conflict; 16 bytes a post."""
 
     def __init__(self, lake: Lake):
+        self._lake = lake
+        self._batches = lake.batches("posts")
         stored = lake.read("posts", ["post_key", "content_key"])
         self._layers = [_layer(stored.column("post_key").to_numpy(), stored.column("content_key").to_numpy())]
+
+    def refresh(self) -> int:
+        """Take in what other processes stored meanwhile; return the number of their posts."""
+        new = self._lake.batches("posts") - self._batches
+        if not new:
+            return 0
+        self._batches |= new
+        posts = self._lake.read("posts", ["post_key", "content_key"], new)
+        self.add(posts)
+        return posts.num_rows
+
+    def stored(self, batch: str) -> None:
+        """Note a batch whose posts were added here."""
+        self._batches.add(batch)
 
     def find(self, posts: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """Return (is stored (n,), is stored with the same content (n,)) for each post."""
@@ -121,7 +138,7 @@ def import_file(
     stored = StoredKeys(lake)
     acknowledged = lake.batches("imports")
     unacknowledged = lake.batches("posts") - acknowledged
-    publishers = _known_publishers(lake)
+    publishers = known_publishers(lake)
     total = FileReport(path.name, format or "")
     chunks = read_file(
         path,
@@ -151,10 +168,10 @@ def import_file(
                         part = replace(
                             part, n_posts=part.n_posts + n_stored, n_repeats=max(0, part.n_repeats - n_stored)
                         )
-                    publishers.update(_publisher_keys(chunk.posts))
+                    publishers.update(publisher_keys(chunk.posts))
                     if pending is not None:
                         pending.result()
-                    pending = writer.submit(_commit, lake, chunk, part, home.settings.publishers.min_audience, now)
+                    pending = writer.submit(store_chunk, lake, chunk, part, home.settings.publishers.min_audience, now)
                 total = total.plus(part)
                 n_bytes += chunk.bytes_read
                 notes.update(dict.fromkeys(chunk.notes))
@@ -220,7 +237,15 @@ def _first_rejects(rejects: pa.Table) -> tuple[tuple[str, int | None, str | None
     return tuple((r["reason"], r["line_first"], r["field_first"], r["detail_first"]) for r in firsts)
 
 
-def _commit(lake: Lake, chunk: Chunk, part: FileReport, min_audience: int, now: datetime) -> None:
+def store_chunk(
+    lake: Lake,
+    chunk: Chunk,
+    part: FileReport,
+    min_audience: int,
+    now: datetime,
+    extra: Mapping[str, pa.Table] = _NOTHING,
+) -> None:
+    """Commit a chunk, ``extra`` tables of it after the posts, and last its row in ``imports``."""
     day = now.date()
     for table, rows in (
         ("rejects", chunk.rejects),
@@ -228,6 +253,7 @@ def _commit(lake: Lake, chunk: Chunk, part: FileReport, min_audience: int, now: 
         ("pages", chunk.pages),
         ("publishers", _publishers(chunk.posts)),
         ("posts", chunk.posts),
+        *extra.items(),
     ):
         if rows.num_rows:
             lake.commit(table, chunk.batch, rows, day)
@@ -275,7 +301,8 @@ def _publishers(posts: pa.Table) -> pa.Table:
     )
 
 
-def _publisher_keys(posts: pa.Table) -> set[tuple[str, str]]:
+def publisher_keys(posts: pa.Table) -> set[tuple[str, str]]:
+    """Return (platform, source in lower case) of the publishers of ``posts``."""
     rows = _publishers(posts)
     return {
         (p, s.casefold())
@@ -283,7 +310,8 @@ def _publisher_keys(posts: pa.Table) -> set[tuple[str, str]]:
     }
 
 
-def _known_publishers(lake: Lake) -> set[tuple[str, str]]:
+def known_publishers(lake: Lake) -> set[tuple[str, str]]:
+    """Return (platform, source in lower case) of all publishers ever stored."""
     rows = lake.read("publishers", ["platform", "source"]).group_by(["platform", "source"]).aggregate([])
     return {
         (p, s.casefold())

@@ -31,7 +31,21 @@ from bastau.errors import ConfigError, DiskFull, LakeDamaged
 from bastau.schemas import TABLES
 from bastau.tables import conform
 
-LAKE_TABLES = ("posts", "readings", "matches", "rejects", "imports", "publishers", "pages", "sightings", "claims", "page_signals")
+LAKE_TABLES = (
+    "posts",
+    "readings",
+    "matches",
+    "rejects",
+    "imports",
+    "publishers",
+    "pages",
+    "sightings",
+    "edits",
+    "looks",
+    "gaps",
+    "claims",
+    "page_signals",
+)
 """Tables that hold what came in; everything else is remade from them."""
 
 _BATCH = re.compile(r"^[a-z0-9][a-z0-9-]{3,63}$")

@@ -3,10 +3,10 @@
 import base64
 import contextlib
 import logging
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,13 @@ import pyarrow as pa
 
 from bastau import plugins
 from bastau.collect.checking import Rejected, check_rows, scrub_row, unread
-from bastau.collect.privacy import Authors, scrub_posts, scrub_records
+from bastau.collect.privacy import Authors, scrub_ids, scrub_posts, scrub_records
 from bastau.collect.pseudonyms import Pseudonyms
-from bastau.collect.reading import Batch, Head, Problem, Reader, Request, digest
+from bastau.collect.reading import Batch, Head, Problem, Reader, Request, Row, digest, raw_table
 from bastau.collect.unpacking import HEAD_BYTES, Member, Opened, as_utf8, open_file
 from bastau.errors import ConfigError, InputError
 from bastau.hashing import hash_strings
-from bastau.schemas import CLAIMS, PAGES, POSTS, REJECTS
+from bastau.schemas import CLAIMS, PAGES, POSTS, REJECTS, SIGHTINGS
 from bastau.settings import Settings
 from bastau.tables import conform
 
@@ -183,6 +183,63 @@ def _chunk(
         n_repeats=n_repeats,
         notes=notes,
     )
+
+
+@dataclass(frozen=True)
+class LiveChunk:
+    """Checked and pseudonymised rows of live visits.
+
+    Attributes:
+        posts: each ``post_id`` once, in the order given.
+        lines: int64, ``line`` of the row that each post came from.
+        rejects: rows left out, with the reason.
+        changed: post ids as stored, of what ``changes`` named.
+    """
+
+    posts: pa.Table
+    lines: pa.ChunkedArray
+    rejects: pa.Table
+    pages: pa.Table
+    sightings: pa.Table
+    changed: list[str]
+
+
+def read_live(
+    rows: list[Row],
+    pages: list[Row],
+    sightings: list[Row],
+    changed: Sequence[str],
+    *,
+    authors: Authors,
+    now: datetime,
+    place: str,
+) -> LiveChunk:
+    """Check and pseudonymise what live visits brought, as rows of files are.
+
+    Args:
+        rows: posts under the names of the Post format, each ``post_id`` once; ``line`` tells them apart.
+        changed: raw ids of posts of which a place says that they are otherwise now.
+        place: stands where a file's name would in rejects.
+    """
+    good, rejected = check_rows(raw_table(rows), now)
+    posts, doubles, _ = _without_doubles(scrub_posts(good, authors))
+    ids = scrub_ids(pl.Series([*(row["post_id"] for row in sightings), *changed], dtype=pl.String), authors).to_list()
+    said = [
+        {**row, "post_id": post_id, "said_at": _time(row.get("said_at")), "seen_at": _time(row.get("seen_at")) or now}
+        for row, post_id in zip(sightings, ids[: len(sightings)], strict=True)
+    ]
+    return LiveChunk(
+        posts=conform(posts, POSTS),
+        lines=posts.column("line"),
+        rejects=_rejects([*rejected, *doubles], place, now),
+        pages=pa.Table.from_pylist(scrub_records(pages, _PAGE_FIELDS, authors), PAGES),
+        sightings=pa.Table.from_pylist(said, SIGHTINGS),
+        changed=ids[len(sightings) :],
+    )
+
+
+def _time(value: Any) -> datetime | None:
+    return datetime.fromisoformat(value).astimezone(UTC) if isinstance(value, str) else value
 
 
 def content_keys(title: pl.Series, text: pl.Series) -> pl.Series:

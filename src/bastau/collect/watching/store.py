@@ -1,0 +1,448 @@
+"""What is remembered of watched sources: SQLite in the home folder, or PostgreSQL when several processes share the work.
+
+Sources are dealt out by *slices*: a source belongs to the slice of its site, and a process holds leases on slices, so a
+site is never visited by two. A lease ends unless it is renewed; each new holder gets a new token, and a process writes
+only under tokens it still has (fencing), so one that slept through its lease changes nothing.
+
+Reference for fencing tokens: Kleppmann, Designing Data-Intensive Applications (2017), chapter 8.
+"""
+
+import contextlib
+import json
+import logging
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from publicsuffixlist import PublicSuffixList
+
+from bastau.collect.visits import Found
+from bastau.errors import ConfigError, SourceUnavailable
+
+logger = logging.getLogger(__name__)
+
+N_SLICES = 256
+"""Slices that sources are dealt out in: the most processes that can share them."""
+LEASE_S = 60.0
+"""A holder that is silent for so long loses its slices."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS sources (
+    source_id {serial},
+    collector TEXT NOT NULL,
+    address TEXT NOT NULL,
+    slice INTEGER NOT NULL,
+    name TEXT NOT NULL DEFAULT '',
+    options TEXT NOT NULL DEFAULT '{{}}',
+    state TEXT NOT NULL DEFAULT '{{}}',
+    priority INTEGER NOT NULL DEFAULT 0,
+    is_paused INTEGER NOT NULL DEFAULT 0,
+    added_at {real} NOT NULL,
+    next_at {real} NOT NULL DEFAULT 0,
+    interval_s {real} NOT NULL DEFAULT 0,
+    posts_a_day {real},
+    visited_at {real},
+    succeeded_at {real},
+    brought_at {real},
+    trouble TEXT,
+    n_failures INTEGER NOT NULL DEFAULT 0,
+    n_visits INTEGER NOT NULL DEFAULT 0,
+    n_posts INTEGER NOT NULL DEFAULT 0,
+    n_requests INTEGER NOT NULL DEFAULT 0,
+    n_bytes BIGINT NOT NULL DEFAULT 0,
+    n_gaps INTEGER NOT NULL DEFAULT 0,
+    gap_s {real} NOT NULL DEFAULT 0,
+    troubles TEXT NOT NULL DEFAULT '{{}}',
+    UNIQUE (collector, address)
+);
+CREATE INDEX IF NOT EXISTS sources_slice ON sources (slice);
+CREATE TABLE IF NOT EXISTS slices (
+    slice INTEGER PRIMARY KEY,
+    holder TEXT,
+    token BIGINT NOT NULL DEFAULT 0,
+    until_at {real} NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS holders (holder TEXT PRIMARY KEY, until_at {real} NOT NULL);
+CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+@dataclass
+class Source:
+    """A row of ``sources``, less the state; times in Unix seconds.
+
+    Attributes:
+        interval_s: last interval between visits.
+        posts_a_day: rate of new posts, as estimated.
+        trouble: kind of the last failure; None since the last success.
+        n_failures: failures since the last success.
+        troubles: failures by kind, ever.
+        gap_s: seconds in which posts may have been missed, of all gaps together.
+    """
+
+    source_id: int
+    collector: str
+    address: str
+    slice: int
+    name: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    priority: int = 0
+    is_paused: bool = False
+    added_at: float = 0.0
+    next_at: float = 0.0
+    interval_s: float = 0.0
+    posts_a_day: float | None = None
+    visited_at: float | None = None
+    succeeded_at: float | None = None
+    brought_at: float | None = None
+    trouble: str | None = None
+    n_failures: int = 0
+    n_visits: int = 0
+    n_posts: int = 0
+    n_requests: int = 0
+    n_bytes: int = 0
+    n_gaps: int = 0
+    gap_s: float = 0.0
+    troubles: dict[str, int] = field(default_factory=dict)
+
+
+_COLUMNS = tuple(Source.__dataclass_fields__)
+_WRITTEN = (
+    "next_at", "interval_s", "posts_a_day", "visited_at", "succeeded_at", "brought_at", "trouble", "n_failures",
+    "n_visits", "n_posts", "n_requests", "n_bytes", "n_gaps", "gap_s",
+)  # fmt: skip
+"""Columns that a visit changes, beside ``troubles`` and ``state``."""
+
+
+class StoreUnavailable(SourceUnavailable):
+    """The database does not answer; what is in hand is kept and tried again."""
+
+
+_suffixes = lru_cache(maxsize=1)(PublicSuffixList)
+
+
+@lru_cache(maxsize=1 << 16)
+def slice_of(address: str) -> int:
+    """Return the slice of an address: the same for all of one registrable domain, and for all of one port-less host."""
+    host = (urlsplit(address).hostname or address).lower()
+    is_name = any(c.isalpha() for c in host)
+    site = (_suffixes().privatesuffix(host) or host) if is_name else host
+    return zlib.crc32(site.encode()) % N_SLICES
+
+
+class Store:
+    """The one module that speaks SQL about watched sources. Not for use by two threads at once.
+
+    Args:
+        url: ``postgresql://...``, or a path of an SQLite file.
+    """
+
+    def __init__(self, url: str | Path):
+        self._url = url
+        self._is_postgres = isinstance(url, str) and url.startswith(("postgresql://", "postgres://"))
+        self._con: Any = None
+        self._connect()
+        words = (
+            {"serial": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "real": "DOUBLE PRECISION"}
+            if self._is_postgres
+            else {"serial": "INTEGER PRIMARY KEY AUTOINCREMENT", "real": "REAL"}
+        )
+        with self._transaction():
+            if self._is_postgres:  # two processes that start at once would both make the tables
+                self._run("SELECT pg_advisory_xact_lock(8205118)")
+            for statement in _TABLES.format(**words).split(";"):
+                if statement.strip():
+                    self._run(statement)
+            self._run_many(
+                "INSERT INTO slices (slice) VALUES (?) ON CONFLICT (slice) DO NOTHING", [(n,) for n in range(N_SLICES)]
+            )
+
+    # ---- the connection --------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        if not self._is_postgres:
+            try:
+                self._con = sqlite3.connect(self._url, isolation_level=None, timeout=30.0, check_same_thread=False)
+                self._con.execute("PRAGMA journal_mode = WAL")
+                self._con.execute("PRAGMA synchronous = NORMAL")
+            except sqlite3.Error as error:
+                raise ConfigError(f"{self._url}: cannot be opened as the list of sources: {error}") from error
+            return
+        try:
+            import psycopg
+        except ImportError as error:
+            raise ConfigError("[watch] database is PostgreSQL: pip install 'bastau[postgres]'") from error
+        try:
+            self._con = psycopg.connect(str(self._url), autocommit=True, connect_timeout=10)
+        except psycopg.Error as error:
+            raise StoreUnavailable("PostgreSQL does not answer; see [watch] database") from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._con is not None:
+            self._con.close()
+            self._con = None
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Do all or nothing; a broken connection is made anew at the next call."""
+        if self._con is None:
+            self._connect()
+        try:
+            self._con.execute("BEGIN" if self._is_postgres else "BEGIN IMMEDIATE")
+            yield
+            self._con.execute("COMMIT")
+        except BaseException as error:
+            broken = self._is_broken(error)
+            with contextlib.suppress(Exception):
+                self._con.execute("ROLLBACK")
+            if broken:
+                with contextlib.suppress(Exception):
+                    self._con.close()
+                self._con = None
+                raise StoreUnavailable(f"the list of sources cannot be written: {type(error).__name__}") from error
+            raise
+
+    def _is_broken(self, error: BaseException) -> bool:
+        if not self._is_postgres:
+            return isinstance(error, sqlite3.OperationalError)
+        import psycopg
+
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+
+    def _run(self, sql: str, values: Sequence[Any] = ()) -> Any:
+        return self._con.execute(sql.replace("?", "%s") if self._is_postgres else sql, tuple(values))
+
+    def _run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        if self._is_postgres:
+            with self._con.cursor() as cursor:
+                cursor.executemany(sql.replace("?", "%s"), rows)
+        else:
+            self._con.executemany(sql, rows)
+
+    # ---- the list ---------------------------------------------------------------------------------------
+
+    def add(self, found: Sequence[Found], *, options: Mapping[str, Any], priority: int, now: float) -> list[bool]:
+        """Watch what was found; return for each whether it is new."""
+        new = []
+        with self._transaction():
+            for one in found:
+                row = (
+                    one.collector, one.address, slice_of(one.address), one.title or "", json.dumps(dict(options)),
+                    json.dumps(dict(one.state)), priority, now, one.posts_a_day,
+                )  # fmt: skip
+                done = self._run(
+                    "INSERT INTO sources (collector, address, slice, name, options, state, priority, added_at, posts_a_day)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (collector, address) DO NOTHING",
+                    row,
+                )
+                new.append(done.rowcount == 1)
+        return new
+
+    def sources(self, slices: Sequence[int] | None = None) -> list[Source]:
+        """Return all sources, or those of some slices, by id."""
+        where, values = "", ()
+        if slices is not None:
+            if not slices:
+                return []
+            where, values = f" WHERE slice IN ({', '.join('?' * len(slices))})", tuple(slices)  # type: ignore[assignment]
+        with self._transaction():
+            rows = self._run(
+                f"SELECT {', '.join(_COLUMNS)} FROM sources{where} ORDER BY source_id",  # noqa: S608 - our own names
+                values,
+            ).fetchall()
+        return [_source(row) for row in rows]
+
+    def states(self, source_ids: Sequence[int]) -> dict[int, str]:
+        """Return the states of sources, as JSON."""
+        found: dict[int, str] = {}
+        with self._transaction():
+            for start in range(0, len(source_ids), 500):
+                some = tuple(source_ids[start : start + 500])
+                rows = self._run(
+                    f"SELECT source_id, state FROM sources WHERE source_id IN ({', '.join('?' * len(some))})",  # noqa: S608
+                    some,
+                ).fetchall()
+                found.update(rows)
+        return found
+
+    def move(self, source_id: int, address: str) -> bool:
+        """Give a source its new address, unless that is watched already; return whether it was done."""
+        with self._transaction():
+            done = self._run(
+                "UPDATE sources SET address = ?, slice = ? WHERE source_id = ? AND NOT EXISTS (SELECT 1 FROM sources AS other"
+                " WHERE other.address = ? AND other.collector = sources.collector)",
+                (address, slice_of(address), source_id, address),
+            )
+        return bool(done.rowcount)
+
+    def remove(self, source_ids: Sequence[int]) -> int:
+        """Forget sources; their posts stay."""
+        with self._transaction():
+            self._run_many("DELETE FROM sources WHERE source_id = ?", [(n,) for n in source_ids])
+        return len(source_ids)
+
+    def change(self, source_id: int, **values: Any) -> None:
+        """Set ``is_paused``, ``priority``, ``options`` or ``next_at`` of a source."""
+        given = {
+            k: json.dumps(v) if k == "options" else int(v) if isinstance(v, bool) else v for k, v in values.items()
+        }
+        assert given.keys() <= {"is_paused", "priority", "options", "next_at"}
+        names = ", ".join(f"{name} = ?" for name in given)
+        with self._transaction():
+            self._run(f"UPDATE sources SET {names} WHERE source_id = ?", (*given.values(), source_id))  # noqa: S608
+
+    # ---- what visits change -----------------------------------------------------------------------------
+
+    def save(self, holder: "Holder", sources: Sequence[Source], states: Mapping[int, str], now: float) -> list[int]:
+        """Write what visits changed, under valid leases only; return the ids of sources that were not ours any more.
+
+        A source that was removed meanwhile stays removed. ``states`` (JSON) may lack sources, whose states stay.
+        """
+        with self._transaction():
+            lock = " FOR UPDATE" if self._is_postgres else ""
+            rows = self._run(
+                f"SELECT slice, token FROM slices WHERE holder = ? AND until_at > ?{lock}",  # noqa: S608
+                (holder.name, self._now(now)),
+            ).fetchall()
+            valid = {number for number, token in rows if holder.tokens.get(number) == token}
+            ours = [source for source in sources if source.slice in valid]
+            sets = ", ".join(f"{name} = ?" for name in _WRITTEN)
+            plain = [source for source in ours if source.source_id not in states]
+            with_state = [source for source in ours if source.source_id in states]
+            if plain:
+                self._run_many(
+                    f"UPDATE sources SET {sets}, troubles = ? WHERE source_id = ?",  # noqa: S608
+                    [(*_written(s), json.dumps(s.troubles), s.source_id) for s in plain],
+                )
+            if with_state:
+                self._run_many(
+                    f"UPDATE sources SET {sets}, troubles = ?, state = ? WHERE source_id = ?",  # noqa: S608
+                    [(*_written(s), json.dumps(s.troubles), states[s.source_id], s.source_id) for s in with_state],
+                )
+        return [source.source_id for source in sources if source.slice not in valid]
+
+    def keep(self, name: str, value: Mapping[str, Any]) -> None:
+        """Keep a small JSON object under a name."""
+        with self._transaction():
+            self._run(
+                "INSERT INTO kept (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                (name, json.dumps(dict(value))),
+            )
+
+    def kept(self, name: str) -> dict[str, Any]:
+        """Return what was kept under a name, else an empty dict."""
+        with self._transaction():
+            row = self._run("SELECT value FROM kept WHERE name = ?", (name,)).fetchone()
+        return json.loads(row[0]) if row else {}
+
+    # ---- leases -----------------------------------------------------------------------------------------
+
+    def _now(self, now: float) -> float:
+        """Return the time that leases go by: the database's, so that clocks of machines need not agree."""
+        if not self._is_postgres:
+            return now
+        return float(self._run("SELECT extract(epoch FROM clock_timestamp())").fetchone()[0])
+
+    def share(self, holder: "Holder", now: float) -> "Shared":
+        """Renew the leases of ``holder``, and take or offer slices so that all live holders have as many.
+
+        Slices beyond the fair share are named in ``surplus`` and given up by :meth:`release` when nothing is in hand
+        for them.
+        """
+        with self._transaction():
+            if self._is_postgres:
+                self._run("LOCK TABLE slices IN SHARE ROW EXCLUSIVE MODE")
+            at = self._now(now)
+            self._run(
+                "INSERT INTO holders (holder, until_at) VALUES (?, ?)"
+                " ON CONFLICT (holder) DO UPDATE SET until_at = excluded.until_at",
+                (holder.name, at + LEASE_S),
+            )
+            self._run("DELETE FROM holders WHERE until_at <= ?", (at,))
+            n_holders = self._run("SELECT count(*) FROM holders").fetchone()[0]
+            rows = self._run("SELECT slice, holder, token, until_at FROM slices ORDER BY slice").fetchall()
+            mine = {number for number, who, token, until in rows if who == holder.name and until > at}
+            tokens = {number: token for number, _, token, _ in rows}
+            kept = {number for number in mine if holder.tokens.get(number) == tokens[number]}
+            lost = set(holder.tokens) - kept
+            fair = -(-N_SLICES // n_holders)
+            free = [
+                (number, token)
+                for number, who, token, until in rows
+                if who is None or until <= at or (number in mine - kept)
+            ]
+            taken = free[: max(0, fair - len(kept))]
+            self._run_many(
+                "UPDATE slices SET until_at = ? WHERE slice = ?", [(at + LEASE_S, number) for number in kept]
+            )
+            self._run_many(
+                "UPDATE slices SET holder = ?, token = ?, until_at = ? WHERE slice = ?",
+                [(holder.name, token + 1, at + LEASE_S, number) for number, token in taken],
+            )
+        for number in lost:
+            holder.tokens.pop(number, None)
+        holder.tokens.update({number: token + 1 for number, token in taken})
+        return Shared([number for number, _ in taken], sorted(lost), sorted(kept)[fair:])
+
+    def release(self, holder: "Holder", slices: Sequence[int]) -> None:
+        """Give up leases; with none left, also the place among the holders."""
+        with self._transaction():
+            self._run_many(
+                "UPDATE slices SET holder = NULL, until_at = 0 WHERE slice = ? AND holder = ? AND token = ?",
+                [(number, holder.name, holder.tokens[number]) for number in slices if number in holder.tokens],
+            )
+            if set(holder.tokens) <= set(slices):
+                self._run("DELETE FROM holders WHERE holder = ?", (holder.name,))
+        for number in slices:
+            holder.tokens.pop(number, None)
+
+
+@dataclass
+class Holder:
+    """A watching process: its name, and the tokens of the slices it holds."""
+
+    name: str
+    tokens: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Slices newly taken, slices lost, and slices to give up."""
+
+    taken: Sequence[int]
+    lost: Sequence[int]
+    surplus: Sequence[int]
+
+
+def _source(row: Sequence[Any]) -> Source:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    return Source(
+        **{
+            **values,
+            "options": json.loads(values["options"]),
+            "troubles": json.loads(values["troubles"]),
+            "is_paused": bool(values["is_paused"]),
+        }
+    )
+
+
+def _written(source: Source) -> tuple[Any, ...]:
+    return tuple(getattr(source, name) for name in _WRITTEN)
+
+
+def wall() -> float:
+    """Return Unix seconds."""
+    return time.time()
