@@ -105,6 +105,57 @@ def build_parser() -> argparse.ArgumentParser:
     login.add_argument("place", choices=("telegram",), help="telegram: needs TELEGRAM_API_ID and TELEGRAM_API_HASH")
     login.add_argument("--session", type=Path, metavar="F", help="file to write (default: $TELEGRAM_SESSION)")
 
+    adds = add("add", _add, "watch any public address: feed, sitemap, site, channel, account; says what it found")
+    adds.add_argument(
+        "places", nargs="*", metavar="ADDRESS", help="address, @channel, user@server, or a file: OPML, CSV, one a line"
+    )
+    adds.add_argument(
+        "--starter", action="store_true", help="the starter list: Kazakhstan, Central Asia, fact-checkers"
+    )
+    adds.add_argument("--collector", metavar="NAME", help="take this collector instead of recognising one")
+    adds.add_argument("--all", action="store_true", help="watch everything found at an address, not only the best")
+    adds.add_argument("--yes", action="store_true", help="do not ask")
+    adds.add_argument(
+        "--unseen", action="store_true", help="do not look there first; the form of the address must tell what it is"
+    )
+    adds.add_argument(
+        "--priority",
+        type=int,
+        default=0,
+        choices=range(-4, 5),
+        metavar="N",
+        help="-4 to 4; each step visits twice as often",
+    )
+    adds.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="option of the collector; may be given often",
+    )
+
+    listed = add("sources", _sources, "the watched sources: health, gaps, cost")
+    listed.add_argument(
+        "act",
+        nargs="?",
+        default="list",
+        choices=("list", "pause", "resume", "remove", "now"),
+        metavar="ACT",
+        help="list (default), pause, resume, remove, now (visit soon)",
+    )
+    listed.add_argument("places", nargs="*", metavar="ADDRESS", help="id or address")
+    listed.add_argument("--only", choices=("failing", "silent", "paused", "gaps"), help="list these only")
+    listed.add_argument("--match", metavar="WORDS", help="list those with this in their address or name")
+    listed.add_argument("--limit", type=int, default=50, metavar="N", help="lines shown (default 50; --json has all)")
+
+    watch = add("watch", _watch, "collect continuously from the watched sources, until Ctrl-C")
+    watch.add_argument("--for", dest="duration", metavar="TIME", help="stop after so long: 90s, 10m, 2h")
+    watch.add_argument("--once", action="store_true", help="visit each source once and stop")
+    watch.add_argument("--run-every", metavar="TIME", help="process what is new so often: bastau run, beside")
+    watch.add_argument(
+        "--metrics", type=int, metavar="PORT", help="Prometheus metrics on 127.0.0.1 (default: [watch] metrics_port)"
+    )
+
     run = add("run", _run, "process what is new: read, narratives, sources")
     run.add_argument("--engine", choices=("local", "spark"), help="where to run (default: [engine] name)")
     run.add_argument("--rebuild", action="store_true", help="make the grouping again from the stored posts")
@@ -563,6 +614,237 @@ def _mapping(pairs: Sequence[str]) -> dict[str, str] | None:
             raise ConfigError(f"--map {pair}: write FIELD=COLUMN, for example --map text=content")
         mapping[field.strip()] = column
     return mapping or None
+
+
+def _add(options: argparse.Namespace) -> int:
+    import asyncio
+
+    from bastau import places
+    from bastau.watching import open_store
+
+    wanted: list[places.Wanted] = places.starter() if options.starter else []
+    for place in options.places:
+        is_file = "://" not in place and Path(place).is_file()
+        wanted += places.read_list(Path(place)) if is_file else [places.Wanted(place)]
+    if not wanted:
+        raise ConfigError("name an address to watch, a file with a list of them, or --starter")
+    if options.collector:
+        wanted = [places.Wanted(one.address, options.collector, one.name, one.line) for one in wanted]
+    home = _open_home(options, create=True)
+    if options.unseen:
+        looked = places.unseen(wanted)
+    else:
+        with _bars(options) as bars:
+            task = bars.add_task("looking", total=len(wanted), note="")
+            looked = asyncio.run(places.look(home, wanted, lambda _: bars.advance(task)))
+    chosen, problems = [], []
+    for one in looked:
+        if one.problem:
+            problems.append({"address": one.wanted.address, "line": one.wanted.line, "problem": one.problem})
+        elif len(looked) == 1 and not options.json and not options.unseen:
+            chosen += _chosen(options, one.found)
+        else:
+            chosen += one.found if options.all else one.found[:1]
+    with open_store(home) as store:
+        answer, lines = places.add(
+            store, chosen, options=_options_of(options.option), priority=options.priority, now=_now()
+        )
+    for problem in problems:
+        place = f"line {problem['line']}: " if problem["line"] else ""
+        print(f"bastau: {place}{problem['address']}: {problem['problem']}", file=sys.stderr)
+    next_step = ["next: bastau watch"] if chosen else []
+    _answer(options, answer | {"problems": problems}, lines + next_step)
+    return 0 if chosen or not problems else 3
+
+
+def _options_of(pairs: Sequence[str]) -> dict[str, Any]:
+    """Return options of a collector; true, false and numbers are what they look like."""
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise ConfigError(f"--option {pair}: write NAME=VALUE, for example --option full_text=true")
+        try:
+            values[name.strip()] = json.loads(value)
+        except ValueError:
+            values[name.strip()] = value
+    return values
+
+
+def _chosen(options: argparse.Namespace, found: Sequence[Any]) -> list[Any]:
+    """Show what was found at one address and return what the operator takes of it."""
+    from bastau import places
+
+    for number, one in enumerate(found, 1):
+        print("\n".join(places.explain(one, number if len(found) > 1 else None)))
+    if options.all:
+        return list(found)
+    if options.yes or not sys.stdin.isatty():
+        return [found[0]]
+    wanted = "[Y/n]" if len(found) == 1 else f"which: 1-{len(found)}, a for all, n for none [1]"
+    said = input(f"watch it? {wanted} ").strip().lower()
+    if said in ("n", "no", "0"):
+        return []
+    if said in ("a", "all"):
+        return list(found)
+    numbers = [int(part) for part in said.replace(",", " ").split() if part.isdigit()] or [1]
+    return [found[n - 1] for n in numbers if 1 <= n <= len(found)]
+
+
+def _sources(options: argparse.Namespace) -> int:
+    from bastau import places
+    from bastau.watching import open_store
+
+    home = _open_home(options)
+    with open_store(home) as store:
+        if options.act != "list":
+            chosen = places.choose(store, options.places)
+            if not chosen:
+                raise ConfigError(f"name the sources to {options.act}, by id or address")
+            if options.act == "remove":
+                store.remove([source.source_id for source in chosen])
+            for source in chosen if options.act != "remove" else ():
+                values: dict[str, Any] = (
+                    {"next_at": 0.0} if options.act == "now" else {"is_paused": options.act == "pause"}
+                )
+                store.change(source.source_id, **values)
+            done = {"act": options.act, "addresses": [source.address for source in chosen]}
+            return _answer(options, done, [f"{options.act}: {source.address}" for source in chosen])
+        answer, lines = places.health(store, _now(), only=options.only, match=options.match)
+    if options.json:
+        return _answer(options, answer, lines)
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("id", "place", "last success", "posts", "a day", "every", "gaps", "trouble"):
+        table.add_column(column, overflow="fold" if column == "place" else "ellipsis")
+    for row in answer["sources"][: options.limit]:
+        table.add_row(
+            str(row["source_id"]),
+            row["address"],
+            (row["last_success_at"] or "never")[:16].replace("T", " "),
+            _number(row["n_posts"]),
+            "" if row["posts_a_day"] is None else f"{row['posts_a_day']:.1f}",
+            f"{row['interval_s'] / 60:.0f} min" if row["interval_s"] else "",
+            f"{row['n_gaps']} ({row['gap_s'] / 3600:.1f} h)" if row["n_gaps"] else "",
+            "paused" if row["is_paused"] else f"{row['trouble']} x{row['n_failures']}" if row["trouble"] else "",
+        )
+    print("\n".join(lines))
+    Console().print(table)
+    if len(answer["sources"]) > options.limit:
+        print(f"... and {len(answer['sources']) - options.limit} more (--limit, --json)")
+    return 0
+
+
+def _seconds(text: str, option: str) -> float:
+    factors = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    number, unit = (text[:-1], text[-1]) if text[-1:] in factors else (text, "s")
+    try:
+        value = float(number) * factors[unit]
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1e9:
+        raise ConfigError(f"{option}: write a time as 90s, 10m, 2h or 1d, not {text!r}")
+    return value
+
+
+def _watch(options: argparse.Namespace) -> int:
+    import asyncio
+
+    home = _open_home(options)
+    duration = _seconds(options.duration, "--for") if options.duration else None
+    every = _seconds(options.run_every, "--run-every") if options.run_every else None
+    answer, lines = asyncio.run(_watch_all(options, home, duration, every))
+    return _answer(options, answer, lines)
+
+
+async def _watch_all(
+    options: argparse.Namespace, home: "Home", duration: float | None, every: float | None
+) -> tuple[Answer, list[str]]:
+    """Watch until told to stop, showing how it goes on standard error."""
+    import asyncio
+    import signal
+
+    from bastau.watching import open_rounds, open_store, say, serve_metrics, told
+
+    with open_store(home) as store:
+        if not store.sources():
+            raise ConfigError("nothing is watched yet; `bastau add ADDRESS`, or `bastau add --starter`")
+        async with open_rounds(home, store) as rounds:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, rounds.stop)
+            if duration is not None:
+                loop.call_later(duration, rounds.stop)
+            port = options.metrics if options.metrics is not None else home.settings.watch.metrics_port
+            with serve_metrics(rounds.figures, port) if port else contextlib.nullcontext():
+                beside = [asyncio.create_task(_show(options, rounds, say))]
+                if every is not None:
+                    beside.append(asyncio.create_task(_run_often(home, every)))
+                try:
+                    await rounds.run(once=options.once)
+                finally:
+                    for task in beside:
+                        task.cancel()
+                    await asyncio.gather(*beside, return_exceptions=True)
+            return told(rounds.figures)
+
+
+async def _show(options: argparse.Namespace, rounds: Any, say: Callable[..., list[tuple[str, str]]]) -> None:
+    """Show figures in place on a terminal, else as a line a minute."""
+    import asyncio
+    import time
+
+    began = time.monotonic()
+    if options.quiet or options.json:
+        return
+    if not sys.stderr.isatty():
+        while True:
+            await asyncio.sleep(60)
+            print(
+                "; ".join(f"{name} {value}" for name, value in say(rounds.figures, time.monotonic() - began)),
+                file=sys.stderr,
+            )
+    from rich.console import Console
+    from rich.live import Live
+    from rich.table import Table
+
+    with Live(console=Console(stderr=True), refresh_per_second=2, transient=True) as live:
+        while True:
+            table = Table(
+                box=None, show_header=False, pad_edge=False, title="watching - Ctrl-C stops", title_justify="left"
+            )
+            for name, value in say(rounds.figures, time.monotonic() - began):
+                table.add_row(name, value)
+            live.update(table)
+            await asyncio.sleep(0.5)
+
+
+async def _run_often(home: "Home", every_s: float) -> None:
+    """Process what is new now and then, in a process of its own."""
+    import asyncio
+
+    while True:
+        await asyncio.sleep(every_s)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bastau",
+            "run",
+            "--quiet",
+            "--home",
+            str(home.folder),
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            code = await process.wait()
+        except asyncio.CancelledError:
+            process.terminate()
+            await process.wait()
+            raise
+        if code:
+            logging.getLogger("bastau").warning("the run beside failed", extra={"exit_code": code})
 
 
 def _run(options: argparse.Namespace) -> int:

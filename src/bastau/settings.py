@@ -114,6 +114,21 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Watch:
+    """Watching live places."""
+
+    database: str = _setting(
+        "",
+        "`env:NAME` of a variable that holds a PostgreSQL address, where several processes share the list of sources; empty: "
+        "`sources.db` in the home folder",
+    )
+    max_staleness_s: float = _setting(900.0, "no healthy source goes unvisited for longer, seconds")
+    starts_a_second: float = _setting(200.0, "visits begun a second at most")
+    store_every_s: float = _setting(5.0, "seconds between two writes to the lake")
+    metrics_port: int = _setting(0, "port on 127.0.0.1 for Prometheus; 0: none")
+
+
+@dataclass(frozen=True)
 class Models:
     """The operator's own models; their scores only order what rules and lists found."""
 
@@ -164,12 +179,17 @@ class Settings:
     sources: Sources = field(default_factory=Sources)
     families: Families = field(default_factory=Families)
     network: Network = field(default_factory=Network)
+    watch: Watch = field(default_factory=Watch)
     models: Models = field(default_factory=Models)
     judge: JudgeSettings = field(default_factory=JudgeSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
 
 
 _RANGES: dict[str, tuple[float, float]] = {
+    "watch.max_staleness_s": (60, 86_400),
+    "watch.starts_a_second": (0.1, 10_000),
+    "watch.store_every_s": (0.1, 600),
+    "watch.metrics_port": (0, 65_535),
     "publishers.min_audience": (0, 2**62),
     "publishers.key_days": (1, 30),
     "lake.batch_rows": (1024, 1 << 20),

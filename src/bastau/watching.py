@@ -1,0 +1,365 @@
+"""Live visits into the lake, and the watching as a whole: the list of sources, the way to the network, the loop.
+
+For each batch of visits the order of commits is rejects, pages, publishers, posts, then what places said of them and how
+they were seen (sightings, edits, looks, gaps), the row in ``imports``, and last the list of sources. Killed in between,
+the next visits bring the same rows again: posts are told by their keys and left out, edits by their content.
+"""
+
+import asyncio
+import base64
+import contextlib
+import logging
+import os
+import secrets
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from bastau import plugins
+from bastau.collect.importing import Chunk, LiveChunk, read_live
+from bastau.collect.privacy import Authors
+from bastau.collect.pseudonyms import Pseudonyms
+from bastau.collect.reading import digest
+from bastau.collect.visits import Collector, Row
+from bastau.collect.watching.rounds import Brought, Figures, Pace, Rounds
+from bastau.collect.watching.store import Store
+from bastau.errors import ConfigError
+from bastau.hashing import hash_strings
+from bastau.home import Home
+from bastau.intake import FileReport, StoredKeys, known_publishers, publisher_keys, store_chunk
+from bastau.schemas import CLAIMS, EDITS, GAPS, LOOKS
+from bastau.tables import conform
+
+_log = logging.getLogger(__name__)
+
+LIST_FILE = "sources.db"
+"""The list of sources in the home folder, where no PostgreSQL is named."""
+
+
+class Landing:
+    """Stores what visits brought, under the lock of the home."""
+
+    def __init__(self, home: Home, *, wall: Callable[[], datetime] = lambda: datetime.now(UTC)):
+        self._home, self._wall = home, wall
+        self._lake = home.lake
+        self._stored = StoredKeys(self._lake)
+        self._publishers = known_publishers(self._lake)
+        edits = self._lake.read("edits", ["post_key", "kind", "content_key"])
+        self._edits = {
+            (key, kind, content)
+            for key, kind, content in zip(*(edits.column(name).to_pylist() for name in edits.column_names), strict=True)
+        }
+        self._gone = {key for key, kind, _ in self._edits if kind == "deleted"}
+
+    def __call__(self, brought: Sequence[Brought]) -> Counter[str]:
+        """Store a batch; return counts: n_posts, n_repeats, n_edits, n_rejects, and ``posts:<source_id>``.
+
+        Raises:
+            HomeBusy: another process writes; nothing was stored.
+            DiskFull: no space; what was stored is stored.
+        """
+        with self._home.locked():
+            self._stored.refresh()
+            counts: Counter[str] = Counter()
+            for some in _each_post_once(brought):
+                counts += self._store(some)
+            return counts
+
+    def _store(self, brought: Sequence[tuple[int, Brought, list[Row]]]) -> Counter[str]:
+        now = self._wall()
+        pseudonyms = Pseudonyms.open(self._home.keys, now, self._home.settings.publishers.key_days)
+        authors = Authors(
+            self._home.settings.publishers,
+            pseudonyms,
+            lambda platform, handle: (platform, handle.casefold()) in self._publishers,
+        )
+        rows = [
+            {"collected_at": _text(one.looked_at), **row, "line": number}
+            for number, one, some in brought
+            for row in some
+        ]
+        changes = [(number, change) for number, one, _ in brought for change in one.visit.changes]
+        live = read_live(
+            rows,
+            [dict(page) for _, one, _ in brought for page in one.visit.pages],
+            [dict(said) for _, one, _ in brought for said in one.visit.sightings],
+            [change.post_id for _, change in changes],
+            authors=authors,
+            now=now,
+            place="watch",
+        )
+        known, same = self._stored.find(live.posts)
+        fresh = live.posts.filter(pa.array(~known))
+        edits = self._edited(live, known & ~same, now)
+        edits += self._changed([change for _, change in changes], live.changed, now)
+        batch = _name(rows)
+        chunk = Chunk(batch, fresh, live.rejects, live.pages, CLAIMS.empty_table(), 0, "watch")
+        looks, by_number = _looks(live, ~known, {number: one for number, one, _ in brought})
+        extra = {
+            "sightings": live.sightings,
+            "edits": pa.Table.from_pylist(edits, EDITS),
+            "looks": looks,
+            "gaps": pa.Table.from_pylist(_gaps([one for _, one, _ in brought]), GAPS),
+        }
+        part = FileReport(
+            "watch", "watch", n_posts=fresh.num_rows, n_repeats=int(same.sum()), n_rejects=live.rejects.num_rows
+        )
+        if any(table.num_rows for table in (fresh, live.rejects, live.pages, *extra.values())):
+            store_chunk(self._lake, chunk, part, self._home.settings.publishers.min_audience, now, extra)
+        self._stored.add(fresh)
+        self._stored.stored(batch)
+        self._publishers.update(publisher_keys(fresh))
+        counts = Counter(
+            n_posts=fresh.num_rows, n_repeats=int(same.sum()), n_edits=len(edits), n_rejects=live.rejects.num_rows
+        )
+        sources = {number: one.source.source_id for number, one, _ in brought}
+        for number, n in by_number.items():
+            counts[f"posts:{sources[number]}"] += n
+        return counts
+
+    def _edited(self, live: LiveChunk, is_otherwise: np.ndarray, now: datetime) -> list[Row]:
+        """Return edits for posts stored with another text, each content of a post once."""
+        found: list[Row] = []
+        names = ["post_id", "post_key", "content_key", "title", "text", "collected_at"]
+        for row in live.posts.filter(pa.array(is_otherwise)).select(names).to_pylist():
+            key = (row["post_key"], "edited", row["content_key"])
+            if key not in self._edits:
+                self._edits.add(key)
+                found.append(
+                    {**{k: row[k] for k in names[:-1]}, "kind": "edited", "seen_at": row["collected_at"] or now}
+                )
+        return found
+
+    def _changed(self, changes: Sequence[Any], ids: Sequence[str], now: datetime) -> list[Row]:
+        """Return edits for what places say is gone or back, each once in a row."""
+        found: list[Row] = []
+        if not changes:
+            return found
+        keys = hash_strings(pa.array(ids, pa.string()))
+        for change, post_id, key in zip(changes, ids, keys.tolist(), strict=True):
+            is_gone = key in self._gone
+            if (
+                (change.kind == "deleted" and is_gone)
+                or (change.kind == "back" and not is_gone)
+                or change.kind == "edited"
+            ):
+                continue  # edits bring their text with them, as rows
+            (self._gone.add if change.kind == "deleted" else self._gone.discard)(key)
+            row = {"post_id": post_id, "post_key": key, "kind": change.kind, "seen_at": now}
+            found.append({**row, "content_key": None, "title": None, "text": None})
+        return found
+
+
+def _each_post_once(brought: Sequence[Brought]) -> list[list[tuple[int, Brought, list[Row]]]]:
+    """Deal visits out into parts in each of which every post id stands once; a second form of a post comes later.
+
+    Rows of changes (edits that the place tells of) count among the rows. All else of a visit goes with its first part.
+    """
+    parts: list[list[tuple[int, Brought, list[Row]]]] = []
+    seen: list[set[str]] = []
+    for number, one in enumerate(brought):
+        rows = [dict(row) for row in one.rows] + [dict(c.row) for c in one.visit.changes if c.row is not None]
+        placed: dict[int, list[Row]] = {0: []}
+        for row in rows:
+            post_id = str(row.get("post_id"))
+            at = next((n for n, ids in enumerate(seen) if post_id not in ids), len(seen))
+            if at == len(seen):
+                seen.append(set())
+            seen[at].add(post_id)
+            placed.setdefault(at, []).append(row)
+        for at, some in sorted(placed.items()):
+            while len(parts) <= at:
+                parts.append([])
+            parts[at].append((number, one if at == 0 else _rows_only(one), some))
+    return parts
+
+
+def _rows_only(one: Brought) -> Brought:
+    return replace(one, visit=replace(one.visit, changes=(), pages=(), sightings=()), gaps=())
+
+
+def _looks(live: LiveChunk, is_new: np.ndarray, by_number: Mapping[int, Brought]) -> tuple[pa.Table, Counter[int]]:
+    """Return LOOKS of the new posts, and how many new posts each visit brought."""
+    keep = pa.array(is_new)
+    posts, lines = live.posts.filter(keep), live.lines.filter(keep).to_pylist()
+    ones = [by_number[line] for line in lines]
+    table = pa.table(
+        {
+            "post_id": posts.column("post_id"),
+            "post_key": posts.column("post_key"),
+            "place": pa.array([one.source.address for one in ones], pa.string()),
+            "looked_after": pa.array([one.looked_after for one in ones], LOOKS.field("looked_after").type),
+            "looked_at": pa.array([one.looked_at for one in ones], LOOKS.field("looked_at").type),
+        }
+    )
+    return conform(table, LOOKS), Counter(lines)
+
+
+def _gaps(brought: Sequence[Brought]) -> list[Row]:
+    return [
+        {"place": one.source.address, "since_at": gap.since, "until_at": gap.until, "reason": gap.reason}
+        for one in brought
+        for gap in one.gaps
+    ]
+
+
+def _name(rows: Sequence[Row]) -> str:
+    """Return the name of a batch; never one that was used before, since rows of live places have no file."""
+    content = digest(orjson.dumps([str(row.get("post_id")) for row in rows]), secrets.token_bytes(8))
+    return base64.b32encode(content[:15]).decode("ascii").lower()
+
+
+def _text(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat()
+
+
+# ---- all of it together ----------------------------------------------------------------------------------------
+
+
+def collectors() -> dict[str, Collector]:
+    """Return every installed collector by name."""
+    return {name: plugins.load("collectors", name) for name in plugins.names("collectors")}
+
+
+def open_store(home: Home) -> Store:
+    """Open the list of sources of a home.
+
+    Raises:
+        ConfigError: the database that the settings name cannot be used.
+        StoreUnavailable: it does not answer.
+    """
+    named = home.settings.watch.database
+    if named.startswith("env:"):
+        variable = named[4:]
+        named = os.environ.get(variable, "")
+        if not named:
+            raise ConfigError(f"watch.database: the environment has no variable {variable}")
+    return Store(named or home.folder / LIST_FILE)
+
+
+def holder_name() -> str:
+    """Return a name for this process that no other has."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+@contextlib.asynccontextmanager
+async def open_rounds(home: Home, store: Store, *, record: Any = None) -> AsyncIterator[Rounds]:
+    """Open the loop with everything around it; what hosts asked of us is kept over restarts.
+
+    Raises:
+        ConfigError: the fetcher is not installed, or settings do not fit.
+    """
+    try:
+        from bastau.collect.web.fetching import open_web
+    except ImportError as error:
+        raise ConfigError("watching needs more libraries: pip install 'bastau[watch]'") from error
+    watch, network = home.settings.watch, home.settings.network
+    pace = Pace(
+        max_staleness_s=watch.max_staleness_s,
+        parallel=network.parallel,
+        starts_a_second=watch.starts_a_second,
+        flush_s=watch.store_every_s,
+    )
+    landing = await asyncio.to_thread(Landing, home)
+    async with open_web(home.settings, record=record, state=store.kept("web")) as web:
+        rounds = Rounds(store, collectors(), web, landing, name=holder_name(), pace=pace)
+        try:
+            yield rounds
+        finally:
+            store.keep("web", web.state())
+
+
+# ---- how it goes -----------------------------------------------------------------------------------------------
+
+
+def say(figures: Figures, elapsed_s: float) -> list[tuple[str, str]]:
+    """Return figures of the loop as (name, value) for people."""
+    f, per_s = figures, 1.0 / max(elapsed_s, 1.0)
+    lags = sorted(f.lags)
+    rows = [
+        ("sources", f"{f.n_sources:,}"),
+        (
+            "visits",
+            f"{f.n_visits:,} ({f.n_visits * per_s:.1f}/s), {f.n_unchanged:,} unchanged, {f.in_flight} under way",
+        ),
+        (
+            "posts",
+            f"{f.n_posts:,} new, {f.n_edits:,} edited or gone, {f.n_rejects:,} rejected, {f.waiting_rows:,} to be stored",
+        ),
+        ("behind", f"{f.late_s:.0f} s; longest unvisited of the healthy {f.oldest_s / 60:.0f} min"),
+        ("a visit", f"median {lags[len(lags) // 2]:.2f} s" if lags else "-"),
+        ("failures", ", ".join(f"{kind} {n:,}" for kind, n in f.troubles.most_common(6)) or "none"),
+        ("gaps", f"{f.n_gaps:,}"),
+        ("fetched", f"{f.n_bytes / 1e6:,.1f} MB in {f.n_requests:,} requests"),
+    ]
+    return [*rows, ("waiting", f.trouble)] if f.trouble else rows
+
+
+def told(figures: Figures) -> tuple[dict[str, Any], list[str]]:
+    """Return what a watching came to."""
+    answer = {
+        name: getattr(figures, name)
+        for name in (
+            "n_sources", "n_visits", "n_unchanged", "n_failures", "n_posts", "n_edits", "n_rejects", "n_repeats", "n_gaps",
+            "n_requests", "n_bytes",
+        )
+    }  # fmt: skip
+    answer["troubles"] = dict(figures.troubles)
+    answer["n_waiting"] = figures.waiting_rows
+    lines = [
+        f"{figures.n_visits} visits to {figures.n_sources} sources: {figures.n_posts} new posts, {figures.n_edits} edits, "
+        f"{figures.n_rejects} rejected, {figures.n_failures} failures, {figures.n_gaps} gaps",
+        "next: bastau run",
+    ]
+    if figures.waiting_rows:
+        lines.insert(
+            1, f"not stored: {figures.waiting_rows} rows ({figures.trouble}); the next watch fetches them again"
+        )
+    return answer, lines
+
+
+@contextlib.contextmanager
+def serve_metrics(figures: Figures, port: int) -> Iterator[int]:
+    """Serve figures to Prometheus on 127.0.0.1 and yield the port.
+
+    Raises:
+        ConfigError: the port is taken, or the library is missing.
+    """
+    try:
+        from prometheus_client import CollectorRegistry, start_http_server
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+    except ImportError as error:
+        raise ConfigError("metrics need more libraries: pip install 'bastau[watch]'") from error
+
+    class _Figures:
+        def collect(self) -> Iterator[Any]:
+            for name in ("visits", "unchanged", "posts", "edits", "rejects", "repeats", "gaps", "requests", "bytes"):
+                yield CounterMetricFamily(
+                    f"bastau_{name}", f"{name} since the start", value=getattr(figures, f"n_{name}")
+                )
+            troubles = CounterMetricFamily("bastau_failures", "failed visits by kind", labels=["kind"])
+            for kind, n in figures.troubles.items():
+                troubles.add_metric([kind], n)
+            yield troubles
+            for name in ("n_sources", "in_flight", "waiting_rows", "late_s", "oldest_s"):
+                yield GaugeMetricFamily(f"bastau_{name.removeprefix('n_')}", name, value=getattr(figures, name))
+
+    registry = CollectorRegistry()
+    registry.register(_Figures())
+    try:
+        server, thread = start_http_server(port, addr="127.0.0.1", registry=registry)
+    except OSError as error:
+        raise ConfigError(f"port {port} cannot be used for metrics: {error.strerror}") from error
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
