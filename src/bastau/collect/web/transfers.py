@@ -151,6 +151,9 @@ class _Transfer:
             got.trouble = Trouble.BROKEN
             return 0
         got.status = int(words[1][:4])
+        if got.status == 101 or not 100 <= got.status <= 999:  # nobody asked for another protocol
+            got.trouble = Trouble.BROKEN
+            return 0
         got.headers.clear()
         return None
 
@@ -307,7 +310,7 @@ class Transfers:
         try:
             return await transfer.done
         finally:
-            if easy in self._running:  # cancelled
+            if self._running.get(easy) is transfer:  # cancelled; the handle may be at work for somebody else already
                 self._forget(easy, transfer)
                 with contextlib.suppress(self._curl.error):
                     self._multi.remove_handle(easy)
