@@ -159,3 +159,16 @@ _ADDRESS = re.compile(r"https?://[^\s<>\"'()\[\]|]+[^\s<>\"'()\[\]|.,;:!?…»�
 def links_in(text: str | None) -> list[str]:
     """Return the web addresses that stand in a plain text, each once."""
     return list(dict.fromkeys(_ADDRESS.findall(text or "")))
+
+
+def with_author(text: str | None, handle: str, name: str | None) -> str:
+    """Return the words of a reposted post with its author's own name and handle written as a mention.
+
+    The repost is somebody else's row, so the pseudonymiser knows its original author by mentions only.
+    """
+    local = re.split(r"@|\.bsky\.social$", handle, maxsplit=1)[0]
+    words = sorted({word for word in (handle, local, (name or "").strip()) if len(word) >= 3}, key=len, reverse=True)
+    if not text or not words:
+        return text or ""
+    own = rf"(?<![\w@/.\-])(?:{'|'.join(re.escape(word) for word in words)})(?![^\W_])"
+    return re.sub(own, lambda _: f"@{handle}", text, flags=re.IGNORECASE)

@@ -29,6 +29,7 @@ from bastau.collect.collectors.answers import (
     place_of,
     posts_a_day,
     reason_of,
+    with_author,
 )
 from bastau.collect.collectors.cards import load_card
 from bastau.collect.collectors.keys import has_key, read_key
@@ -374,7 +375,7 @@ def _item_row(item: Mapping[str, Any], profile: Mapping[str, Any], calls: Calls)
         "source_name": profile.get("displayName"),
         "audience": audience,
         "published_at": reason.get("indexedAt") or original["published_at"],
-        "text": f"RT @{original['source']}: {original['text'] or ''}",
+        "text": f"RT @{original['source']}: {with_author(original['text'], original['source'], original['source_name'])}",
         "repost_of": original["post_id"],
         "reply_to": None,
     }

@@ -28,6 +28,7 @@ from bastau.collect.collectors.answers import (
     merge,
     posts_a_day,
     remember,
+    with_author,
 )
 from bastau.collect.collectors.cards import load_card
 from bastau.collect.collectors.keys import has_key, read_key
@@ -473,7 +474,8 @@ def _row(server: _Server, status: Mapping[str, Any], known: Mapping[str, str | N
     text, links = read_content(shown)
     account = status["account"]
     if isinstance(original, dict):
-        text = f"RT @{server.acct(original['account'])}: {text}"
+        owner = server.acct(original["account"])
+        text = f"RT @{owner}: {with_author(text, owner, original['account'].get('display_name'))}"
     quoted = (status.get("quote") or {}).get("quoted_status") if isinstance(status.get("quote"), dict) else None
     for address in ((shown.get("card") or {}).get("url"), (quoted or {}).get("url")):
         if address and address not in links:

@@ -29,6 +29,8 @@ MAX_PAGES = 10
 _ADDRESS = re.compile(
     r"(?:(?:https?://)?(?:www\.|old\.|new\.|m\.)?reddit\.com)?/?r/(?P<name>[A-Za-z0-9]\w{1,20})/?(?:.*)?", re.IGNORECASE
 )
+_USER = re.compile(r"(?<![\w/.])/?u/([\w\-]{3,20})")
+"""A user in running text. It gets an @, by which the pseudonymiser knows people everywhere."""
 _tokens: dict[str, tuple[str, float]] = {}
 """client id -> (token, when it ends by the monotonic clock); in memory only."""
 
@@ -209,7 +211,7 @@ def _row(child: Mapping[str, Any]) -> Row | None:
         return None
     target = str(child.get("url_overridden_by_dest") or ("" if child.get("is_self") else child.get("url") or ""))
     is_image = bool(re.match(r"https?://(?:i|v|preview)\.redd\.it/|https?://www\.reddit\.com/gallery/", target))
-    text = child.get("selftext") or None
+    title, text = (_USER.sub(r"u/@\1", str(child.get(name) or "")) or None for name in ("title", "selftext"))
     parent = child.get("crosspost_parent")
     return {
         "post_id": reddit_id(str(child["id"])),
@@ -218,7 +220,7 @@ def _row(child: Mapping[str, Any]) -> Row | None:
         "source_kind": "account",
         "published_at": str(int(child["created_utc"])),
         "url": f"https://www.reddit.com{child.get('permalink') or ''}",
-        "title": child.get("title"),
+        "title": title,
         "text": text,
         "links": list(
             dict.fromkeys([*([target] if target.startswith("http") and not is_image else []), *links_in(text)])

@@ -13,7 +13,16 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from bastau.collect.collectors.answers import MAX_CHECKS, Calls, absent, count, links_in, posts_a_day, remember
+from bastau.collect.collectors.answers import (
+    MAX_CHECKS,
+    Calls,
+    absent,
+    count,
+    links_in,
+    posts_a_day,
+    remember,
+    with_author,
+)
 from bastau.collect.collectors.cards import load_card
 from bastau.collect.collectors.keys import Quota, has_key, read_key
 from bastau.collect.native_ids import vk_id
@@ -237,10 +246,18 @@ def _rows(value: Any, owner: Mapping[str, Any], calls: Calls) -> list[Row]:
         raise SourceChanged("vk.com wall.get: no items")
     names = {-g["id"]: g.get("screen_name") or f"club{g['id']}" for g in value.get("groups", ())}
     names |= {p["id"]: p.get("screen_name") or f"id{p['id']}" for p in value.get("profiles", ())}
-    return [row for item in value["items"] if (row := _row(item, owner, names, calls))]
+    shown = {-g["id"]: g.get("name") for g in value.get("groups", ())}
+    shown |= {p["id"]: _full_name(p) for p in value.get("profiles", ())}
+    return [row for item in value["items"] if (row := _row(item, owner, names, shown, calls))]
 
 
-def _row(item: Mapping[str, Any], owner: Mapping[str, Any], names: Mapping[int, str], calls: Calls) -> Row | None:
+def _row(
+    item: Mapping[str, Any],
+    owner: Mapping[str, Any],
+    names: Mapping[int, str],
+    shown: Mapping[int, str | None],
+    calls: Calls,
+) -> Row | None:
     calls.unmapped(item, _POST, "post")
     if item.get("is_deleted") or "date" not in item:
         return None
@@ -249,7 +266,8 @@ def _row(item: Mapping[str, Any], owner: Mapping[str, Any], names: Mapping[int, 
     original = next(iter(item.get("copy_history") or ()), None)
     words = [item.get("text") or ""]
     if original:
-        words.append(original.get("text") or "")
+        owner_id = int(original.get("from_id") or original["owner_id"])
+        words.append(with_author(original.get("text"), _name(owner_id, names), shown.get(owner_id)))
     attachments = [*(item.get("attachments") or ()), *((original or {}).get("attachments") or ())]
     polls = [a["poll"] for a in attachments if isinstance(a.get("poll"), dict)]
     words += [
@@ -263,7 +281,7 @@ def _row(item: Mapping[str, Any], owner: Mapping[str, Any], names: Mapping[int, 
         "platform": "vk",
         "source": owner["source"] if is_own else names.get(author) or f"{'club' if author < 0 else 'id'}{abs(author)}",
         "source_kind": owner["kind"] if is_own else "page" if author < 0 else "account",
-        "source_name": owner["title"] if is_own else None,
+        "source_name": owner["title"] if is_own else shown.get(author),
         "audience": owner["audience"] if is_own else None,
         "published_at": str(item["date"]),
         "url": f"https://vk.com/wall{item['owner_id']}_{item['id']}",

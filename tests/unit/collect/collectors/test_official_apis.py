@@ -101,7 +101,7 @@ def test_a_wall_gives_posts_of_the_community_of_people_and_reposts(place: Place)
         "biri_8",
         "account",
         None,
-        None,
+        "Бірі Біреу",
     )
     assert seen.notes == ("unmapped field post.novelty",)
 
