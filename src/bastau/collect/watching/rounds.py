@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 VISIT_S = 600.0
 """Longest visit; a collector that takes longer is cut off (a back-fill goes on at the next)."""
 _RETRY_S = 1.0
+_BEAT_S = 0.02
+"""The loop looks for due sources no more often; it catches up on what it could have started."""
 _MORE_S = 2.0
 """Pause before the next visit of a source that said it has more waiting."""
 _LISTED_S = 60.0
@@ -56,6 +58,13 @@ class Brought:
     looked_at: datetime
     looked_after: datetime | None
 
+
+def steady() -> float:
+    """Return seconds of a clock that nobody sets; it counts the time that the machine slept, where there is such a one."""
+    return time.clock_gettime(_CLOCK)
+
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 Land = Callable[[Sequence[Brought]], Counter[str]]
 """Stores what visits brought, and returns counts (n_posts, n_edits, n_rejects, ...) and ``posts:<source_id>``."""
@@ -108,6 +117,7 @@ class Rounds:
         land: stores what came in; called in a thread, one at a time.
         name: of this process, unique among those that share the list.
         wall, steady: clocks, in seconds.
+        tick_s: longest rest of the loop.
     """
 
     def __init__(
@@ -120,13 +130,15 @@ class Rounds:
         name: str,
         pace: Pace,
         wall: Callable[[], float] = time.time,
-        steady: Callable[[], float] = time.monotonic,
+        steady: Callable[[], float] = steady,
+        tick_s: float = 0.25,
         rng: random.Random | None = None,
     ) -> None:
         self.figures = Figures()
         self._store, self._collectors, self._web, self._land = store, collectors, web, land
         self._holder, self._pace = Holder(name), pace
         self._wall, self._steady, self._rng = wall, steady, rng or random.Random()
+        self._tick_s = tick_s
         self._sources: dict[int, Source] = {}
         self._due: list[tuple[float, int, int]] = []
         self._ticket = itertools.count()
@@ -230,24 +242,32 @@ class Rounds:
             self.figures.in_flight -= 1
             self._busy.discard(source_id)
             self._active_sites.discard(site)
-            waiting = self._sites.get(site)
-            while waiting:
-                following = waiting.popleft()
-                if following in self._sources and not self._stop.is_set():
-                    self._begin(following, site, tasks)
-                    break
-            if not waiting:
-                self._sites.pop(site, None)
+            self._follow(site, tasks)
 
         tasks.add(task)
         task.add_done_callback(done)
 
+    def _follow(self, site: str, tasks: set[asyncio.Task[None]]) -> None:
+        """Start the next visit to a site that has become free."""
+        waiting = self._sites.get(site)
+        while waiting:
+            following = waiting.popleft()
+            if following not in self._sources or self._stop.is_set():
+                continue
+            if self.figures.waiting_rows >= self._pace.most_rows:
+                self._schedule(following, 0.0)  # nothing new is begun before the lake has taken what is in hand
+                continue
+            self._begin(following, site, tasks)
+            break
+        if not waiting:
+            self._sites.pop(site, None)
+
     async def _pause(self, tasks: set[asyncio.Task[None]]) -> None:
         """Wait until something may have changed."""
         now = self._steady()
-        wait = 0.25
+        wait = self._tick_s
         if self._due and len(tasks) < self._pace.parallel:
-            wait = min(wait, max(self._due[0][0] - now, self._next_start - now, 0.005))
+            wait = min(wait, max(self._due[0][0] - now, self._next_start - now, _BEAT_S))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), wait)
 
@@ -309,8 +329,10 @@ class Rounds:
 
     def _succeeded(self, source: Source, visit: Visit, began_at: float, took_s: float) -> None:
         before = source.succeeded_at
+        if before is not None and before > began_at:
+            before = began_at  # the wall clock was set back
         gaps = list(visit.gaps)
-        if before is not None:
+        if before is not None and not visit.is_unchanged:
             unseen_s = began_at - before
             if unseen_s > max(_FEWEST_GAP_S, 2 * self._pace.max_staleness_s):
                 reason = source.trouble or "not_watched"
@@ -333,8 +355,9 @@ class Rounds:
     def _note(self, source: Source, visit: Visit, gaps: Sequence[Gap], n_rows: int, began_at: float) -> None:
         if source.succeeded_at is not None and self._looks[source.source_id] > 1:
             # Rows of a first look since the start may be old ones, so they say nothing of the rate.
-            elapsed = max(1.0, began_at - source.succeeded_at)
-            source.posts_a_day = rate_after(source.posts_a_day, n_rows, elapsed)
+            elapsed = began_at - source.succeeded_at
+            if elapsed > 0.0:  # else the wall clock was set back
+                source.posts_a_day = rate_after(source.posts_a_day, n_rows, elapsed)
         source.trouble, source.n_failures = None, 0
         source.n_visits += 1
         source.n_requests += visit.n_requests
@@ -389,6 +412,8 @@ class Rounds:
         for source in self._sources.values():
             if source.options.get("stream") and hasattr(self._collectors.get(source.collector), "listen"):
                 wanted.setdefault((source.collector,), []).append(source)
+        for key in [key for key in self._streams if key[:1] not in wanted]:
+            self._streams.pop(key).cancel()
         for name, sources in wanted.items():
             key = (*name, *(str(s.source_id) for s in sources))
             if key not in self._streams or self._streams[key].done():
@@ -505,10 +530,14 @@ class Rounds:
     async def _flush(self) -> None:
         """Store what is in hand: the lake, then the list of sources. Nothing is dropped when either refuses."""
         self._flushed_at = self._steady()
+        # What is written of the sources is what they were when the batch was taken: what comes while it is stored may not
+        # count before it is stored too, and a source that always brings something must not wait for a quiet moment.
         brought, self._brought = self._brought, []
+        copies = {n: replace(source, troubles=dict(source.troubles)) for n, source in self._touched.items()}
+        states = {n: state for n, state in self._new_states.items() if n in copies}
         if brought:
             try:
-                counts = await asyncio.to_thread(self._land, brought)
+                counts, refused = await self._land_all(brought)
             except (DiskFull, HomeBusy) as error:
                 self._brought = brought + self._brought
                 self.figures.trouble = str(error)
@@ -517,29 +546,60 @@ class Rounds:
                 return
             self.figures.is_full = False
             self.figures.trouble = ""
-            self.figures.waiting_rows = sum(len(one.rows) for one in self._brought)
             self._count(counts)
-        landed = {one.source.source_id for one in self._brought}
-        touched = {n: s for n, s in self._touched.items() if n not in landed}
-        states = {n: state for n, state in self._new_states.items() if n in touched}
-        if not touched:
+            for key, n in counts.items():
+                if key.startswith("posts:") and (copy := copies.get(int(key[6:]))) is not None:
+                    copy.n_posts += n
+            for source_id in refused:
+                states.pop(source_id, None)
+        self.figures.waiting_rows = sum(len(one.rows) for one in self._brought)
+        if not copies:
             return
-        copies = [replace(source, troubles=dict(source.troubles)) for source in touched.values()]
         try:
-            lost = await asyncio.to_thread(self._store.save, self._holder, copies, states, self._wall())
+            lost = await asyncio.to_thread(self._store.save, self._holder, list(copies.values()), states, self._wall())
         except StoreUnavailable as error:
             self.figures.trouble = str(error)
             return
         if lost:
             logger.warning("leases lost", extra={"n_sources": len(lost)})
-        for source, copy in zip(touched.values(), copies, strict=True):
+        for source_id, copy in copies.items():
+            source = self._touched.get(source_id)
             # visited again while it was written: that stays to be written
-            if source.n_visits == copy.n_visits and source.visited_at == copy.visited_at:
-                self._touched.pop(source.source_id, None)
+            if source is not None and (source.n_visits, source.visited_at) == (copy.n_visits, copy.visited_at):
+                self._touched.pop(source_id)
         for source_id, state in states.items():
+            if source_id in self._sources:
+                self._states[source_id] = state
             if self._new_states.get(source_id) is state:
-                self._states[source_id] = self._new_states.pop(source_id)
-        await self._move(list(touched.values()))
+                self._new_states.pop(source_id)
+        await self._move([self._sources[n] for n in copies if n in self._sources])
+
+    async def _land_all(self, brought: Sequence[Brought]) -> tuple[Counter[str], list[int]]:
+        """Store visits; return the counts and the sources of visits that cannot be stored, each of which is told in the log.
+
+        One visit with which the storing fails must not end the watching of all others: they are then stored one by one.
+        """
+        try:
+            return await asyncio.to_thread(self._land, brought), []
+        except BastauError:
+            raise
+        except Exception:
+            logger.exception("storing failed", extra={"n_visits": len(brought)})
+        counts: Counter[str] = Counter()
+        refused = []
+        for one in brought:
+            try:
+                counts += await asyncio.to_thread(self._land, [one])
+            except BastauError:
+                raise
+            except Exception:
+                logger.exception("visit cannot be stored", extra={"place": one.source.address})
+                source = one.source
+                source.trouble = str(Trouble.BROKEN)
+                source.troubles[source.trouble] = source.troubles.get(source.trouble, 0) + 1
+                self.figures.troubles[source.trouble] += 1
+                refused.append(source.source_id)
+        return counts, refused
 
     async def _move(self, sources: Sequence[Source]) -> None:
         for source in sources:
@@ -558,7 +618,6 @@ class Rounds:
                 source = self._sources.get(int(key[6:]))
                 if source is not None:
                     source.n_posts += n
-                    self._touched[source.source_id] = source
 
     async def _finish(self) -> None:
         """Store the rest, trying for a while, and give up the leases."""

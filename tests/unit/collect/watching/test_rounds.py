@@ -1,0 +1,308 @@
+"""The watching loop, on a clock that runs 600 times as fast."""
+
+import asyncio
+import itertools
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bastau.collect.visits import Card, Change, FetchFailed, Found, Trouble, Visit, Watched
+from bastau.collect.watching.rounds import Brought, Pace, Rounds
+from bastau.collect.watching.store import Store
+from bastau.errors import DiskFull, HomeBusy
+
+FAST = 600.0
+CARD = Card("tests", "none", "2026-11-28", "none")
+
+
+@dataclass
+class Clock:
+    """Seconds that fly; ``shift`` moves the wall only."""
+
+    began: float = field(default_factory=time.monotonic)
+    shift: float = 0.0
+
+    def steady(self) -> float:
+        return (time.monotonic() - self.began) * FAST
+
+    def wall(self) -> float:
+        return 1_790_000_000.0 + self.steady() + self.shift
+
+
+class Place:
+    """A collector of places that publish a post a minute and show the last ten."""
+
+    name = "place"
+    card = CARD
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.visits: list[tuple[str, float]] = []
+        self.at_once: Counter[str] = Counter()
+        self.most_at_once = 0
+        self.trouble: Callable[[str], Exception | None] = lambda _: None
+        self.changes: tuple[Change, ...] = ()
+
+    def recognises(self, address: str) -> str | None:
+        return address
+
+    async def find(self, address: str, web: Any, now: datetime) -> Sequence[Found]:
+        return ()
+
+    async def visit(self, watched: Watched, web: Any, now: datetime) -> Visit:
+        host = watched.address.split("/")[2]
+        self.visits.append((watched.address, self.clock.steady()))
+        self.at_once[host] += 1
+        self.most_at_once = max(self.most_at_once, self.at_once[host])
+        try:
+            await asyncio.sleep(0.002)
+            error = self.trouble(watched.address)
+            if error is not None:
+                raise error
+            last = int(self.clock.steady() // 60)
+            rows = [
+                {"post_id": f"web:{host}/{n}", "title": f"{n}", "text": "words"}
+                for n in range(max(0, last - 9), last + 1)
+            ]
+            return Visit(rows=rows, state={"last": last}, changes=self.changes)
+        finally:
+            self.at_once[host] -= 1
+
+
+class Shelf:
+    """Where posts land; refuses while told to."""
+
+    def __init__(self) -> None:
+        self.ids: Counter[str] = Counter()
+        self.refuses: Exception | None = None
+        self.brought: list[Brought] = []
+
+    def __call__(self, brought: Sequence[Brought]) -> Counter[str]:
+        if self.refuses is not None:
+            raise self.refuses
+        self.brought += brought
+        counts: Counter[str] = Counter()
+        for one in brought:
+            for row in one.rows:
+                self.ids[row["post_id"]] += 1
+                counts["n_posts"] += 1
+                counts[f"posts:{one.source.source_id}"] += 1
+        return counts
+
+
+@dataclass
+class World:
+    clock: Clock
+    place: Place
+    shelf: Shelf
+    store: Store
+    rounds: Rounds
+
+    def go(self, seconds: float, *, once: bool = False) -> None:
+        """Watch for ``seconds`` of the fast clock."""
+
+        async def run() -> None:
+            asyncio.get_running_loop().call_later(seconds / FAST, self.rounds.stop)
+            await self.rounds.run(once=once)
+
+        asyncio.run(run())
+
+    def again(self) -> None:
+        """Start a new process over the same list."""
+        self.rounds = _rounds(self.store, self.place, self.shelf, self.clock)
+
+
+def _rounds(store: Store, place: Place, shelf: Shelf, clock: Clock) -> Rounds:
+    pace = Pace(max_staleness_s=600.0, starts_a_second=50.0, flush_s=20.0)
+    return Rounds(
+        store, {"place": place}, object(), shelf, name=f"p{random.random()}", pace=pace, wall=clock.wall, steady=clock.steady, tick_s=0.005,
+        rng=random.Random(1),
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    # A busy machine may stop a test for a tenth of a second, a minute of this clock.
+    for module in ("store", "rounds"):
+        monkeypatch.setattr(f"bastau.collect.watching.{module}.LEASE_S", 600.0)
+    clock = Clock()
+    place, shelf, store = Place(clock), Shelf(), Store(tmp_path / "sources.db")
+    return World(clock, place, shelf, store, _rounds(store, place, shelf, clock))
+
+
+def watch(world: World, *addresses: str) -> None:
+    found = [Found("place", address, address) for address in addresses]
+    world.store.add(found, options={}, priority=0, now=world.clock.wall())
+
+
+def numbers(world: World, host: str) -> list[int]:
+    return sorted(int(post_id.rsplit("/", 1)[1]) for post_id in world.shelf.ids if f":{host}/" in post_id)
+
+
+def test_every_post_lands_once_and_none_is_missed(world: World) -> None:
+    watch(world, *(f"http://h{n}.kz/feed" for n in range(20)))
+    world.go(1500)
+    for n in range(20):
+        seen = numbers(world, f"h{n}.kz")
+        assert seen == list(range(seen[0], seen[-1] + 1))
+        assert seen[-1] >= 12
+    assert set(world.shelf.ids.values()) == {1}
+    assert all(source.n_posts >= 12 and source.trouble is None for source in world.store.sources())
+
+
+def test_one_host_is_visited_by_one_at_a_time(world: World) -> None:
+    watch(world, *(f"http://same.kz/feed{n}" for n in range(30)))
+    world.go(600)
+    assert world.place.most_at_once == 1
+    assert len({address for address, _ in world.place.visits}) == 30
+
+
+def test_a_failing_source_is_left_alone_longer_and_longer_and_counted(world: World) -> None:
+    watch(world, "http://bad.kz/feed", "http://good.kz/feed")
+    world.place.trouble = lambda address: FetchFailed(Trouble.SERVER, address) if "bad" in address else None
+    world.go(1500)
+    times = [at for address, at in world.place.visits if "bad" in address]
+    assert 3 <= len(times) <= 9
+    assert times[-1] - times[-2] > times[1] - times[0]
+    bad = world.store.sources()[0]
+    assert (bad.trouble, bad.troubles) == ("server_error", {"server_error": len(times)})
+
+
+def test_retry_after_is_obeyed(world: World) -> None:
+    watch(world, "http://busy.kz/feed")
+    world.place.trouble = lambda address: FetchFailed(Trouble.LIMITED, address, retry_after_s=400.0)
+    world.go(1000)
+    times = [at for _, at in world.place.visits]
+    assert all(later - earlier >= 399.0 for earlier, later in itertools.pairwise(times))
+
+
+@pytest.mark.parametrize("refusal", [DiskFull("full"), HomeBusy("busy")])
+def test_what_cannot_be_stored_is_kept_and_stored_later(world: World, refusal: Exception) -> None:
+    watch(world, "http://a.kz/feed")
+    world.shelf.refuses = refusal
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(700 / FAST, lambda: setattr(world.shelf, "refuses", None))
+        loop.call_later(1400 / FAST, world.rounds.stop)
+        await world.rounds.run()
+
+    asyncio.run(run())
+    seen = numbers(world, "a.kz")
+    assert seen == list(range(seen[-1] + 1))
+    assert set(world.shelf.ids.values()) == {1}
+
+
+def test_states_are_kept_only_when_the_posts_are_safe(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch(world, "http://a.kz/feed")
+    world.shelf.refuses = HomeBusy("busy")
+    monkeypatch.setattr("bastau.collect.watching.rounds._RETRY_S", 0.001)
+    world.go(300)
+    (source,) = world.store.sources()
+    assert world.store.states([source.source_id])[source.source_id] == "{}"
+    assert source.n_visits == 0
+
+
+def test_a_long_silence_of_ours_is_a_gap(world: World) -> None:
+    watch(world, "http://a.kz/feed")
+    world.go(200)
+    world.clock.began -= 7200 / FAST  # two hours in which nobody watched
+    world.again()
+    world.go(200)
+    gaps = [gap for one in world.shelf.brought for gap in one.gaps]
+    assert [gap.reason for gap in gaps] == ["not_watched"]
+    assert 7000 < (gaps[0].until - gaps[0].since).total_seconds() < 7500
+    assert world.store.sources()[0].n_gaps == 1
+
+
+def test_a_source_that_was_down_leaves_a_gap_with_its_trouble(world: World) -> None:
+    watch(world, "http://a.kz/feed")
+    world.go(200)
+    world.place.trouble = lambda address: FetchFailed(Trouble.TIMEOUT, address)
+    world.again()
+    world.go(600)
+    world.clock.began -= 3600 / FAST
+    world.place.trouble = lambda _: None
+    world.again()
+    world.go(600)
+    assert [gap.reason for one in world.shelf.brought for gap in one.gaps] == ["timeout"]
+
+
+@pytest.mark.parametrize("jump", [86_400.0, -86_400.0])
+def test_a_clock_that_jumps_neither_hurries_nor_stalls(world: World, jump: float) -> None:
+    watch(world, "http://a.kz/feed")
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(300 / FAST, lambda: setattr(world.clock, "shift", jump))
+        loop.call_later(1500 / FAST, world.rounds.stop)
+        await world.rounds.run()
+
+    asyncio.run(run())
+    times = [at for _, at in world.place.visits]
+    steps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert max(steps) < 620
+    assert min(steps) > 50
+
+
+def test_a_restart_does_not_rush_at_everything_at_once(world: World) -> None:
+    watch(world, *(f"http://h{n}.kz/feed" for n in range(500)))
+    world.go(400)
+    begun = [at for _, at in world.place.visits]
+    busiest = max(sum(1 for at in begun if start <= at < start + 5) for start in begun)
+    assert busiest <= 50 * 5 * 1.5 + 50
+
+
+def test_a_collector_that_breaks_ends_nothing(world: World) -> None:
+    watch(world, "http://broken.kz/feed", "http://good.kz/feed")
+    world.place.trouble = lambda address: ZeroDivisionError("ours") if "broken" in address else None
+    world.go(900)
+    assert world.store.sources()[0].trouble == "broken_answer"
+    assert world.store.sources()[1].n_posts > 5
+
+
+def test_a_source_whose_collector_is_gone_says_so(world: World) -> None:
+    world.store.add([Found("other", "http://x.kz", "x.kz")], options={}, priority=0, now=world.clock.wall())
+    world.go(100)
+    assert world.store.sources()[0].trouble == "form_changed"
+
+
+def test_once_visits_each_source_once_and_ends(world: World) -> None:
+    watch(world, *(f"http://h{n}.kz/feed" for n in range(5)))
+    world.go(100_000, once=True)
+    assert Counter(Counter(address for address, _ in world.place.visits).values()) == {1: 5}
+
+
+def test_changes_reach_the_shelf(world: World) -> None:
+    watch(world, "http://a.kz/feed")
+    world.place.changes = (Change("web:a.kz/1", "deleted"),)
+    world.go(100)
+    assert world.shelf.brought[0].visit.changes[0].kind == "deleted"
+    assert world.shelf.brought[0].looked_at.tzinfo is UTC
+
+
+def test_two_processes_never_visit_the_same_source(world: World, tmp_path: Path) -> None:
+    watch(world, *(f"http://h{n}.kz/feed" for n in range(60)))
+    second_store = Store(tmp_path / "sources.db")
+    other = Place(world.clock)
+    second = _rounds(second_store, other, world.shelf, world.clock)
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        for rounds in (world.rounds, second):
+            loop.call_later(1800 / FAST, rounds.stop)
+        await asyncio.gather(world.rounds.run(), second.run())
+
+    asyncio.run(run())
+    late = {a for a, at in world.place.visits if at > 600}, {a for a, at in other.visits if at > 600}
+    assert late[0]
+    assert late[1]
+    assert not late[0] & late[1]
+    second_store.close()

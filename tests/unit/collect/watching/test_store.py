@@ -1,0 +1,142 @@
+"""The list of sources, on SQLite and on a real PostgreSQL."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import postgres_server
+import pytest
+
+from bastau.collect.visits import Found
+from bastau.collect.watching.store import LEASE_S, N_SLICES, Holder, Store, StoreUnavailable, slice_of
+
+NOW = 1_000_000.0
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres_server.Server]:
+    if not postgres_server.is_there():
+        pytest.skip("needs PostgreSQL (apt-get install postgresql)")
+    with postgres_server.postgres(tmp_path_factory.mktemp("postgres")) as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield str(tmp_path / "sources.db")
+        return
+    server = request.getfixturevalue("server")
+    import psycopg
+
+    with psycopg.connect(server.url, autocommit=True) as con:
+        con.execute("DROP TABLE IF EXISTS sources, slices, holders, kept")
+    yield server.url
+
+
+def found(n: int) -> Found:
+    return Found("feed", f"https://site{n}.kz/feed", f"site{n}.kz", f"Site {n}", state={"k": n})
+
+
+def filled(url: str, n: int) -> Store:
+    store = Store(url)
+    store.add([found(i) for i in range(n)], options={"full_text": True}, priority=1, now=NOW)
+    return store
+
+
+class TestList:
+    def test_what_is_added_twice_stands_once(self, url: str) -> None:
+        with Store(url) as store:
+            assert store.add([found(1), found(2)], options={}, priority=0, now=NOW) == [True, True]
+            assert store.add([found(2), found(3)], options={}, priority=0, now=NOW) == [False, True]
+            assert [s.address for s in store.sources()] == [f"https://site{n}.kz/feed" for n in (1, 2, 3)]
+
+    def test_options_and_state_come_back(self, url: str) -> None:
+        with filled(url, 2) as store:
+            second = store.sources()[1]
+            assert (second.options, second.priority, second.name) == ({"full_text": True}, 1, "Site 1")
+            assert store.states([second.source_id]) == {second.source_id: '{"k": 1}'}
+
+    def test_a_source_moves_unless_its_new_address_is_watched(self, url: str) -> None:
+        with filled(url, 2) as store:
+            first, second = store.sources()
+            assert not store.move(first.source_id, second.address)
+            assert store.move(first.source_id, "https://new.kz/feed")
+            assert store.sources()[0].slice == slice_of("https://new.kz/feed")
+
+    def test_removed_and_paused(self, url: str) -> None:
+        with filled(url, 3) as store:
+            ids = [s.source_id for s in store.sources()]
+            store.remove(ids[:1])
+            store.change(ids[1], is_paused=True, priority=3)
+            assert [(s.source_id, s.is_paused, s.priority) for s in store.sources()] == [
+                (ids[1], True, 3),
+                (ids[2], False, 1),
+            ]
+
+    def test_small_things_are_kept(self, url: str) -> None:
+        with Store(url) as store:
+            assert store.kept("web") == {}
+            store.keep("web", {"a": 1})
+            store.keep("web", {"a": 2})
+            assert store.kept("web") == {"a": 2}
+
+
+class TestLeases:
+    def test_one_process_holds_everything(self, url: str) -> None:
+        with filled(url, 1) as store:
+            assert len(store.share(Holder("a"), NOW).taken) == N_SLICES
+
+    def test_two_share_evenly_and_never_the_same(self, url: str) -> None:
+        with filled(url, 1) as one, Store(url) as other:
+            a, b = Holder("a"), Holder("b")
+            one.share(a, NOW)
+            assert other.share(b, NOW).taken == []
+            surplus = one.share(a, NOW).surplus
+            one.release(a, surplus)
+            other.share(b, NOW)
+            assert (len(a.tokens), len(b.tokens)) == (N_SLICES // 2, N_SLICES // 2)
+            assert not a.tokens.keys() & b.tokens.keys()
+
+    def test_what_a_silent_process_held_goes_to_others(self, url: str) -> None:
+        with filled(url, 1) as store, Store(url) as other:
+            a, b = Holder("a"), Holder("b")
+            store.share(a, NOW)
+            if not url.startswith("postgres"):
+                assert len(other.share(b, NOW + LEASE_S + 1).taken) == N_SLICES
+                assert len(store.share(a, NOW + LEASE_S + 2).lost) == N_SLICES
+
+    def test_who_slept_through_its_lease_writes_nothing(self, url: str) -> None:
+        with filled(url, 4) as store, Store(url) as other:
+            a, b = Holder("a"), Holder("b")
+            store.share(a, NOW)
+            stolen = sorted(a.tokens)
+            sources = store.sources()
+            # As if the lease had run out: another takes the slices under new tokens.
+            store.release(Holder("a", dict(a.tokens)), stolen)
+            other.share(b, NOW)
+            sources[0].n_posts = 7
+            lost = store.save(a, sources, {sources[0].source_id: '{"k": 99}'}, NOW)
+            assert lost == [s.source_id for s in sources]
+            assert store.sources()[0].n_posts == 0
+            assert other.save(b, sources, {}, NOW) == []
+            assert store.sources()[0].n_posts == 7
+
+    def test_addresses_of_one_domain_are_in_one_slice(self) -> None:
+        assert (
+            slice_of("https://a.site.kz/feed") == slice_of("http://site.kz:8080/x") == slice_of("https://www.site.kz")
+        )
+        assert len({slice_of(f"https://site{n}.kz") for n in range(2000)}) > N_SLICES * 0.9
+
+
+def test_a_database_that_restarts_is_found_again(server: postgres_server.Server) -> None:
+    with filled(server.url, 1) as store:
+        holder = Holder("a")
+        store.share(holder, NOW)
+        server.stop("immediate")
+        with pytest.raises(StoreUnavailable):
+            store.share(holder, NOW)
+        with pytest.raises(StoreUnavailable):
+            store.sources()
+        server.start()
+        store.share(holder, NOW)
+        assert len(store.sources()) >= 1
