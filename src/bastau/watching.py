@@ -27,7 +27,7 @@ from bastau.collect.importing import Chunk, LiveChunk, read_live
 from bastau.collect.privacy import Authors
 from bastau.collect.pseudonyms import Pseudonyms
 from bastau.collect.reading import digest
-from bastau.collect.visits import Collector, Row
+from bastau.collect.visits import Change, Collector, Row
 from bastau.collect.watching.rounds import Brought, Figures, Pace, Rounds
 from bastau.collect.watching.store import Store
 from bastau.errors import ConfigError
@@ -51,12 +51,14 @@ class Landing:
         self._lake = home.lake
         self._stored = StoredKeys(self._lake)
         self._publishers = known_publishers(self._lake)
-        edits = self._lake.read("edits", ["post_key", "kind", "content_key"])
-        self._edits = {
-            (key, kind, content)
-            for key, kind, content in zip(*(edits.column(name).to_pylist() for name in edits.column_names), strict=True)
-        }
-        self._gone = {key for key, kind, _ in self._edits if kind == "deleted"}
+        self._edits: set[tuple[int, int]] = set()
+        self._gone: set[int] = set()
+        edits = self._lake.read("edits", ["post_key", "kind", "content_key", "seen_at"]).sort_by("seen_at")
+        for edit in edits.to_pylist():
+            if edit["kind"] == "edited":
+                self._edits.add((edit["post_key"], edit["content_key"]))
+            else:
+                (self._gone.add if edit["kind"] == "deleted" else self._gone.discard)(edit["post_key"])
 
     def __call__(self, brought: Sequence[Brought]) -> Counter[str]:
         """Store a batch; return counts: n_posts, n_repeats, n_edits, n_rejects, and ``posts:<source_id>``.
@@ -85,7 +87,7 @@ class Landing:
             for number, one, some in brought
             for row in some
         ]
-        changes = [(number, change) for number, one, _ in brought for change in one.visit.changes]
+        changes = [(one.looked_at, change) for _, one, _ in brought for change in one.visit.changes]
         live = read_live(
             rows,
             [dict(page) for _, one, _ in brought for page in one.visit.pages],
@@ -98,7 +100,7 @@ class Landing:
         known, same = self._stored.find(live.posts)
         fresh = live.posts.filter(pa.array(~known))
         edits = self._edited(live, known & ~same, now)
-        edits += self._changed([change for _, change in changes], live.changed, now)
+        edits += self._changed(changes, live.changed)
         batch = _name(rows)
         chunk = Chunk(batch, fresh, live.rejects, live.pages, CLAIMS.empty_table(), 0, "watch")
         looks, by_number = _looks(live, ~known, {number: one for number, one, _ in brought})
@@ -129,7 +131,7 @@ class Landing:
         found: list[Row] = []
         names = ["post_id", "post_key", "content_key", "title", "text", "collected_at"]
         for row in live.posts.filter(pa.array(is_otherwise)).select(names).to_pylist():
-            key = (row["post_key"], "edited", row["content_key"])
+            key = (row["post_key"], row["content_key"])
             if key not in self._edits:
                 self._edits.add(key)
                 found.append(
@@ -137,22 +139,15 @@ class Landing:
                 )
         return found
 
-    def _changed(self, changes: Sequence[Any], ids: Sequence[str], now: datetime) -> list[Row]:
-        """Return edits for what places say is gone or back, each once in a row."""
+    def _changed(self, changes: Sequence[tuple[datetime, Change]], ids: Sequence[str]) -> list[Row]:
+        """Return edits for what places say is gone or back, each once in a row; edits bring their words with them, as rows."""
         found: list[Row] = []
-        if not changes:
-            return found
-        keys = hash_strings(pa.array(ids, pa.string()))
-        for change, post_id, key in zip(changes, ids, keys.tolist(), strict=True):
-            is_gone = key in self._gone
-            if (
-                (change.kind == "deleted" and is_gone)
-                or (change.kind == "back" and not is_gone)
-                or change.kind == "edited"
-            ):
-                continue  # edits bring their text with them, as rows
+        keys = hash_strings(pa.array(ids, pa.string())).tolist() if changes else []
+        for (seen_at, change), post_id, key in zip(changes, ids, keys, strict=True):
+            if change.kind == "edited" or (change.kind == "deleted") == (key in self._gone):
+                continue
             (self._gone.add if change.kind == "deleted" else self._gone.discard)(key)
-            row = {"post_id": post_id, "post_key": key, "kind": change.kind, "seen_at": now}
+            row = {"post_id": post_id, "post_key": key, "kind": change.kind, "seen_at": seen_at}
             found.append({**row, "content_key": None, "title": None, "text": None})
         return found
 
