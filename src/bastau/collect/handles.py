@@ -90,6 +90,9 @@ HINTS = [
 ]
 """Substrings, in any case, of what needs the patterns here rather than the kernel of :mod:`bastau.collect.mentions`."""
 
+_PROFILE_HINTS = (*HOSTS, "tg://", "/@", "users/", "profile/", "/u/", "?w=", "?z=", "&w=", "&z=")
+"""One of these is in every address that :func:`_address_in` can find undisguised, in lower case."""
+
 
 def canonical(platform: str, source: str) -> str:
     """Return a source as it is compared: no ``@``, no profile address around it, lower case; hosts without ``www.``."""
@@ -221,6 +224,10 @@ def without_names(source: str) -> str:
     """
 
     def plain(match: re.Match[str]) -> str:
+        attrs = match["attrs"].lower()
+        # Most links of a page lead to the page's own website; the patterns are costly.
+        if not any(hint in attrs for hint in _PROFILE_HINTS) and not _HIDDEN.search(attrs):
+            return match[0]
         address = _address_in(match["attrs"])
         return match[0] if address is None else f"<a{match['attrs']}>{address}</a>"
 

@@ -1,0 +1,302 @@
+"""An article out of the source of its page: title, text, date, canonical address, language, links.
+
+The text comes from resiliparse, freed of what stands around an article (:mod:`bastau.collect.articles.blocks`). A
+careful reading asks trafilatura too and keeps the one that the evidence is for. Bylines name persons and are not read.
+What was measured: docs/decisions/0020-extraction.md.
+"""
+
+import html as entities
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import urljoin, urlsplit
+
+from bastau.collect.addresses import website_of
+from bastau.collect.articles.blocks import Block, main_blocks
+from bastau.collect.articles.dates import date_in_path, has_time, read_date
+from bastau.collect.articles.facts import Facts, elements, read_facts, shown_dates, text_of
+from bastau.collect.handles import without_names
+from bastau.collect.reading import MAX_TEXT_BYTES
+from bastau.errors import ConfigError
+
+MIN_BODY = 400
+"""Characters from which an ``articleBody`` of JSON-LD is a body and not a teaser."""
+SAME_TEXT = 0.95
+"""Share of common word 4-grams from which two readings say the same."""
+MIN_WORDS = 60
+MAX_LINKS = 200
+_WORD = re.compile(r"\w+")
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
+_SUFFIX = re.compile(r"\s+(?:[|•·»–—-]|::)\s+")
+_TAGS = re.compile(r"<[a-zA-Z/][^<>]*>")
+
+
+@dataclass(frozen=True)
+class Article:
+    """What a page says.
+
+    Attributes:
+        url: address of the page, as asked.
+        canonical: the address it calls its own; None if it names none, or one that cannot be its own (a front page).
+        title: headline.
+        text: body, paragraphs apart by line breaks; profiles linked to are shown as their address.
+        published_at: UTC, as the page says it.
+        has_hour: ``published_at`` was said with its hour; else it is the midnight of a day.
+        modified_at: last change that the page tells of.
+        language: BCP 47 as the page says it.
+        links: absolute addresses inside the body.
+        image: of the article.
+        summary: its own description.
+        feeds: feeds that the head names, absolute: (address, title).
+        is_article: the page says so, or reads like one.
+        facts: metadata and JSON-LD.
+    """
+
+    url: str
+    canonical: str | None = None
+    title: str | None = None
+    text: str = ""
+    published_at: datetime | None = None
+    has_hour: bool = False
+    modified_at: datetime | None = None
+    language: str | None = None
+    links: tuple[str, ...] = ()
+    image: str | None = None
+    summary: str | None = None
+    feeds: tuple[tuple[str, str | None], ...] = ()
+    is_article: bool = False
+    facts: Facts = field(default_factory=Facts)
+
+
+def read_article(
+    html: bytes | str, url: str, *, careful: bool = False, headers: Mapping[str, str] | None = None
+) -> Article:
+    """Return what the page at ``url`` says; empty where it holds no HTML.
+
+    Args:
+        careful: also ask trafilatura where the first reading stands alone; several times slower.
+        headers: of the answer; ``content-type`` may name the encoding.
+
+    Raises:
+        ConfigError: ``careful`` without the extra ``watch``.
+    """
+    from resiliparse.parse.html import HTMLTree
+
+    source = html if isinstance(html, str) else decode_page(html, (headers or {}).get("content-type"))
+    tree = HTMLTree.parse(without_names(source))
+    root = tree.document
+    if root is None or tree.body is None:
+        return Article(url)
+    facts = read_facts(source)
+    said = _said_body(facts)
+    whole, blocks = main_blocks(tree)
+    text = "\n".join(block.text for block in blocks)
+    text = _careful(source, url, text, said) if careful else _checked(text, said)
+    published, hour = _published(facts, source, url)
+    if published is None and careful:
+        published = _by_htmldate(source, url)
+    language = facts.language or facts.meta("og:locale", "language", "content-language")
+    return Article(
+        url=url,
+        canonical=_canonical(facts, url),
+        title=_title(facts, source, tree.title),
+        text=text.encode()[:MAX_TEXT_BYTES].decode("utf-8", "ignore"),
+        published_at=published,
+        has_hour=hour,
+        modified_at=_modified(facts),
+        language=language.strip().replace("_", "-") if language else None,
+        links=_links(blocks, url),
+        image=_absolute(facts.meta("og:image", "og:image:url", "twitter:image"), url),
+        summary=facts.meta("og:description", "description"),
+        feeds=_feeds(facts, url),
+        is_article=_is_article(facts, published, sum(len(block.text) for block in whole), text),
+        facts=facts,
+    )
+
+
+def decode_page(data: bytes, content_type: str | None = None) -> str:
+    """Return a page as text, in the encoding of its byte-order mark, header, metadata or - failing that - its bytes.
+
+    Reference: https://html.spec.whatwg.org/#determining-the-character-encoding.
+    """
+    from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
+
+    named = _CHARSET.search(content_type or "")
+    marks = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+    encoding = next((name for mark, name in marks.items() if data.startswith(mark)), None) or (
+        named[1] if named else None
+    )
+    if encoding is None:
+        inside = re.search(rb"<meta[^<>]{0,200}charset\s*=\s*[\"']?\s*([\w-]+)", data[:4096], re.IGNORECASE)
+        encoding = inside[1].decode("ascii", "replace") if inside else None
+    if encoding is not None:
+        try:
+            # A page that says UTF-8 and is not is read by its bytes instead.
+            return data.decode(map_encoding_to_html5(encoding) or encoding)
+        except (UnicodeDecodeError, LookupError):
+            pass
+    guess = detect_encoding(data[: 1 << 16]) or "utf-8"
+    try:
+        return data.decode(guess, "replace")
+    except LookupError:
+        return data.decode("utf-8", "replace")
+
+
+# ---- body --------------------------------------------------------------------------------------------------
+
+
+def likeness(a: str, b: str) -> float:
+    """Return the share of word 4-grams, counted as often as they stand there, that two texts have in common, in [0, 1]."""
+    x, y = _grams(a), _grams(b)
+    both = sum((x & y).values())
+    return both / max(1, sum(x.values()) + sum(y.values()) - both)
+
+
+def _grams(text: str) -> Counter[tuple[str, ...]]:
+    words = _WORD.findall(text)
+    return Counter(tuple(words[i : i + 4]) for i in range(max(1, len(words) - 3))) if words else Counter()
+
+
+def _said_body(facts: Facts) -> str:
+    """Return the body that JSON-LD gives, if it is one."""
+    body = facts.article.get("articleBody")
+    if not isinstance(body, str) or len(body) < MIN_BODY:
+        return ""
+    body = entities.unescape(_TAGS.sub("\n", body)) if "<" in body or "&" in body else body
+    lines = (re.sub(r"[ \t\u00a0]+", " ", line).strip() for line in body.splitlines())
+    return "\n".join(line for line in lines if line)
+
+
+def _checked(text: str, said: str) -> str:
+    """Return ``text``, or what the page says in JSON-LD where that is most of a text which was not found."""
+    return said if len(said) > 2 * len(text) else text
+
+
+def _careful(source: str, url: str, text: str, said: str) -> str:
+    """Return what trafilatura reads; where the page says its body in JSON-LD, whichever reading is nearer to that."""
+    if said and likeness(text, said) >= SAME_TEXT:
+        return text
+    second = _by_trafilatura(source, url)
+    if not second:
+        return _checked(text, said)
+    return max((second, text), key=lambda reading: likeness(reading, said)) if said else second
+
+
+def _by_trafilatura(source: str, url: str) -> str:
+    try:
+        from trafilatura import extract
+    except ImportError as error:
+        raise ConfigError("careful reading of articles needs trafilatura: pip install 'bastau[watch]'") from error
+    return extract(without_names(source), url=url, include_comments=False, include_tables=False) or ""
+
+
+def _by_htmldate(source: str, url: str) -> datetime | None:
+    from htmldate import find_date  # comes with trafilatura
+
+    return read_date(find_date(source, url=url, original_date=True))
+
+
+# ---- the rest ----------------------------------------------------------------------------------------------
+
+
+def _title(facts: Facts, source: str, whole: str | None) -> str | None:
+    headings = [text for _, text in elements(source, "h1") if text]
+    said = _line(entities.unescape(text_of(facts.article.get("headline")) or ""))
+    shared = _line(facts.meta("og:title", "twitter:title"))
+    whole = _line(whole)
+    given = [t for t in (said, shared, whole) if t]
+    # The heading on the page is what a reader sees; metadata often carries the site's name, or words for search engines.
+    for heading in headings:
+        if len(heading) >= 8 and any(heading in t or t in heading for t in given):
+            return heading
+    if said or shared:
+        return said or _without_site(shared, facts)
+    return _without_site(whole, facts) or next(iter(headings), None)
+
+
+def _line(text: str | None) -> str:
+    return re.sub(r"\s+", " ", text or "").strip()
+
+
+def _without_site(title: str, facts: Facts) -> str | None:
+    site = _line(facts.meta("og:site_name")).lower()
+    parts = _SUFFIX.split(title)
+    if len(parts) > 1 and (parts[-1].lower() == site or (not site and len(parts[-1]) < len(title) // 3)):
+        return title[: title.rindex(parts[-1])].rstrip(" |•·»–—-:")
+    return title or None
+
+
+def _published(facts: Facts, source: str, url: str) -> tuple[datetime | None, bool]:
+    texts = [text_of(facts.article.get(name)) for name in ("datePublished", "dateCreated")]
+    texts += [
+        facts.metas.get(name)
+        for name in ("article:published_time", "og:article:published_time", "og:published_time", "datepublished",
+                     "parsely-pub-date", "sailthru.date", "publishdate", "publish-date", "pubdate", "publication_date",
+                     "dc.date.issued", "dcterms.created", "dcterms.date", "dc.date", "date", "article:published")
+    ]  # fmt: skip
+    found = [(moment, has_time(text)) for text in texts if text and (moment := read_date(text))]
+    for given, shown in elements(source, "time") if not found else ():
+        text = given.get("datetime") or shown
+        if moment := read_date(text):
+            found.append((moment, has_time(text)))
+    if not found and (day := date_in_path(url)):
+        return day, False
+    for text in shown_dates(source) if not found else ():
+        if moment := read_date(text):
+            return moment, has_time(text)
+    if not found:
+        return None, False
+    return next(((moment, hour) for moment, hour in found if hour), found[0])
+
+
+def _modified(facts: Facts) -> datetime | None:
+    text = text_of(facts.article.get("dateModified")) or facts.meta(
+        "article:modified_time", "og:updated_time", "datemodified", "last-modified"
+    )
+    return read_date(text)
+
+
+def _canonical(facts: Facts, url: str) -> str | None:
+    for given in (facts.links.get("canonical"), facts.meta("og:url")):
+        address = _absolute(given, url)
+        # A site that names its front page as the canonical address of every page has set it wrongly.
+        if address and (len(urlsplit(address).path) > 1 or urlsplit(address).query or len(urlsplit(url).path) <= 1):
+            return address
+    return None
+
+
+def own_address(article: Article, answered: str | None = None) -> str:
+    """Return the address by which the article is known: its canonical one if that is of the same website.
+
+    A page may name any address as its own; one of another website would let it speak under that one's name.
+    """
+    url = answered or article.url
+    mine, named = website_of(url), website_of(article.canonical or "")
+    is_own = named == mine or named.endswith("." + mine) or (bool(named) and mine.endswith("." + named))
+    return article.canonical if article.canonical and is_own else url
+
+
+def _absolute(address: str | None, base: str) -> str | None:
+    try:
+        joined = urljoin(base, (address or "").strip())
+    except ValueError:
+        return None
+    return joined if address and joined.startswith(("http://", "https://")) else None
+
+
+def _links(blocks: list[Block], url: str) -> tuple[str, ...]:
+    found = (_absolute(href, url) for block in blocks for href in block.hrefs)
+    return tuple(dict.fromkeys(link for link in found if link and link != url))[:MAX_LINKS]
+
+
+def _feeds(facts: Facts, url: str) -> tuple[tuple[str, str | None], ...]:
+    found = ((_absolute(href, url), title) for href, title in facts.feeds.items())
+    return tuple((address, title) for address, title in found if address)
+
+
+def _is_article(facts: Facts, published: datetime | None, whole: int, text: str) -> bool:
+    if facts.article or facts.meta("og:type") == "article" or facts.meta("article:published_time"):
+        return len(text) > 0
+    return published is not None and len(text.split()) >= MIN_WORDS and len(text) > whole // 3
