@@ -13,6 +13,7 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     import duckdb
 
 _LOCAL = pafs.LocalFileSystem()
+_BRIEFLY = " briefly"
+_PATIENCE_S = 30.0
+"""How long a process waits for one that holds the lock for a moment."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,11 @@ class Home:
         return self.folder / "keys"
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, briefly: bool = False) -> Iterator[None]:
         """Hold the right to write; the kernel gives it back when the process dies.
+
+        Args:
+            briefly: for a moment only, as a watching process does again and again: others wait for it.
 
         Raises:
             HomeBusy: another process holds it.
@@ -92,15 +99,9 @@ class Home:
         except OSError as error:
             raise ConfigError(f"{self.folder}: no permission to write ({error.strerror})") from error
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
-                raise HomeBusy(
-                    f"{self.folder}: in use by another bastau process (pid {holder}); wait for it or stop it, then try again"
-                ) from error
+            self._take(descriptor, patience_s=0.0 if briefly else _PATIENCE_S)
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            os.pwrite(descriptor, f"{os.getpid()}{_BRIEFLY if briefly else ''}".encode(), 0)
             yield
         except OSError as error:
             if error.errno == 28:
@@ -108,6 +109,24 @@ class Home:
             raise
         finally:
             os.close(descriptor)
+
+    def _take(self, descriptor: int, patience_s: float) -> None:
+        """Lock, waiting for those who hold the lock for a moment only."""
+        until = time.monotonic() + patience_s
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError as error:
+                holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+                # An empty file: its holder has just taken it or is about to give it back.
+                if (holder.endswith(_BRIEFLY.strip()) or not holder) and time.monotonic() < until:
+                    time.sleep(0.02)
+                    continue
+                pid = holder.split()[0] if holder else "unknown"
+                raise HomeBusy(
+                    f"{self.folder}: in use by another bastau process (pid {pid}); wait for it or stop it, then try again"
+                ) from error
 
     # ---- generations -----------------------------------------------------------------------------------
 

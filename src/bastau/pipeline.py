@@ -467,7 +467,7 @@ def erase(home: Home, *, source: str | None = None, before: datetime | None = No
 
     erased = lake.erase("posts", keep_posts)
     left = lake.read("posts", ["post_key"]).column("post_key").combine_chunks()
-    for table in ("readings", "matches"):
+    for table in ("readings", "matches", "edits", "looks"):
         lake.erase(table, lambda rows: pc.is_in(rows.column("post_key"), left))
     if source is not None:
         lake.erase("publishers", lambda rows: pc.not_equal(rows.column("source"), source))

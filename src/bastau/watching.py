@@ -67,7 +67,7 @@ class Landing:
             HomeBusy: another process writes; nothing was stored.
             DiskFull: no space; what was stored is stored.
         """
-        with self._home.locked():
+        with self._home.locked(briefly=True):
             self._stored.refresh()
             counts: Counter[str] = Counter()
             for some in _each_post_once(brought):
