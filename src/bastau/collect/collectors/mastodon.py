@@ -125,7 +125,7 @@ class Mastodon:
         account = await _account(calls, server, what)
         if account is None:
             return []
-        why_not = _refusal(account, is_chosen=True)
+        why_not = refusal(account, is_chosen=True)
         source = server.acct(account)
         audience = count(account.get("followers_count"))
         about: dict[str, Any] = {"source_kind": "account", "audience": audience}
@@ -173,7 +173,7 @@ class Mastodon:
         moved_to = None
         if kind == "account":
             account = await _account(calls, server, what)
-            why_not = _refusal(account, is_chosen=True) if account else None
+            why_not = refusal(account, is_chosen=True) if account else None
             if account is None or why_not:
                 raise FetchFailed(
                     Trouble.FORBIDDEN if why_not else Trouble.GONE, f"{server.domain}: {why_not or 'no such account'}"
@@ -287,7 +287,7 @@ async def _account(calls: Calls, server: _Server, name: str) -> dict[str, Any] |
     return account
 
 
-def _refusal(account: Mapping[str, Any], *, is_chosen: bool) -> str | None:
+def refusal(account: Mapping[str, Any], *, is_chosen: bool) -> str | None:
     """Return why an account is not read; None if it is.
 
     Args:
@@ -454,9 +454,9 @@ def _may_read(status: Mapping[str, Any], *, is_chosen: bool) -> bool:
     shown = original if isinstance(original, dict) else status
     if status.get("visibility") not in _PUBLIC or shown.get("visibility") not in _PUBLIC:
         return False
-    if _refusal(status["account"], is_chosen=is_chosen):
+    if refusal(status["account"], is_chosen=is_chosen):
         return False
-    return shown is status or _refusal(shown["account"], is_chosen=True) is None
+    return shown is status or refusal(shown["account"], is_chosen=True) is None
 
 
 def _post_id(server: _Server, status: Mapping[str, Any]) -> str | None:
