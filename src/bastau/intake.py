@@ -245,15 +245,18 @@ def store_chunk(
     now: datetime,
     extra: Mapping[str, pa.Table] = _NOTHING,
 ) -> None:
-    """Commit a chunk, ``extra`` tables of it after the posts, and last its row in ``imports``."""
+    """Commit a chunk, ``extra`` tables of it before the posts, and last its row in ``imports``.
+
+    A process killed in between finds the posts new again, and so whatever hangs on their being new is made again.
+    """
     day = now.date()
     for table, rows in (
         ("rejects", chunk.rejects),
         ("claims", chunk.claims),
         ("pages", chunk.pages),
         ("publishers", _publishers(chunk.posts)),
-        ("posts", chunk.posts),
         *extra.items(),
+        ("posts", chunk.posts),
     ):
         if rows.num_rows:
             lake.commit(table, chunk.batch, rows, day)

@@ -1,8 +1,9 @@
 """Live visits into the lake, and the watching as a whole: the list of sources, the way to the network, the loop.
 
-For each batch of visits the order of commits is rejects, pages, publishers, posts, then what places said of them and how
-they were seen (sightings, edits, looks, gaps), the row in ``imports``, and last the list of sources. Killed in between,
-the next visits bring the same rows again: posts are told by their keys and left out, edits by their content.
+For each batch of visits the order of commits is rejects, pages, publishers, what places said of posts and how these were
+seen (sightings, edits, looks, gaps), then the posts, the row in ``imports``, and last the list of sources. Killed in
+between, the next visits bring the same rows again: posts are told by their keys and left out, edits by their content. A
+post may then have two looks, both of them true: the earlier one tells when it was first seen.
 """
 
 import asyncio
@@ -114,7 +115,11 @@ class Landing:
             "watch", "watch", n_posts=fresh.num_rows, n_repeats=int(same.sum()), n_rejects=live.rejects.num_rows
         )
         if any(table.num_rows for table in (fresh, live.rejects, live.pages, *extra.values())):
-            store_chunk(self._lake, chunk, part, self._home.settings.publishers.min_audience, now, extra)
+            try:
+                store_chunk(self._lake, chunk, part, self._home.settings.publishers.min_audience, now, extra)
+            except BaseException:
+                self._forget(edits)
+                raise
         self._stored.add(fresh)
         self._stored.stored(batch)
         self._publishers.update(publisher_keys(fresh))
@@ -125,6 +130,14 @@ class Landing:
         for number, n in by_number.items():
             counts[f"posts:{sources[number]}"] += n
         return counts
+
+    def _forget(self, edits: Sequence[Row]) -> None:
+        """Take back that ``edits`` are known: they could not be stored and come again."""
+        for edit in reversed(edits):
+            if edit["kind"] == "edited":
+                self._edits.discard((edit["post_key"], edit["content_key"]))
+            else:
+                (self._gone.discard if edit["kind"] == "deleted" else self._gone.add)(edit["post_key"])
 
     def _edited(self, live: LiveChunk, is_otherwise: np.ndarray, now: datetime) -> list[Row]:
         """Return edits for posts stored with another text, each content of a post once."""
