@@ -132,6 +132,10 @@ def unseen(wanted: Sequence[Wanted]) -> list[Looked]:
                 looked.append(Looked(one, problem=f"no collector called {name}; known: {', '.join(sorted(known))}"))
                 break
             address = known[name].recognises(one.address) or (one.address if one.collector else None)
+            if address and known[name].card.has_accounts:
+                problem = f"{name} has accounts of private persons too, so its audience must be seen first: leave out --unseen"
+                looked.append(Looked(one, problem=problem))
+                break
             if address:
                 looked.append(Looked(one, [Found(name, address, address, one.name)]))
                 break

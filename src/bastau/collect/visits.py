@@ -279,6 +279,7 @@ class Card:
         needs: names of keys that the operator brings (none for open places).
         posts_a_visit: (fewest, most) posts that a healthy visit brings; fewer fails a first visit, more is a warning.
         ignored: fields of answers that are left out on purpose; others that nobody mapped are notes.
+        has_accounts: places may be private persons' accounts, so none is watched before its audience was seen.
     """
 
     about: str
@@ -288,6 +289,7 @@ class Card:
     needs: Sequence[str] = ()
     posts_a_visit: tuple[int, int] = (0, 1000)
     ignored: Sequence[str] = ()
+    has_accounts: bool = False
 
 
 class Collector(Protocol):
