@@ -38,7 +38,7 @@ def rate_limit(headers: Headers, now: datetime) -> tuple[float, float] | None:
     left: float | None = None
     reset_s: float | None = None
     for name, value in headers:
-        if "ratelimit" not in name:
+        if "ratelimit" not in name and "rate-limit" not in name:
             continue
         if name in ("x-ratelimit-remaining", "ratelimit-remaining", "x-rate-limit-remaining"):
             left = _number(value)

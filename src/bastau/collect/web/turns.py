@@ -62,7 +62,7 @@ class _Address:
     def __init__(self) -> None:
         self.active = 0
         self.next_at = 0.0
-        self.blocked: deque[_Site] | None = None
+        self.blocked: list[_Site] | None = None
 
 
 @dataclass(slots=True)
@@ -218,7 +218,10 @@ class Turns:
             return
         shared.active -= 1
         if shared.blocked:
-            self._push(shared.blocked.popleft(), max(now, shared.next_at))
+            # All of them: the first may have given up meanwhile, and nobody would wake the others.
+            for site in shared.blocked:
+                self._push(site, max(now, shared.next_at))
+            shared.blocked = None
 
     def _queue(self, site: _Site, now: float) -> None:
         """Put a site that has somebody waiting in the row, once."""
@@ -267,7 +270,7 @@ class Turns:
     def _block(self, site: _Site, shared: _Address, now: float) -> None:
         if shared.active >= self._per_address:
             if shared.blocked is None:
-                shared.blocked = deque()
+                shared.blocked = []
             shared.blocked.append(site)
         else:
             # A turn of its own for each that waits for the address.
