@@ -223,7 +223,8 @@ class Server:
         kind = str(farm.kinds[i])
         self._note(i, kind, path, now)
         self.at_once[i] = self.at_once.get(i, 0) + 1
-        self.most_at_once = max(self.most_at_once, self.at_once[i])
+        if kind != "hanging":  # whoever gave up on one is not counted out
+            self.most_at_once = max(self.most_at_once, self.at_once[i])
         try:
             return await self._say(i, kind, path, headers, writer, now)
         finally:
@@ -366,7 +367,13 @@ async def serve(farm: Farm) -> None:
 
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         i = number_of(writer.get_extra_info("sockname")[0])
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
+        with contextlib.suppress(
+            ConnectionError,
+            asyncio.IncompleteReadError,
+            asyncio.LimitOverrunError,
+            TimeoutError,
+            asyncio.CancelledError,
+        ):
             while True:
                 head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 120)
                 first, *rest = head.decode("latin-1").split("\r\n")
