@@ -21,6 +21,8 @@ from bastau.collect.visits import Change, FetchFailed, Found, Gap, Row, Trouble,
 from bastau.errors import SourceChanged
 
 MAX_PAGES = 10
+_PROFILE = re.compile(r"https://[^/]+/(?:@|users/|author/|u/|profile/|accounts/|video-channels/|actor)", re.IGNORECASE)
+"""Forms of profile addresses; other pages are not asked whether they are actors."""
 _ACCEPT = {"Accept": 'application/activity+json, application/ld+json; profile="https://www.w3.org/ns/activitystreams"'}
 _PUBLIC = frozenset({"https://www.w3.org/ns/activitystreams#Public", "as:Public", "Public"})
 _POSTS = frozenset({"Note", "Article", "Question", "Page", "Video", "Audio", "Image", "Event"})
@@ -42,9 +44,8 @@ class ActivityPub:
 
     async def find(self, address: str, web: Web, now: datetime) -> Sequence[Found]:
         """Return the account at a profile address or under a ``name@host``."""
-        known = MASTODON.recognises(address) or (address if address.startswith("https://") else None)
-        path = urlsplit(known or "").path
-        if known is None or path in ("", "/") or path.startswith(("/tags/", "/public")):
+        known = MASTODON.recognises(address) or (address if _PROFILE.match(address) else None)
+        if known is None or urlsplit(known).path.startswith(("/tags/", "/public")):
             return []
         calls = Calls(web)
         try:

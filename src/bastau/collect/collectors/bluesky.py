@@ -156,7 +156,7 @@ class Bluesky:
         accounts = [w for w in watched if w.state.get("did")]
         groups: dict[str, list[Watched]] = {}
         for one in accounts:
-            groups.setdefault(str(one.options.get("stream") or JETSTREAM), []).append(one)
+            groups.setdefault(str(one.options.get("stream_at") or JETSTREAM), []).append(one)
         parts = [
             (url, group[i : i + MAX_DIDS]) for url, group in groups.items() for i in range(0, len(group), MAX_DIDS)
         ]

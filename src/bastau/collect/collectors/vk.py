@@ -86,7 +86,8 @@ class Vk:
             return []
         name = known.rsplit("/", 1)[1]
         if not has_key(KEY):
-            return [Found(self.name, known, name, why="an address of VK", warnings=(f"needs {KEY}",))]
+            kind = "page" if re.fullmatch(r"(?:club|public|event)\d+", name) else "account"
+            return [Found(self.name, known, name, why="an address of VK", warnings=(f"needs {KEY}",), source_kind=kind)]
         calls = Calls(web)
         owner = await _owner(calls, name, {}, now)
         if owner is None:

@@ -54,15 +54,8 @@ class YouTube:
         if known is None:
             return []
         if not has_key(KEY):
-            return [
-                Found(
-                    self.name,
-                    known,
-                    known.rsplit("/", 1)[1].lstrip("@"),
-                    why="a channel's address",
-                    warnings=(f"needs {KEY}",),
-                )
-            ]
+            name, warnings = known.rsplit("/", 1)[1].lstrip("@"), (f"needs {KEY}",)
+            return [Found(self.name, known, name, why="a channel's address", warnings=warnings, source_kind="account")]
         calls = Calls(web)
         channel = await _channel(calls, known, {}, now)
         if channel is None:

@@ -303,6 +303,8 @@ def test_without_keys_an_address_is_offered_with_what_it_needs(
     with playing() as place:
         (found,) = asyncio.run(collector.find(address, PlaybackWeb(place), NOW))
         assert collector.card.needs[0] in found.warnings[0]
+        is_account = collector is not REDDIT
+        assert (found.source_kind == "account") == is_account, "without an audience it must not be watched by name"
         with pytest.raises(FetchFailed) as raised:
             visit(collector, place, address)
         assert raised.value.kind is Trouble.NEEDS_KEY
