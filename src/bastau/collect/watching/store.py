@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import sqlite3
+import threading
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -137,7 +138,7 @@ def slice_of(address: str) -> int:
 
 
 class Store:
-    """The one module that speaks SQL about watched sources. Not for use by two threads at once.
+    """The one module that speaks SQL about watched sources; threads take turns.
 
     Args:
         url: ``postgresql://...``, or a path of an SQLite file.
@@ -147,6 +148,7 @@ class Store:
         self._url = url
         self._is_postgres = isinstance(url, str) and url.startswith(("postgresql://", "postgres://"))
         self._con: Any = None
+        self._turn = threading.Lock()
         self._connect()
         words = (
             {"serial": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "real": "DOUBLE PRECISION"}
@@ -198,6 +200,11 @@ class Store:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         """Do all or nothing; a broken connection is made anew at the next call."""
+        with self._turn, self._whole():
+            yield
+
+    @contextlib.contextmanager
+    def _whole(self) -> Iterator[None]:
         if self._con is None:
             self._connect()
         try:

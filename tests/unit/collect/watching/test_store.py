@@ -1,6 +1,7 @@
 """The list of sources, on SQLite and on a real PostgreSQL."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import postgres_server
@@ -79,6 +80,19 @@ class TestList:
             store.keep("web", {"a": 1})
             store.keep("web", {"a": 2})
             assert store.kept("web") == {"a": 2}
+
+
+    def test_threads_take_turns(self, url: str) -> None:
+        with filled(url, 50) as store, ThreadPoolExecutor(8) as threads:
+            holder = Holder("a")
+            store.share(holder, NOW)
+
+            def work(n: int) -> int:
+                if n % 3 == 0:
+                    return len(store.share(holder, NOW).lost)
+                return len(store.save(holder, store.sources(), {1: "{}"}, NOW)) if n % 3 == 1 else len(store.sources()) - 50
+
+            assert set(threads.map(work, range(60))) == {0}
 
 
 class TestLeases:
