@@ -117,7 +117,15 @@ class Bluesky:
         title = profile.get("displayName") or handle
         return [
             Found(
-                self.name, address, handle, title, "Bluesky", posts_a_day(rows), rows[:5], {"handle": handle}, **about
+                self.name,
+                address,
+                handle,
+                title,
+                "Bluesky",
+                posts_a_day(rows),
+                rows[:5],
+                {"handle": handle, "did": profile["did"]},
+                **about,
             )
         ]
 
@@ -513,7 +521,7 @@ async def _listen(
             for one in watched:
                 yield (
                     one.source_id,
-                    Visit(state=dict(one.state), gaps=(Gap(since, now - REPLAY, "stream_overran"),), n_requests=0),
+                    Visit(gaps=(Gap(since, now - REPLAY, "stream_overran"),), n_requests=0),
                 )
         query.append(("cursor", str(start - REWIND_US)))
     calls = Calls(web, frozenset(ignored))
@@ -535,16 +543,20 @@ async def _listen(
 
 
 def read_event(event: Mapping[str, Any], state: dict[str, Any], calls: Calls) -> Visit | None:
-    """Return what one event of Jetstream tells of the account that ``state`` is of; None where it tells nothing."""
+    """Return what one event of Jetstream tells of the account that ``state`` is of; None where it tells nothing.
+
+    The visit's state is the stream's part only: visits that ask the AppView go on beside it.
+    """
     did = str(event["did"])
     cost: dict[str, Any] = {"n_requests": 0}
+    kept = {"cursor": state.get("cursor")}
     if event.get("kind") == "identity":
         handle = (event.get("identity") or {}).get("handle")
         if not handle or handle == state.get("handle"):
             return None
         state["handle"] = handle
         words = "the account has another handle now; it is the same by its DID, and so are its posts' ids"
-        return Visit(state=dict(state), notes=(words,), **cost)
+        return Visit(state=kept | {"handle": handle}, notes=(words,), **cost)
     if event.get("kind") == "account":
         account = event.get("account") or {}
         words = (
@@ -552,14 +564,14 @@ def read_event(event: Mapping[str, Any], state: dict[str, Any], calls: Calls) ->
             if account.get("active") is False
             else "the account is back"
         )
-        return Visit(state=dict(state), notes=(words,), **cost)
+        return Visit(state=kept, notes=(words,), **cost)
     commit = event.get("commit") or {}
     uri = f"at://{did}/{commit.get('collection')}/{commit.get('rkey')}"
     post_id = bluesky_id(uri)
     if post_id is None:
         return None
     if commit.get("operation") == "delete":
-        return Visit(state=dict(state), changes=(Change(post_id, "deleted"),), **cost)
+        return Visit(state=kept, changes=(Change(post_id, "deleted"),), **cost)
     record = commit.get("record")
     if not isinstance(record, dict):
         return None
@@ -569,4 +581,4 @@ def read_event(event: Mapping[str, Any], state: dict[str, Any], calls: Calls) ->
         return None
     row |= {"source_name": state.get("name"), "audience": state.get("audience")}
     changes = (Change(post_id, "edited", row),) if commit.get("operation") == "update" else ()
-    return Visit((row,), dict(state), changes=changes, notes=tuple(calls.notes), **cost)
+    return Visit((row,), kept, changes=changes, notes=tuple(calls.notes), **cost)

@@ -442,7 +442,9 @@ class Rounds:
                     self._brought.append(Brought(source, visit, rows, visit.gaps, at, at))
                     self.figures.waiting_rows += len(rows)
                     if visit.state:
-                        self._new_states[source_id] = orjson.dumps(visit.state).decode()
+                        # A stream tells its own part only; what visits remember meanwhile stays.
+                        before = self._new_states.get(source_id) or self._states.get(source_id, "{}")
+                        self._new_states[source_id] = orjson.dumps({**orjson.loads(before), **visit.state}).decode()
                     self._touched[source_id] = source
                     while self.figures.waiting_rows >= self._pace.most_rows:
                         await asyncio.sleep(0.1)
