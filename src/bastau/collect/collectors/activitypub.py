@@ -21,7 +21,7 @@ from bastau.collect.visits import Change, FetchFailed, Found, Gap, Row, Trouble,
 from bastau.errors import SourceChanged
 
 MAX_PAGES = 10
-_PROFILE = re.compile(r"https://[^/]+/(?:@|users/|author/|u/|profile/|accounts/|video-channels/|actor)", re.IGNORECASE)
+_PROFILE = re.compile(r"https?://[^/]+/(?:@|users/|author/|u/|profile/|accounts/|video-channels/|actor)", re.IGNORECASE)
 """Forms of profile addresses; other pages are not asked whether they are actors."""
 _ACCEPT = {"Accept": 'application/activity+json, application/ld+json; profile="https://www.w3.org/ns/activitystreams"'}
 _PUBLIC = frozenset({"https://www.w3.org/ns/activitystreams#Public", "as:Public", "Public"})
