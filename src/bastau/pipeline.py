@@ -304,12 +304,12 @@ def _relational(
 
     clock.step("first seen")
     narratives = engine.table("narratives")
-    pages = None
-    if sources["pages"]:
-        engine.open({"pages": sources["pages"]})
-        pages = engine.table("pages")
+    seen = {name: sources[name] for name in ("pages", "looks", "sightings") if sources[name]}
+    engine.open(seen)
+    pages, looks, sightings = (engine.table(name) if name in seen else None for name in ("pages", "looks", "sightings"))
+    edges = engine.table("copies")
     first_seen = origins(
-        posts, readings, members, narratives, engine.table("copies"), pages, keep=engine.keep, settings=settings
+        posts, readings, members, narratives, edges, pages, looks, sightings, keep=engine.keep, settings=settings
     )
     generation.write("origins", first_seen)
 

@@ -38,6 +38,8 @@ SHORT_HOURS = 12
 """The last hours before the first sighting, in which an unseen beginning most often lies."""
 
 _N_ABSTAIN = 6
+BACK_DATED_S = 3600
+"""A post whose place was looked at without it so long after its date carries a date that was set back."""
 
 REASONS = {
     "only_private": "no publisher is among the posts; private accounts are never named",
@@ -63,6 +65,8 @@ def origins(
     narratives: ibis.ir.Table,
     copies: ibis.ir.Table,
     pages: ibis.ir.Table | None = None,
+    looks: ibis.ir.Table | None = None,
+    sightings: ibis.ir.Table | None = None,
     *,
     keep: Keep,
     settings: Sources,
@@ -73,7 +77,9 @@ def origins(
     where it abstains. ``seen_after`` is the latest post of the first post's platform in an earlier clock hour: the
     interval errs to the wide side. ``coverage`` is the mean over the narrative's platforms.
     """
-    evidence = gather(posts, readings, members, narratives, copies, pages, keep=keep, settings=settings)
+    evidence = gather(
+        posts, readings, members, narratives, copies, pages, looks, sightings, keep=keep, settings=settings
+    )
     return _answer(evidence, judge(evidence, settings), settings)
 
 
@@ -84,6 +90,8 @@ def gather(
     narratives: ibis.ir.Table,
     copies: ibis.ir.Table,
     pages: ibis.ir.Table | None = None,
+    looks: ibis.ir.Table | None = None,
+    sightings: ibis.ir.Table | None = None,
     *,
     keep: Keep,
     settings: Sources,
@@ -92,6 +100,8 @@ def gather(
 
     Args:
         pages: stored pages, as PAGES; those at the address of an early post say when they were published.
+        looks: between which looks at watched places a post appeared, as LOOKS.
+        sightings: what places said of early posts, as SIGHTINGS.
     """
     heads = _heads(posts, members, narratives, settings.lead_in_hours, keep).to_pyarrow().sort_by("narrative_key")
     pointing = keep(_pointing(copies, members))
@@ -106,6 +116,11 @@ def gather(
     first = early.to_pyarrow().sort_by(order)
     if pages is not None:
         first = _as_pages_say(first, _pages_of(posts, early, pages).to_pyarrow())
+    if looks is not None:
+        first = _as_looks_say(first, _looks_of(early, looks).to_pyarrow())
+        heads = _narrowed(heads, first)
+    if sightings is not None:
+        first = _as_places_say(first, _sightings_of(early, sightings).to_pyarrow())
     return Evidence(
         heads=heads,
         early=first,
@@ -206,6 +221,77 @@ def _as_pages_say(early: pa.Table, pages: pa.Table) -> pa.Table:
         if facts.published_at is not None:
             bound[i] = max(bound[i], int(facts.published_at.timestamp()))
         declares[i] |= points_away(facts.canonical, row["url"])
+    early = early.set_column(early.schema.get_field_index("not_before"), "not_before", pa.array(bound))
+    return early.set_column(early.schema.get_field_index("declares"), "declares", pa.array(declares))
+
+
+def _looks_of(early: ibis.ir.Table, looks: ibis.ir.Table) -> ibis.ir.Table:
+    """Return for early posts the earliest last look without them; null when some place had them at its first look."""
+    mine = looks.semi_join(early, "post_key")
+    # A place that is asked again after a crash has a later look too: the first one counts.
+    first = mine.group_by("post_key", "place").agg(after=epoch_s(mine.looked_after).min(), n=mine.looked_after.count())
+    return first.group_by("post_key").agg(after=first.after.min(), is_known=(first.n > 0).all())
+
+
+def _as_looks_say(early: pa.Table, looks: pa.Table) -> pa.Table:
+    """Return the early posts, none dated long before the last look at its place that did not have it.
+
+    A feed lags behind its site by minutes, and dates of articles are those of their first draft; so only what is off by
+    more than :data:`BACK_DATED_S` is taken for a date set back. ``looked_after`` is that look, null where nobody looked.
+    """
+    at = early.column("at").to_numpy()
+    bound = early.column("not_before").to_numpy().copy()
+    after = np.zeros(early.num_rows, np.int64)
+    rows: dict[int, list[int]] = {}
+    for i, post_key in enumerate(early.column("post_key").to_pylist()):
+        rows.setdefault(post_key, []).append(i)
+    for look in looks.to_pylist():
+        if not look["is_known"]:
+            continue
+        for i in rows[look["post_key"]]:
+            after[i] = look["after"]
+            if look["after"] - at[i] > BACK_DATED_S:
+                bound[i] = max(bound[i], look["after"])
+    early = early.set_column(early.schema.get_field_index("not_before"), "not_before", pa.array(bound))
+    return early.append_column("looked_after", pa.array(after, mask=after == 0))
+
+
+def _narrowed(heads: pa.Table, early: pa.Table) -> pa.Table:
+    """Return the heads with ``seen_after_s`` at the last look without the first post, where that look came later."""
+    looked = dict(zip(early.column("post_key").to_pylist(), early.column("looked_after").to_pylist(), strict=True))
+    columns = ("first_post_key", "seen_after_s", "first_s")
+    narrowed = [
+        max(after or look, look) if (look := looked.get(post_key)) is not None and look <= first else after
+        for post_key, after, first in zip(*(heads.column(name).to_pylist() for name in columns), strict=True)
+    ]
+    return heads.set_column(
+        heads.schema.get_field_index("seen_after_s"), "seen_after_s", pa.array(narrowed, pa.int64())
+    )
+
+
+def _sightings_of(early: ibis.ir.Table, sightings: ibis.ir.Table) -> ibis.ir.Table:
+    """Return what places said of early posts: post_key, url, kind, said, value."""
+    mine = sightings.filter(sightings.kind.isin(["news_date", "page_date", "canonical", "redirect"]))
+    mine = mine.select("post_id", "url", "kind", "value", said=epoch_s(mine.said_at))
+    return mine.join(early.select("post_id", "post_key").distinct(), "post_id").distinct()
+
+
+def _as_places_say(early: pa.Table, said: pa.Table) -> pa.Table:
+    """Return the early posts, none dated before what its page and sitemap both or alone say; led elsewhere is a copy."""
+    bound = early.column("not_before").to_numpy().copy()
+    declares = early.column("declares").to_numpy(zero_copy_only=False).astype(bool)
+    rows: dict[int, list[int]] = {}
+    for i, post_key in enumerate(early.column("post_key").to_pylist() if said.num_rows else ()):
+        rows.setdefault(post_key, []).append(i)
+    dates: dict[int, int] = {}
+    for row in said.to_pylist():
+        post_key = row["post_key"]
+        if row["said"] is not None:
+            dates[post_key] = min(dates.get(post_key, row["said"]), row["said"])
+        elif points_away(row["value"], row["url"]):
+            declares[rows[post_key]] = True
+    for post_key, date in dates.items():
+        bound[rows[post_key]] = np.maximum(bound[rows[post_key]], date)
     early = early.set_column(early.schema.get_field_index("not_before"), "not_before", pa.array(bound))
     return early.set_column(early.schema.get_field_index("declares"), "declares", pa.array(declares))
 

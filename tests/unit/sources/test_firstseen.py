@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from sources_world import HOUR, T0, World, key, post, world
 
-from bastau.schemas import ORIGINS
+from bastau.schemas import LOOKS, ORIGINS, SIGHTINGS
 from bastau.settings import Sources
 from bastau.sources.beginnings import clock_shifts
 from bastau.sources.copies import copies
@@ -17,12 +17,31 @@ WATCHED = [post(f"w{h}", h * HOUR - 90 * HOUR, "watch") for h in range(100)]
 """A post every hour from 90 hours before T0, so that the lead-in is covered."""
 
 
-def origin(con: ibis.BaseBackend, keep: Keep, rows: list[dict[str, Any]], **given: Any) -> dict[str, Any]:
+def origin(
+    con: ibis.BaseBackend,
+    keep: Keep,
+    rows: list[dict[str, Any]],
+    looks: list[dict[str, Any]] | None = None,
+    sightings: list[dict[str, Any]] | None = None,
+    **given: Any,
+) -> dict[str, Any]:
     tables: World = world(con, rows)
+    seen = [
+        None if given_rows is None else ibis.memtable(pa.Table.from_pylist(given_rows, schema))
+        for given_rows, schema in ((looks, LOOKS), (sightings, SIGHTINGS))
+    ]
     edges = keep(copies(tables.posts, tables.readings, tables.members, keep=keep, clock_error_s=60))
     settings = Sources(**given)
     table = origins(
-        tables.posts, tables.readings, tables.members, tables.narratives, edges, keep=keep, settings=settings
+        tables.posts,
+        tables.readings,
+        tables.members,
+        tables.narratives,
+        edges,
+        None,
+        *seen,
+        keep=keep,
+        settings=settings,
     )
     assert table.schema == ORIGINS
     (row,) = [row for row in table.to_pylist() if row["narrative_key"] == key("n")]
@@ -151,6 +170,69 @@ def test_a_page_dated_back_is_found_by_when_it_was_collected(con: ibis.BaseBacke
     forged = site("forged", -20 * HOUR, 3 * HOUR, narrative="n")
     row = origin(con, keep, [*WATCHED, *usual, forged, *story])
     assert (row["abstained"], row["candidates"][0]["source"]) == (False, "A")
+
+
+def look(name: str, after: float | None, at: float, place: str = "https://site.kz/feed") -> dict[str, Any]:
+    def time(seconds: float | None) -> Any:
+        return None if seconds is None else round((T0 + seconds) * 1_000_000)
+
+    return {"post_id": name, "post_key": key(name), "place": place, "looked_after": time(after), "looked_at": time(at)}
+
+
+FORGED = [
+    *WATCHED,
+    *(post(f"v{h}", h * HOUR - 110 * HOUR, "web-watch", platform="web") for h in range(120)),
+    post("forged", -20 * HOUR, "site", "n", platform="web", collected=-20 * HOUR),
+    post("a", 0, "A", "n"),
+    *spread(5, "A"),
+]
+
+
+def test_a_post_its_place_did_not_have_yet_is_dated_back(con: ibis.BaseBackend, keep: Keep) -> None:
+    believed = origin(con, keep, FORGED, min_confidence=0.0)
+    found_out = origin(con, keep, FORGED, looks=[look("web:forged", 3 * HOUR, 3 * HOUR + 600)], min_confidence=0.0)
+    assert confidences(believed).get("site", 0.0) > confidences(found_out).get("site", 0.0)
+    assert found_out["candidates"][0]["source"] == "A"
+
+
+@pytest.mark.parametrize(
+    "looks",
+    [
+        [look("web:forged", None, 3 * HOUR)],  # a first visit says nothing
+        [look("web:forged", 3 * HOUR, 4 * HOUR), look("web:forged", -21 * HOUR, -20 * HOUR, "https://site.kz/other")],
+        [look("web:forged", -20 * HOUR + 900, -20 * HOUR + 1800)],  # a feed that lags
+    ],
+    ids=["first visit", "seen elsewhere before", "lag"],
+)
+def test_looks_that_fit_its_date_change_nothing(con: ibis.BaseBackend, keep: Keep, looks: list[dict[str, Any]]) -> None:
+    assert confidences(origin(con, keep, FORGED, looks=looks)) == confidences(origin(con, keep, FORGED))
+
+
+def test_the_interval_begins_at_the_last_look_without_the_first_post(con: ibis.BaseBackend, keep: Keep) -> None:
+    rows = [*WATCHED, post("a", 1000, "A", "n"), *spread(4, "A", 2000)]
+    row = origin(con, keep, rows, looks=[look("telegram:a", 400, 1300)])
+    assert (row["seen_after"].timestamp(), row["seen_by"].timestamp()) == (T0 + 400, T0 + 1000)
+
+
+def sighting(kind: str, said: float | None = None, value: str | None = None) -> dict[str, Any]:
+    said_at = None if said is None else round((T0 + said) * 1_000_000)
+    row = {"post_id": "web:forged", "url": "https://site.kz/1", "source": "site.kz", "kind": kind, "said_at": said_at}
+    return {**row, "value": value, "seen_at": round((T0 + 5 * HOUR) * 1_000_000)}
+
+
+@pytest.mark.parametrize("kind", ["news_date", "page_date"])
+def test_a_post_is_not_older_than_its_own_page_and_sitemap_say(con: ibis.BaseBackend, keep: Keep, kind: str) -> None:
+    row = origin(con, keep, FORGED, sightings=[sighting(kind, 2 * HOUR)], min_confidence=0.0)
+    assert row["candidates"][0]["source"] == "A"
+
+
+def test_an_address_that_leads_to_another_site_is_a_copy(con: ibis.BaseBackend, keep: Keep) -> None:
+    plain = origin(con, keep, FORGED, min_confidence=0.0)
+    led = origin(con, keep, FORGED, sightings=[sighting("redirect", value="https://other.kz/1")], min_confidence=0.0)
+    same = origin(
+        con, keep, FORGED, sightings=[sighting("redirect", value="https://www.site.kz/2")], min_confidence=0.0
+    )
+    assert confidences(led).get("site", 0.0) < confidences(plain)["site"] == confidences(same)["site"]
 
 
 def test_a_clock_that_is_behind_is_known_from_what_its_posts_point_at(con: ibis.BaseBackend, keep: Keep) -> None:
