@@ -60,6 +60,7 @@ _BARE = re.compile(
     re.IGNORECASE,
 )
 _TAG = re.compile(r"(?:https?://)?bsky\.app/hashtag/(?P<tag>[^/?#\s]+).*", re.IGNORECASE)
+_SEARCH = re.compile(r"https?://(?:www\.)?bsky\.app/search\?(?P<query>[^#]*)", re.IGNORECASE)
 _OWN_DOMAINS = (".bsky.social",)
 _HIDDEN = frozenset({"!no-unauthenticated"})
 _TAKEN_DOWN = frozenset({"!hide", "!takedown", "!suspend"})
@@ -84,9 +85,9 @@ class Bluesky:
             return f"https://bsky.app/profile/{profile['who'].lower()}"
         if tag:
             return f"https://bsky.app/hashtag/{tag['tag']}"
-        parts = urlsplit(address)
-        if parts.netloc.lower() in ("bsky.app", "www.bsky.app") and parts.path == "/search":
-            words = parse_qs(parts.query).get("q")
+        search = _SEARCH.match(address)
+        if search:
+            words = parse_qs(search["query"]).get("q")
             return f"https://bsky.app/search?{urlencode({'q': words[0]})}" if words else None
         if bare:
             who = next(value for value in bare.groupdict().values() if value).lower()

@@ -62,6 +62,7 @@ _PROFILE = re.compile(
     re.IGNORECASE,
 )
 _TIMELINE = re.compile(rf"https?://{_HOST}/(?P<what>public(?:/local)?|tags/(?P<tag>\w+))/?", re.IGNORECASE)
+_SERVER = re.compile(rf"(?:https?://)?{_HOST}/?", re.IGNORECASE)
 _OTHER_HOSTS = frozenset(HOSTS) | {"medium.com", "youtube.com", "substack.com", "t.me", "twitch.tv", "kick.com"}
 _MAIL_HOSTS = frozenset(
     re.findall(
@@ -144,10 +145,10 @@ class Mastodon:
         ]
 
     async def _find_server(self, address: str, calls: Calls) -> list[Found]:
-        parts = urlsplit(address if "://" in address else f"https://{address}")
-        if not parts.hostname or "." not in parts.hostname or parts.path.strip("/") or _is_other(parts.hostname):
+        server_address = _SERVER.fullmatch(address.strip())
+        if server_address is None or _is_other(server_address["host"]):
             return []
-        known = f"https://{parts.netloc.lower()}/public/local"
+        known = f"https://{server_address['host'].lower()}/public/local"
         try:
             server = await _server(calls, known, {}, {})
             rows, _, _ = await _timeline(calls, server, "local", "", {"limit": PAGE}) if server else ([], 0, None)

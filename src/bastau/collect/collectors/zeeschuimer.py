@@ -118,10 +118,18 @@ def _named(descriptor: int, upload: Upload) -> Iterator[Path]:
     try:
         with tempfile.TemporaryDirectory(prefix="bastau-") as folder:
             path = Path(folder) / f"zeeschuimer-{upload.platform}-{upload.key[:8]}.ndjson"
-            path.symlink_to(f"/proc/self/fd/{descriptor}")
+            path.symlink_to(f"/dev/fd/{descriptor}")
             yield path
     finally:
         os.close(descriptor)
+
+
+def _nameless() -> int:
+    """Return a descriptor of an empty file in memory; where the system has none, of one on disk without a name."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("capture", os.MFD_CLOEXEC)
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 @contextlib.contextmanager
@@ -240,7 +248,7 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
 
         def _read_body(self, length: int) -> int | None:
             """Return the descriptor of a file in memory with the body; None if it ends early."""
-            descriptor = os.memfd_create("capture", os.MFD_CLOEXEC)
+            descriptor = _nameless()
             left = length
             try:
                 while left:
