@@ -553,10 +553,10 @@ class TestTricks:
         async def main() -> None:
             async with serving(says(OK, b"\r\ninside")) as inside, open_web(GUARDED, resolve=resolve) as web:
 
-                async def misled(place: guard.Place) -> tuple[str, str]:
-                    return f"+{place.host}:{place.port}:127.0.0.1", PUBLIC
+                async def misled(place: guard.Place) -> tuple[str, ...]:
+                    return ("127.0.0.1",)
 
-                monkeypatch.setattr(web, "_where", misled)
+                monkeypatch.setattr(web, "_addresses", misled)
                 reason = await attempt(web, f"http://news.example.kz:{inside.port}/")
                 assert reason.kind is Trouble.PRIVATE
                 assert inside.n_connections == 0

@@ -1,8 +1,12 @@
 """Politeness against real sockets: robots.txt, limits that servers ask for, hosts that fail, proxies, streams, HTTP/2 aside."""
 
 import asyncio
+import contextlib
 import json
+import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -228,6 +232,21 @@ class TestRequests:
         with_web({"/a": OK}, use, record=lambda request, answer: kept.append((request, answer)))
         assert [(request.url[-2:], answer.body) for request, answer in kept] == [("/a", b"hi")]
 
+    def test_another_address_is_tried_where_nothing_listens(self) -> None:
+        async def main() -> None:
+            async with serving(site(lambda _: OK)) as server:
+                addresses = ["127.0.0.77", "127.0.0.1"]
+                async with open_web(OPEN, resolve=lambda host, port: addresses) as web:
+                    for _ in range(2):
+                        answer = await web.fetch(Request(f"http://two.example.kz:{server.port}/"))
+                        assert answer.ip == "127.0.0.1"
+                    assert web.n_fetches == 3  # the second time the good one comes first
+                    assert [head.split(b"\r\n")[1] for head in server.heads] == [
+                        b"Host: two.example.kz:%d" % server.port
+                    ] * 2
+
+        asyncio.run(main())
+
     def test_a_cancelled_fetch_leaves_nothing(self) -> None:
         async def use(web: LiveWeb, base: str) -> None:
             tasks = [asyncio.create_task(web.fetch(Request(f"{base}/{i}"))) for i in range(10)]
@@ -326,15 +345,16 @@ class TestStreams:
 
         async def main() -> None:
             async with serving(talk) as server, open_web(OPEN) as web:
-                for path, kind in {
-                    "/silent": Trouble.TIMEOUT,
-                    "/flood": Trouble.TOO_LARGE,
-                    "/no": Trouble.FORBIDDEN,
-                }.items():
+
+                async def listen(path: str) -> None:
+                    url = f"http://127.0.0.1:{server.port}{path}"
+                    async for _ in web.messages(Request(url, timeout_s=0.1, max_bytes=100_000)):
+                        pass
+
+                kinds = {"/silent": Trouble.TIMEOUT, "/flood": Trouble.TOO_LARGE, "/no": Trouble.FORBIDDEN}
+                for path, kind in kinds.items():
                     with pytest.raises(FetchFailed) as failure:
-                        url = f"http://127.0.0.1:{server.port}{path}"
-                        async for _ in web.messages(Request(url, timeout_s=0.1, max_bytes=100_000)):
-                            pass
+                        await listen(path)
                     assert failure.value.kind is kind
                 assert len(web._transfers) == 0
 
@@ -369,3 +389,67 @@ class TestStreams:
                         pass
 
         asyncio.run(main())
+
+
+class TestCertificates:
+    """An authority of our own signs for names; what it signed for another name, or did not sign, is refused."""
+
+    @pytest.fixture
+    def files(self, tmp_path: Path) -> Path:
+        x509 = pytest.importorskip("cryptography.x509", reason="makes the certificate")
+        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        folder = tmp_path
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "news.example.kz")])
+        alternatives = [x509.DNSName("news.example.kz"), x509.DNSName("*.sister.kz")]
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+            .not_valid_after(datetime(2100, 1, 1, tzinfo=UTC))
+            .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        (folder / "key.pem").write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        return folder
+
+    def test_names_are_checked_and_told(self, files: Path) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(files / "cert.pem", files / "key.pem")
+        offered: list[list[str]] = []
+        context.set_alpn_protocols(["http/1.1"])
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                while await reader.readuntil(b"\r\n\r\n"):
+                    offered.append([writer.get_extra_info("ssl_object").selected_alpn_protocol()])
+                    writer.write(OK)
+            writer.close()
+
+        async def main() -> None:
+            async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+                port = server.sockets[0].getsockname()[1]
+                settings = Settings(network=Network(allow_private=True, pause_s=0.0, ca_file=str(files / "cert.pem")))
+                async with open_web(settings, resolve=lambda host, port: ["127.0.0.1"]) as web:
+                    first = await web.fetch(Request(f"https://news.example.kz:{port}/"))
+                    again = await web.fetch(Request(f"https://news.example.kz:{port}/"))
+                    assert first.certificate_names == ("news.example.kz", "*.sister.kz")
+                    assert again.certificate_names == ()
+                    assert (await web.fetch(Request(f"https://a.sister.kz:{port}/"))).body == b"hi"
+                    assert (await trouble(web, f"https://other.kz:{port}/")).kind is Trouble.TLS
+                async with open_web(OPEN, resolve=lambda host, port: ["127.0.0.1"]) as strict:
+                    assert (await trouble(strict, f"https://news.example.kz:{port}/")).kind is Trouble.TLS
+
+        asyncio.run(main())
+        assert offered[0] == ["http/1.1"]

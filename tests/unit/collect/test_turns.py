@@ -1,6 +1,7 @@
 """Turns: at most so many at once, pauses, rest, fairness. The clock is made by hand; nothing waits for real."""
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -206,7 +207,7 @@ def test_who_would_wait_too_long_is_told_when_to_come_and_each_another_time(cloc
                 assert isinstance(error, FetchRefused)
                 told.append(error.retry_after_s)
         assert len(told) == 5
-        assert all(b - a == pytest.approx(10.0) for a, b in zip(told, told[1:], strict=False))
+        assert all(b - a == pytest.approx(10.0) for a, b in itertools.pairwise(told))
         assert told[0] > 30
         await end(*tasks)
         turns.close()

@@ -43,6 +43,8 @@ _OURS = frozenset(
 )
 """Headers that a request does not set itself."""
 _LIMITED_REST_S = 60.0
+_MAX_TRIED = 3
+"""Addresses of one host."""
 
 Record = Callable[[Request, Answer], None]
 
@@ -129,11 +131,13 @@ class LiveWeb:
 
     async def _events(self, request: Request, place: Place, headers: dict[str, str]) -> AsyncIterator[str]:
         for _ in range(MAX_REDIRECTS + 1):
-            connect, address = await self._where(place)
+            address = (await self._addresses(place))[0]
             lines = [*self._lines(request, headers, None)[:-1], "Accept-Encoding: identity"]
             if not any(name.lower() == "accept" for name in headers):
                 lines.append("Accept: text/event-stream")
-            ask = Ask(place.url, request.method, lines, request.body, connect, request.max_bytes, request.timeout_s)
+            ask = Ask(
+                place.url, request.method, lines, request.body, address or None, request.max_bytes, request.timeout_s
+            )
             where = shown(place.url)
             await self._turns.take(place, address)
             is_taken = True
@@ -167,8 +171,8 @@ class LiveWeb:
         raise FetchRefused(Trouble.TOO_MANY_REDIRECTS, shown(request.url))
 
     async def _websocket(self, request: Request, place: Place, headers: dict[str, str]) -> AsyncIterator[str | bytes]:
-        addresses = () if self._has_proxy else await self._found(place)
-        await self._turns.take(place, addresses[0] if addresses else "")
+        addresses = await self._addresses(place)
+        await self._turns.take(place, addresses[0])
         self.n_fetches += 1
         try:
             socket = await open_websocket(
@@ -187,29 +191,22 @@ class LiveWeb:
                 self._turns.rest(place, error.retry_after_s)
             raise
         finally:
-            self._turns.give_back(place, addresses[0] if addresses else "")
+            self._turns.give_back(place, addresses[0])
         self._turns.succeeded(place)
         async for message in websocket_messages(socket, request.timeout_s, shown(place.url)):
             yield message
 
-    async def _found(self, place: Place) -> tuple[str, ...]:
-        """Return the checked addresses of a place; without a proxy only."""
+    async def _addresses(self, place: Place) -> tuple[str, ...]:
+        """Return up to three checked addresses to try in turn; one empty one through a proxy, which resolves names itself."""
+        if self._has_proxy:
+            return ("",)
         try:
-            return self._names.known(place) or await self._names.addresses(place)
+            found = self._names.known(place) or await self._names.addresses(place)
         except FetchFailed as error:
             if error.kind is Trouble.DNS:
                 self._turns.failed(place, is_network=True)
             raise
-
-    async def _where(self, place: Place) -> tuple[str | None, str]:
-        """Return libcurl's line of addresses (None if it needs none) and the first of them (empty through a proxy)."""
-        if self._has_proxy:
-            return None, ""
-        found = await self._found(place)
-        if place.is_literal:
-            return None, found[0]
-        listed = ",".join(f"[{ip}]" if ":" in ip else ip for ip in found)
-        return f"+{place.host}:{place.port}:{listed}", found[0]
+        return found[:_MAX_TRIED]
 
     async def _fetch_robots(self, request: Request) -> Answer:
         return await self._follow(request, self._place(request.url))
@@ -258,25 +255,33 @@ class LiveWeb:
         timeout_s: float,
     ) -> Exchange:
         """Return the exchange of one hop that brought an answer, of whatever status; wait for our turn before."""
-        connect, address = await self._where(place)
-        if timeout_s <= 0:
-            raise FetchRefused(Trouble.TIMEOUT, shown(request.url))
-        ask = Ask(
-            place.url,
-            method,
-            self._lines(request, headers, body),
-            body,
-            connect,
-            request.max_bytes,
-            timeout_s,
-            wants_certificate=not place.is_plain and self._turns.is_new(place),
-        )
-        await self._turns.take(place, address)
-        try:
-            self.n_fetches += 1
-            got = await self._transfers.run(ask)
-        finally:
-            self._turns.give_back(place, address)
+        lines = self._lines(request, headers, body)
+        wants_certificate = not place.is_plain and self._turns.is_new(place)
+        spent_s = 0.0
+        for address in await self._addresses(place):
+            if timeout_s - spent_s <= 0:
+                raise FetchRefused(Trouble.TIMEOUT, shown(request.url))
+            ask = Ask(
+                place.url,
+                method,
+                lines,
+                body,
+                address or None,
+                request.max_bytes,
+                timeout_s - spent_s,
+                wants_certificate,
+            )
+            await self._turns.take(place, address)
+            try:
+                self.n_fetches += 1
+                got = await self._transfers.run(ask)
+            finally:
+                self._turns.give_back(place, address)
+            spent_s += got.seconds
+            if got.trouble is not Trouble.CONNECT:
+                break
+            self._names.put_last(place, address)
+        got.seconds = spent_s
         self.n_bytes += got.n_bytes
         self._note(place, got)
         if got.trouble is not None:

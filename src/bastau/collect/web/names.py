@@ -41,7 +41,7 @@ class Names:
         self._allow_private = allow_private
         self._max_names = max_names
         self._wait_s = wait_s
-        self._known: dict[str, tuple[float, tuple[str, ...]]] = {}
+        self._known: dict[str, tuple[float, tuple[str, ...], float]] = {}  # good until, addresses, told at
         self._asked: dict[str, asyncio.Future[tuple[str, ...]]] = {}
         self._threads = ThreadPoolExecutor(32, "names")
 
@@ -71,20 +71,27 @@ class Names:
             asked.add_done_callback(lambda _: self._asked.pop(place.host, None))
         return self._checked(place, await asyncio.shield(asked))
 
+    def put_last(self, place: Place, address: str) -> None:
+        """Note that nothing listens at one of the addresses of a place: the others are better."""
+        entry = self._known.get(place.host)
+        if entry is not None and address in entry[1]:
+            found = (*(known for known in entry[1] if known != address), address)
+            self._known[place.host] = (entry[0], found, entry[2])
+
     async def _ask(self, host: str, port: int) -> tuple[str, ...]:
         loop = asyncio.get_running_loop()
         before = self._known.pop(host, None)
-        kept_s = _KEPT_S
+        kept_s, told_at = _KEPT_S, monotonic()
         try:
             answer = loop.run_in_executor(self._threads, self._resolve, host, port)
             found = tuple(await asyncio.wait_for(answer, self._wait_s))
         except (OSError, UnicodeError):  # TimeoutError is an OSError
-            is_stale = before is not None and before[1] and monotonic() - before[0] < _STALE_S
-            found = before[1] if before is not None and is_stale else ()
-            kept_s = _FAILED_S
+            found, kept_s = (), _FAILED_S
+            if before is not None and told_at - before[2] < _STALE_S:
+                found, told_at = before[1], before[2]
         if len(self._known) >= self._max_names:
             del self._known[next(iter(self._known))]
-        self._known[host] = (monotonic() + kept_s, found)
+        self._known[host] = (monotonic() + kept_s, found, told_at)
         return found
 
     def _checked(self, place: Place, found: tuple[str, ...]) -> tuple[str, ...]:
