@@ -186,7 +186,10 @@ class Mastodon:
             rows, changes, progress, answer = await _catch_up(calls, server, kind, what, state, watched.options)
         except FetchFailed as error:
             if error.status in (401, 422) and server.token is None:
-                raise FetchFailed(Trouble.NEEDS_KEY, f"{server.domain}: shows it to members only; set {KEY}") from error
+                raise FetchFailed(
+                    Trouble.NEEDS_KEY,
+                    f"{server.domain}: shows it to members only; set {key_name(urlsplit(watched.address).netloc)}",
+                ) from error
             raise
         state |= progress
         more = bool(state.get("waiting"))
@@ -253,7 +256,7 @@ class _Server:
 async def _server(calls: Calls, address: str, options: Mapping[str, Any], state: dict[str, Any]) -> _Server | None:
     """Return the server of an address; what it told about itself is kept in ``state`` for later visits."""
     base = str(options.get("api") or state.get("api") or f"https://{urlsplit(address).netloc}")
-    token = read_key(KEY, base, options) if has_key(KEY, options) else None
+    token = _token(urlsplit(address).netloc, base, options)
     if "domain" not in state:
         about: Any = None
         for path in ("/api/v2/instance", "/api/v1/instance"):
@@ -272,6 +275,19 @@ async def _server(calls: Calls, address: str, options: Mapping[str, Any], state:
         urls = about.get("urls") or (about.get("configuration") or {}).get("urls") or {}
         state["streaming"] = urls.get("streaming") or urls.get("streaming_api")
     return _Server(base, state["domain"], state.get("streaming"), token)
+
+
+def _token(host: str, base: str, options: Mapping[str, Any]) -> str | None:
+    """Return the operator's token for one server; a token must never reach another server than its own."""
+    if options.get(KEY):
+        return read_key(KEY, base, options)
+    name = key_name(host)
+    return read_key(name, base) if has_key(name) else None
+
+
+def key_name(host: str) -> str:
+    """Return the variable that holds the token for a server: ``MASTODON_TOKEN_LAKE_EXAMPLE`` for ``lake.example``."""
+    return f"{KEY}_{re.sub(r'[^A-Z0-9]', '_', host.upper())}"
 
 
 async def _account(calls: Calls, server: _Server, name: str) -> dict[str, Any] | None:

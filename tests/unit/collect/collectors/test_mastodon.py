@@ -183,12 +183,24 @@ def test_a_moved_account_a_gone_one_and_a_server_that_asks_for_a_key(place: Plac
     place[f"{API}/timelines/public?limit=40&local=true"] = said(
         {"error": "This method requires an authenticated user"}, 422
     )
-    with pytest.raises(FetchFailed, match="MASTODON_TOKEN") as raised:
+    with pytest.raises(FetchFailed, match="MASTODON_TOKEN_LAKE_EXAMPLE") as raised:
         visit(place, address=LOCAL)
     assert raised.value.kind is Trouble.NEEDS_KEY
     place[f"{API}/timelines/public?limit=40&local=true"] = {"statuses": []}
     with pytest.raises(SourceChanged):
         visit(place, address=LOCAL)
+
+
+def test_a_token_reaches_its_own_server_only(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASTODON_TOKEN_LAKE_EXAMPLE", "s3cret")
+    visit(place)
+    assert place.headers[-1]["authorization"] == "Bearer s3cret"
+    place["sea.example/api/v2/instance"] = {"domain": "sea.example"}
+    place["sea.example/api/v1/timelines/tag/kol?limit=40"] = []
+    visit(place, address="https://sea.example/tags/kol")
+    assert "authorization" not in place.headers[-1]
+    visit(place, None, "https://sea.example/tags/kol", MASTODON_TOKEN="env:MASTODON_TOKEN_LAKE_EXAMPLE")
+    assert place.headers[-1]["authorization"] == "Bearer s3cret", "the operator said so for this address"
 
 
 def test_unknown_fields_are_noted(place: Place) -> None:
