@@ -17,6 +17,20 @@ MOST_BACKOFF_S = 6 * 3600.0
 SELDOM_S = 86_400.0
 """A source that failed for a month is asked once a day."""
 _MONTH_S = 30 * 86_400.0
+_LASTING = frozenset(
+    {
+        Trouble.GONE,
+        Trouble.FORBIDDEN,
+        Trouble.ROBOTS,
+        Trouble.NEEDS_KEY,
+        Trouble.CHANGED,
+        Trouble.TOO_LARGE,
+        Trouble.TOO_MANY_REDIRECTS,
+        Trouble.BAD_ADDRESS,
+        Trouble.PRIVATE,
+    }
+)
+"""Troubles that do not pass in a minute: the next try is no sooner than a usual visit."""
 _NO_FAULT = frozenset({Trouble.RESTING, Trouble.LIMITED})
 """Troubles of ours or of the moment: they say nothing of the source's life."""
 
@@ -71,10 +85,6 @@ def backoff_s(
     if trouble in _NO_FAULT and asked_s is not None:
         return asked_s + rng.uniform(0.0, min(5.0, 0.1 * asked_s) + 0.5)
     most = SELDOM_S if failing_s > _MONTH_S or trouble is Trouble.GONE else MOST_BACKOFF_S
-    start = (
-        usual_s
-        if trouble in (Trouble.GONE, Trouble.FORBIDDEN, Trouble.ROBOTS, Trouble.NEEDS_KEY, Trouble.CHANGED)
-        else FEWEST_S
-    )
+    start = usual_s if trouble in _LASTING else FEWEST_S
     grown = min(start * 2.0 ** min(n_failures - 1, 20), most)
     return max(grown * rng.uniform(0.5, 1.0), asked_s or 0.0)
