@@ -312,6 +312,19 @@ def test_state_outlives_a_restart(clock: Clock) -> None:
     assert later._failing["fails.kz"].n == 5
 
 
+def test_who_is_asked_most_can_be_told(clock: Clock) -> None:
+    async def main() -> None:
+        turns = make(clock, pause_s=0.0)
+        for host in ("a.kz", "b.kz", "www.b.kz"):
+            await turns.take(at(host), "")
+            turns.give_back(at(host), "")
+        turns.rest(at("a.kz"), 60)
+        assert turns.busiest(2) == [("b.kz", 2, 1, 0.0), ("a.kz", 1, 1, 60.0)]
+        turns.close()
+
+    asyncio.run(main())
+
+
 def test_memory_is_bounded(clock: Clock) -> None:
     async def main() -> None:
         turns = make(clock, max_sites=100)

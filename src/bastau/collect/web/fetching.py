@@ -85,6 +85,10 @@ class LiveWeb:
         """Most requests at once that one site ever got."""
         return self._turns.most_at_once
 
+    def busiest(self, n: int = 20) -> list[tuple[str, int, int, float]]:
+        """Return (site, requests, most at once, seconds it still rests) of the ``n`` sites asked most, most first."""
+        return self._turns.busiest(n)
+
     @property
     def is_offline(self) -> bool:
         """Nobody can be reached: the trouble is on our side."""

@@ -41,11 +41,12 @@ _IDLE_S = 900.0
 class _Site:
     """State of one site; made small, there may be 100,000."""
 
-    __slots__ = ("active", "address", "booked_at", "is_queued", "most", "next_at", "pause_s", "rests_until", "waiting")
+    __slots__ = ("active", "booked_at", "is_queued", "most", "n_asked", "next_at", "pause_s", "rests_until", "waiting")
 
     def __init__(self, pause_s: float) -> None:
         self.active = 0
         self.most = 0
+        self.n_asked = 0
         self.next_at = 0.0
         self.pause_s = pause_s
         self.rests_until = 0.0
@@ -204,6 +205,7 @@ class Turns:
             shared.next_at = now + 1.0 / self._per_address
         self.n_active += 1
         site.active += 1
+        site.n_asked += 1
         if self._per_site > 1:  # beginnings are apart too
             site.next_at = max(site.next_at, now + site.pause_s / self._per_site)
         if site.active > site.most:
@@ -364,6 +366,12 @@ class Turns:
         gone = [ip for ip, a in self._addresses.items() if not a.active and not a.blocked and a.next_at <= now]
         for ip in gone:
             del self._addresses[ip]
+
+    def busiest(self, n: int) -> list[tuple[str, int, int, float]]:
+        """Return (site, requests, most at once, seconds it still rests) of the ``n`` sites asked most, most first."""
+        now = self._clock()
+        found = heapq.nlargest(n, self._sites.items(), key=lambda entry: entry[1].n_asked)
+        return [(name, site.n_asked, site.most, max(site.rests_until - now, 0.0)) for name, site in found]
 
     def state(self) -> dict[str, Any]:
         """Return what should outlive a restart: who rests until when (seconds of the epoch), who failed how often, longer pauses."""
