@@ -40,7 +40,7 @@ EXPORTS = (
 )
 HOME_TASKS = ("near-duplicates", "narratives", "origin", "coordination", "families")
 FILE_TASKS = ("language", "kazakh", "rules", "known")
-TASKS = (*HOME_TASKS, *FILE_TASKS, "claims")
+TASKS = (*HOME_TASKS, *FILE_TASKS, "claims", "extract")
 CLAIM_FILES = {
     "claims": "fact-checks: claim_id, text[, title, published_at]",
     "posts": "posts: post_id, text[, author, published_at]",
@@ -308,8 +308,13 @@ def build_parser() -> argparse.ArgumentParser:
         )
     evaluate.add_argument("--ranker", type=Path, metavar="F", help="claims: a ranker made by `bastau train claims`")
     evaluate.add_argument(
-        "--truth", type=Path, metavar="DIR", help="folder with truth.json (see the how-to on simulated posts)"
+        "--truth",
+        type=Path,
+        metavar="DIR",
+        help="folder with truth.json (see the how-to on simulated posts); extract: JSON file, page name -> {articleBody, title, date}",
     )
+    evaluate.add_argument("--pages", type=Path, metavar="DIR", help="extract: folder of saved pages")
+    evaluate.add_argument("--half", choices=("dev", "test"), help="extract: only this half of the pages, by hash of name")
     evaluate.add_argument(
         "--predicted",
         type=Path,
@@ -1413,6 +1418,12 @@ def _train_claims(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     if options.task == "claims":
         return _evaluate_claims(options)
+    if options.task == "extract":
+        from bastau.evaluate.extract import evaluate_extract
+
+        if options.pages is None or options.truth is None:
+            raise ConfigError("evaluate extract: name the pages with --pages DIR and what they say with --truth F")
+        return _answer(options, *evaluate_extract(options.pages, options.truth, options.half))
     if options.task in FILE_TASKS:
         return _evaluate_file(options)
     if options.task == "narratives" and options.file is not None:

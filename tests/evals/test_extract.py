@@ -1,0 +1,57 @@
+"""Floors of reading articles and feeds, on public sets that are not in the repository."""
+
+import gzip
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from bastau.collect.articles.feeds import read_feed
+from bastau.errors import SourceChanged
+from bastau.evaluate.extract import evaluate_extract
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+pytestmark = pytest.mark.shared
+
+
+@pytest.mark.slow
+def test_articles_of_publishers_are_read_as_well_as_by_trafilatura_alone(tmp_path: Path) -> None:
+    folder = DATA / "html-fundus-publishers"
+    if not folder.exists():
+        pytest.skip(f"needs {folder}")
+    pytest.importorskip("trafilatura")
+    with zipfile.ZipFile(folder / "pages.zip") as pages:
+        pages.extractall(tmp_path)
+        inside = {Path(name).name: name for name in pages.namelist()}
+    truth = {}
+    with gzip.open(folder / "gold.ndjson.gz") as lines:
+        for entry in map(json.loads, lines):
+            name = entry["page"] if (tmp_path / entry["page"]).exists() else inside[Path(entry["page"]).name]
+            truth[name] = {
+                "url": entry["url"], "title": entry["title"], "date": entry["publishing_date"],
+                "articleBody": "\n".join(entry["body_paragraphs"]),
+            }  # fmt: skip
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    answer, _ = evaluate_extract(tmp_path, tmp_path / "truth.json")
+    ours, alone = answer["bastau, careful"], answer["trafilatura alone"]
+    assert ours["body_f1"] >= max(alone["body_f1"], 0.93)
+    assert answer["bastau"]["body_f1"] >= max(answer["resiliparse alone"]["body_f1"], 0.91)
+    assert ours["date_to_the_day"] >= 0.95
+
+
+def test_no_feed_of_the_suite_crashes_the_reader() -> None:
+    path = DATA / "feeds-feedparser-suite" / "feeds.zip"
+    if not path.exists():
+        pytest.skip(f"needs {path}")
+    pytest.importorskip("fastfeedparser")
+    n_read = 0
+    with zipfile.ZipFile(path) as feeds:
+        names = [name for name in feeds.namelist() if not name.endswith("/")]
+        for name in names:
+            try:
+                read_feed(feeds.read(name), "https://a.example/feed")
+                n_read += 1
+            except SourceChanged:
+                continue
+    assert n_read >= 0.93 * len(names)

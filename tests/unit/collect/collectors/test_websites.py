@@ -1,0 +1,191 @@
+"""Feeds, sitemaps and sites, against a real server on the loopback through a small client."""
+
+import asyncio
+import gzip
+import http.client
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from bastau.collect.collectors.feed import FEED
+from bastau.collect.collectors.site import SITE
+from bastau.collect.collectors.sitemap import SITEMAP
+from bastau.collect.visits import Answer, FetchFailed, Request, Trouble, Visit, Watched
+from bastau.errors import SourceChanged
+
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+WORDS = "The river rose over night and people were brought to safety, the town said on Friday morning. " * 8
+
+
+class Server(ThreadingHTTPServer):
+    pages: dict[str, tuple[int, dict[str, str], bytes]]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        status, headers, body = self.server.pages.get(self.path, (404, {}, b""))
+        if headers.get("ETag") and self.headers.get("If-None-Match") == headers["ETag"]:
+            status, body = 304, b""
+        self.send_response(status)
+        for name, value in (headers | {"Content-Length": str(len(body))}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+class Client:
+    async def fetch(self, request: Request) -> Answer:
+        parts = urlsplit(request.url)
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
+        given = dict(request.headers) | ({"If-None-Match": request.etag} if request.etag else {})
+        try:
+            connection.request("GET", parts.path + (f"?{parts.query}" if parts.query else ""), headers=given)
+            answer = connection.getresponse()
+            body = answer.read()
+        finally:
+            connection.close()
+        if answer.status >= 400:
+            raise FetchFailed(Trouble.GONE if answer.status in (404, 410) else Trouble.SERVER, request.url)
+        return Answer(
+            request.url, answer.status, tuple(answer.getheaders()), body, (), parts.hostname, NOW, 0.01, len(body)
+        )
+
+    async def allows(self, _url: str) -> bool:
+        return True
+
+    def messages(self, request: Request) -> Any:
+        raise NotImplementedError(request.url)
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[Server, str]]:
+    server = Server(("127.0.0.1", 0), Handler)
+    server.pages = {}
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def visit(collector: Any, address: str, state: Any = None, at: datetime = NOW, **options: Any) -> Visit:
+    return asyncio.run(collector.visit(Watched(1, collector.name, address, state or {}, options), Client(), at))
+
+
+def feed(root: str, numbers: range, text: str = "Short") -> bytes:
+    items = "".join(
+        f"<item><title>T{n}</title><link>{root}/a/{n}</link><guid>{n}</guid><description>{text} {n}</description>"
+        f"<pubDate>Fri, 27 Nov 2026 10:{n:02}:00 GMT</pubDate></item>"
+        for n in numbers
+    )
+    return f'<?xml version="1.0"?><rss version="2.0"><channel><title>Tau</title><ttl>15</ttl>{items}</channel></rss>'.encode()
+
+
+def page(title: str, text: str = WORDS) -> bytes:
+    return (
+        f'<html lang="en"><head><title>{title}</title><meta property="article:published_time" content="2026-11-27T10:00:00Z">'
+        f"</head><body><article><h1>{title}</h1><p>{text}</p></article></body></html>"
+    ).encode()
+
+
+def test_a_feed_gives_new_entries_once_and_changed_ones_as_edits(server: tuple[Server, str]) -> None:
+    web, root = server
+    web.pages["/feed"] = (200, {"ETag": '"1"'}, feed(root, range(3)))
+    first = visit(FEED, f"{root}/feed")
+    assert [row["title"] for row in first.rows] == ["T0", "T1", "T2"]
+    assert first.next_in_s == 900
+    assert {s["kind"] for s in first.sightings} == {"feed_date"}
+    assert visit(FEED, f"{root}/feed", first.state).is_unchanged
+    web.pages["/feed"] = (200, {"ETag": '"2"'}, feed(root, range(2, 4)).replace(b"Short 2", b"Longer 2"))
+    second = visit(FEED, f"{root}/feed", first.state)
+    assert [row["title"] for row in second.rows] == ["T3"]
+    assert [(change.kind, change.row and change.row["text"]) for change in second.changes] == [("edited", "Longer 2")]
+    assert second.gaps == []
+
+
+def test_a_feed_that_overran_tells_the_time_in_which_posts_may_be_missing(server: tuple[Server, str]) -> None:
+    web, root = server
+    web.pages["/feed"] = (200, {}, feed(root, range(3)))
+    first = visit(FEED, f"{root}/feed")
+    web.pages["/feed"] = (200, {}, feed(root, range(10, 13)))
+    (gap,) = visit(FEED, f"{root}/feed", first.state).gaps
+    assert (gap.reason, gap.since.minute, gap.until.minute) == ("feed_overran", 2, 10)
+    web.pages["/feed?paged=2"] = (200, {}, feed(root, range(1, 10)))
+    filled = visit(FEED, f"{root}/feed", first.state, archive_pages=3)
+    assert filled.gaps == []
+    assert len(filled.rows) == 10
+
+
+def test_whole_articles_are_fetched_a_few_a_visit_and_none_is_left_out(server: tuple[Server, str]) -> None:
+    web, root = server
+    web.pages["/feed"] = (200, {"ETag": '"1"'}, feed(root, range(13)))
+    web.pages |= {f"/a/{n}": (200, {}, page(f"T{n}")) for n in range(13)}
+    first = visit(FEED, f"{root}/feed", full_text=True)
+    second = visit(FEED, f"{root}/feed", first.state, full_text=True)
+    assert first.more
+    assert not second.more
+    assert len({row["post_id"] for row in (*first.rows, *second.rows)}) == 13
+    assert "brought to safety" in first.rows[0]["text"]
+
+
+def test_a_page_in_place_of_a_feed_and_a_feed_that_is_gone_are_told(server: tuple[Server, str]) -> None:
+    web, root = server
+    web.pages["/feed"] = (200, {}, page("Sorry"))
+    with pytest.raises(SourceChanged):
+        visit(FEED, f"{root}/feed")
+    web.pages["/feed"] = (410, {}, b"")
+    with pytest.raises(FetchFailed):
+        visit(FEED, f"{root}/feed")
+
+
+def test_feeds_of_a_site_are_found_by_its_head(server: tuple[Server, str]) -> None:
+    web, root = server
+    web.pages["/"] = (
+        200,
+        {},
+        b'<html><head><link rel="alternate" type="application/rss+xml" href="/f"></head><body>x</body></html>',
+    )
+    web.pages["/f"] = (200, {}, feed(root, range(3)))
+    (found,) = asyncio.run(FEED.find(f"{root}/", Client(), NOW))
+    assert (found.address, found.title, len(found.first)) == (f"{root}/f", "Tau", 3)
+
+
+def test_a_packed_index_of_sitemaps_gives_new_pages_with_their_dates(server: tuple[Server, str]) -> None:
+    web, root = server
+    web.pages["/sitemap.xml"] = (
+        200, {}, f"<sitemapindex><sitemap><loc>{root}/news.xml.gz</loc></sitemap></sitemapindex>".encode()
+    )  # fmt: skip
+    listed = "".join(f"<url><loc>{root}/a/{n}</loc><lastmod>2026-11-27T11:00:00Z</lastmod></url>" for n in range(2))
+    web.pages["/news.xml.gz"] = (200, {}, gzip.compress(f"<urlset>{listed}</urlset>".encode()))
+    web.pages |= {f"/a/{n}": (200, {}, page(f"Title {n}")) for n in range(2)}
+    first = visit(SITEMAP, f"{root}/sitemap.xml")
+    assert sorted(row["title"] for row in first.rows) == ["Title 0", "Title 1"]
+    assert {"sitemap_lastmod", "page_date"} <= {s["kind"] for s in first.sightings}
+    assert visit(SITEMAP, f"{root}/sitemap.xml", first.state).rows == []
+
+
+def test_a_site_gives_its_articles_and_tells_edits_and_deletions(server: tuple[Server, str]) -> None:
+    web, root = server
+    links = '<a href="/news/10001">x</a><a href="/news/10002">y</a><a href="/about">z</a>'
+    web.pages["/"] = (200, {}, f"<html><head><title>Tau</title></head><body>{links}</body></html>".encode())
+    web.pages |= {f"/news/{n}": (200, {}, page(f"Title {n}")) for n in (10001, 10002)}
+    first = visit(SITE, f"{root}/")
+    assert len(first.rows) == 2
+    web.pages["/news/10001"] = (410, {}, b"")
+    web.pages["/news/10002"] = (200, {}, page("Title 10002", WORDS + "It was corrected later."))
+    second = visit(SITE, f"{root}/", first.state, NOW + timedelta(hours=1))
+    assert sorted(change.kind for change in second.changes) == ["deleted", "edited"]
+    assert second.rows == []
+    later = visit(SITE, f"{root}/", second.state, NOW + timedelta(days=8))
+    assert [row["html"][:6] for row in (*first.pages, *second.pages, *later.pages)] == ["<html>"]
