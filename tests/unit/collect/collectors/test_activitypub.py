@@ -1,4 +1,4 @@
-"""Outboxes; answers after the ActivityPub recommendation of the W3C, as read on 2026-11-28."""
+"""Outboxes; answers after the ActivityPub recommendation of the W3C, as known on 2026-11-28 (little of it could be read again)."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Accounts, searches and the stream of Bluesky; answers after docs.bsky.app, as read on 2026-11-28."""
+"""Accounts, searches and the stream of Bluesky; answers after docs.bsky.app, as known on 2026-11-28 (little of it could be read again)."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Accounts, tags, timelines and streams of the fediverse; answers after docs.joinmastodon.org, as read on 2026-11-28."""
+"""Accounts, tags, timelines and streams of the fediverse; answers after docs.joinmastodon.org, as known on 2026-11-28 (little of it could be read again)."""
 
 import asyncio
 import json

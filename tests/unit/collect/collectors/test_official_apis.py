@@ -1,5 +1,5 @@
 """VK, YouTube and Reddit with the operator's keys; answers after dev.vk.com, developers.google.com/youtube/v3/docs and
-reddit.com/dev/api, as read on 2026-11-28. Nobody in them exists."""
+reddit.com/dev/api, as known on 2026-11-28 (little of it could be read again). Nobody in them exists."""
 
 import asyncio
 import json
