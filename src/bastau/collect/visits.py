@@ -274,7 +274,8 @@ class Card:
     Attributes:
         about: what kind of place.
         terms: address of the terms of use, and what they ask of us.
-        checked_on: date on which the documentation was read.
+        checked_on: date on which the card was gone through.
+        known_from: where what it says comes from.
         limits: the place's published limits, in words.
         needs: names of keys that the operator brings (none for open places).
         posts_a_visit: (fewest, most) posts that a healthy visit brings; fewer fails a first visit, more is a warning.
@@ -290,6 +291,7 @@ class Card:
     posts_a_visit: tuple[int, int] = (0, 1000)
     ignored: Sequence[str] = ()
     has_accounts: bool = False
+    known_from: str = "documentation"
 
 
 class Collector(Protocol):
