@@ -144,7 +144,7 @@ def _trafilatura(source: bytes, url: str) -> Reading:
     found = bare_extraction(source, url=url, include_comments=False, include_tables=False, with_metadata=True)
     if found is None:
         return "", None, None
-    values = found.as_dict()
+    values = found if isinstance(found, dict) else found.as_dict()
     return values.get("text") or "", values.get("title"), read_date(values.get("date"))
 
 
