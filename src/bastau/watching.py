@@ -12,7 +12,6 @@ import contextlib
 import logging
 import os
 import secrets
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -30,7 +29,7 @@ from bastau.collect.pseudonyms import Pseudonyms
 from bastau.collect.reading import digest
 from bastau.collect.visits import Change, Collector, Row
 from bastau.collect.watching.rounds import Brought, Figures, Pace, Rounds
-from bastau.collect.watching.store import Store
+from bastau.collect.watching.store import Store, process_name
 from bastau.errors import ConfigError
 from bastau.hashing import hash_strings
 from bastau.home import Home
@@ -252,11 +251,6 @@ def open_store(home: Home) -> Store:
     return Store(named or home.folder / LIST_FILE)
 
 
-def holder_name() -> str:
-    """Return a name for this process that no other has."""
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-
-
 @contextlib.asynccontextmanager
 async def open_rounds(home: Home, store: Store, *, record: Any = None) -> AsyncIterator[Rounds]:
     """Open the loop with everything around it; what hosts asked of us is kept over restarts.
@@ -277,7 +271,7 @@ async def open_rounds(home: Home, store: Store, *, record: Any = None) -> AsyncI
     )
     landing = await asyncio.to_thread(Landing, home)
     async with open_web(home.settings, record=record, state=store.kept("web")) as web:
-        rounds = Rounds(store, collectors(), web, landing, name=holder_name(), pace=pace)
+        rounds = Rounds(store, collectors(), web, landing, name=process_name(), pace=pace)
         try:
             yield rounds
         finally:

@@ -10,6 +10,8 @@ Reference for fencing tokens: Kleppmann, Designing Data-Intensive Applications (
 import contextlib
 import json
 import logging
+import os
+import secrets
 import sqlite3
 import threading
 import time
@@ -379,6 +381,9 @@ class Store:
                 (holder.name, at + LEASE_S),
             )
             self._run("DELETE FROM holders WHERE until_at <= ?", (at,))
+            names = {row[0] for row in self._run("SELECT holder FROM holders").fetchall()}
+            gone = {name for name in names if is_gone(name)}  # killed: no need to wait for its leases to run out
+            self._run_many("DELETE FROM holders WHERE holder = ?", [(name,) for name in gone])
             n_holders = self._run("SELECT count(*) FROM holders").fetchone()[0]
             rows = self._run("SELECT slice, holder, token, until_at FROM slices ORDER BY slice").fetchall()
             mine = {number for number, who, token, until in rows if who == holder.name and until > at}
@@ -389,7 +394,7 @@ class Store:
             free = [
                 (number, token)
                 for number, who, token, until in rows
-                if who is None or until <= at or (number in mine - kept)
+                if who is None or who in gone or until <= at or (number in mine - kept)
             ]
             taken = free[: max(0, fair - len(kept))]
             self._run_many(
@@ -415,6 +420,35 @@ class Store:
                 self._run("DELETE FROM holders WHERE holder = ?", (holder.name,))
         for number in slices:
             holder.tokens.pop(number, None)
+
+
+def process_name() -> str:
+    """Return a name for this process that no other has."""
+    return f"{_machine()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def is_gone(name: str) -> bool:
+    """Say whether the process of this name ran on this machine and runs no more; False if that cannot be told."""
+    machine, _, rest = name.rpartition(":")[0].rpartition(":")
+    if machine != _machine() or not rest.isdigit():
+        return False
+    try:
+        os.kill(int(rest), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+@lru_cache(maxsize=1)
+def _machine() -> str:
+    """Return a name of this start of this machine and of the numbering of its processes; else one of chance."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}-{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        return secrets.token_hex(16)
 
 
 @dataclass
