@@ -12,7 +12,7 @@ IDS = [f"{name}.{field.name}" for name, field in COLUMNS]
 # SCOPE, rule 2: what says something about a source may stand only in tables that hold publishers.
 ABOUT_A_SOURCE = re.compile(r"score|label|rank|confidence|risk|predict|probab|p_value|similarity|credit|weight")
 OF_PUBLISHERS = {"copy_network", "amplifiers", "coordination", "origins", "families", "site_links"}
-OF_TEXTS = {"readings", "matches", "members", "tellings", "versions", "curated", "claim_matches"}
+OF_TEXTS = {"readings", "matches", "members", "tellings", "theme_members", "versions", "curated", "claim_matches"}
 OF_PAIRS = {"text_pairs", "copies", "co_shares", "influence"}
 
 
