@@ -736,7 +736,8 @@ def _sources(options: argparse.Namespace) -> int:
             "paused" if row["is_paused"] else f"{row['trouble']} x{row['n_failures']}" if row["trouble"] else "",
         )
     print("\n".join(lines))
-    Console().print(table)
+    # Addresses are cut for nobody: a pipe has no width.
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
     if len(answer["sources"]) > options.limit:
         print(f"... and {len(answer['sources']) - options.limit} more (--limit, --json)")
     return 0
