@@ -151,6 +151,7 @@ def build_parser() -> argparse.ArgumentParser:
     watch = add("watch", _watch, "collect continuously from the watched sources, until Ctrl-C")
     watch.add_argument("--for", dest="duration", metavar="TIME", help="stop after so long: 90s, 10m, 2h")
     watch.add_argument("--once", action="store_true", help="visit each source once and stop")
+    watch.add_argument("--log", type=Path, metavar="F", help="append what happens to F, a JSON object a line")
     watch.add_argument("--run-every", metavar="TIME", help="process what is new so often: bastau run, beside")
     watch.add_argument(
         "--metrics", type=int, metavar="PORT", help="Prometheus metrics on 127.0.0.1 (default: [watch] metrics_port)"
@@ -314,7 +315,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="folder with truth.json (see the how-to on simulated posts); extract: JSON file, page name -> {articleBody, title, date}",
     )
     evaluate.add_argument("--pages", type=Path, metavar="DIR", help="extract: folder of saved pages")
-    evaluate.add_argument("--half", choices=("dev", "test"), help="extract: only this half of the pages, by hash of name")
+    evaluate.add_argument(
+        "--half", choices=("dev", "test"), help="extract: only this half of the pages, by hash of name"
+    )
     evaluate.add_argument(
         "--predicted",
         type=Path,
@@ -755,12 +758,29 @@ def _seconds(text: str, option: str) -> float:
     return value
 
 
+def _log_to(path: Path) -> None:
+    from bastau.logs import JsonLines
+
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
+    handler.setFormatter(JsonLines())
+    logger = logging.getLogger("bastau")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    for other in logging.getLogger().handlers:
+        other.setLevel(logging.getLogger().level)
+
+
 def _watch(options: argparse.Namespace) -> int:
     import asyncio
 
     home = _open_home(options)
     duration = _seconds(options.duration, "--for") if options.duration else None
     every = _seconds(options.run_every, "--run-every") if options.run_every else None
+    if options.log:
+        _log_to(options.log)
     answer, lines = asyncio.run(_watch_all(options, home, duration, every))
     return _answer(options, answer, lines)
 
