@@ -157,6 +157,29 @@ def build_parser() -> argparse.ArgumentParser:
         "--metrics", type=int, metavar="PORT", help="Prometheus metrics on 127.0.0.1 (default: [watch] metrics_port)"
     )
 
+    evidence = add(
+        "evidence", _evidence, "what was preserved of fetched pages: list, show, verify, export, stamp, shot, erase"
+    )
+    evidence.add_argument(
+        "act",
+        choices=("list", "show", "verify", "export", "stamp", "shot", "erase"),
+        metavar="ACT",
+        help="list, show, verify, export, stamp, shot or erase",
+    )
+    evidence.add_argument(
+        "what",
+        nargs="*",
+        metavar="WHAT",
+        help="numbers of items (show, erase), an address (shot), words of an address (list)",
+    )
+    evidence.add_argument(
+        "-o", "--output", type=Path, metavar="F", help="file to write: a working copy (show), a WACZ (export)"
+    )
+    evidence.add_argument("--by", default="", metavar="NAME", help="who acts; stays in the chain of custody")
+    evidence.add_argument("--why", default="", metavar="REASON", help="why; stays in the chain of custody")
+    evidence.add_argument("--older-than", type=int, metavar="DAYS", help="erase items older than this")
+    evidence.add_argument("--website", metavar="DOMAIN", help="erase items of this website")
+
     run = add("run", _run, "process what is new: read, narratives, sources")
     run.add_argument("--engine", choices=("local", "spark"), help="where to run (default: [engine] name)")
     run.add_argument("--rebuild", action="store_true", help="make the grouping again from the stored posts")
@@ -744,6 +767,77 @@ def _sources(options: argparse.Namespace) -> int:
     if len(answer["sources"]) > options.limit:
         print(f"... and {len(answer['sources']) - options.limit} more (--limit, --json)")
     return 0
+
+
+def _evidence(options: argparse.Namespace) -> int:
+    import getpass
+
+    from bastau.evidence import commands
+    from bastau.evidence.archive import Archive
+
+    home = _open_home(options)
+    settings = home.settings.evidence
+    archive = Archive(home.folder / commands.FOLDER)
+    by = options.by or getpass.getuser()
+    match options.act:
+        case "list":
+            return _answer(options, *commands.list_items(archive, " ".join(options.what)))
+        case "show":
+            return _answer(options, *commands.show(archive, _item_numbers(options.what, "show")[0], options.output))
+        case "verify":
+            answer, lines = commands.verify(archive, settings.authority_file)
+            _answer(options, answer, lines)
+            return 0 if answer["is_whole"] else 1
+        case "export":
+            if options.output is None:
+                raise ConfigError("name the file to write: bastau evidence export -o evidence.wacz")
+            with home.locked():
+                return _answer(options, *commands.export(archive, options.output, _now(), by=by))
+        case "stamp":
+            with home.locked():
+                done = commands.stamp_head(archive, _now(), authority=settings.authority, calendar=settings.calendar)
+            return _answer(options, *done)
+        case "shot":
+            return _shot(options, home, archive.folder, by)
+        case _:
+            numbers = _item_numbers(options.what, "erase") if options.what else []
+            if not numbers and options.older_than is None and options.website is None:
+                raise ConfigError("name the items to erase, --older-than DAYS or --website DOMAIN")
+            with home.locked():
+                done = commands.erase(
+                    archive,
+                    numbers,
+                    _now(),
+                    older_than=options.older_than,
+                    website=options.website,
+                    by=by,
+                    why=options.why,
+                )
+            return _answer(options, *done)
+
+
+def _shot(options: argparse.Namespace, home: "Home", folder: Path, by: str) -> int:
+    import asyncio
+
+    from bastau.collect.web.names import ask_system
+    from bastau.evidence.shots import take_shot
+
+    if len(options.what) != 1:
+        raise ConfigError("name one address: bastau evidence shot https://site.kz/page")
+    allow = home.settings.network.allow_private
+    with home.locked():
+        taken = asyncio.run(
+            take_shot(folder, options.what[0], _now(), by=by, why=options.why, resolve=ask_system, allow_private=allow)
+        )
+    return _answer(options, taken, [f"item {taken['n']}: {folder / 'shots' / taken['file']}"])
+
+
+def _item_numbers(words: Sequence[str], act: str) -> list[int]:
+    if not words or not all(word.isdigit() for word in words):
+        raise ConfigError(
+            f"name items by their numbers, as in: bastau evidence {act} 12; `bastau evidence list` shows them"
+        )
+    return [int(word) for word in words]
 
 
 def _seconds(text: str, option: str) -> float:

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 # Written out, because the answers of the standard library change with its version: Python 3.11 takes all of 192.0.0.0/24
 # beyond its first eight addresses for public, and Oracle's cloud has its metadata there.
-# https://www.iana.org/assignments/iana-ipv4-special-registry (read 2026-11-28)
+# https://www.iana.org/assignments/iana-ipv4-special-registry (from memory on 2026-11-28: compare)
 _NOT_PUBLIC_4 = tuple(
     ipaddress.IPv4Network(network)
     for network in (
@@ -15,7 +15,7 @@ _NOT_PUBLIC_4 = tuple(
         "168.63.129.16/32",  # Azure's own services behind every virtual machine, in public space
     )
 )  # fmt: skip
-# https://www.iana.org/assignments/iana-ipv6-special-registry (read 2026-11-28); nothing outside 2000::/3 is given out
+# https://www.iana.org/assignments/iana-ipv6-special-registry (likewise); nothing outside 2000::/3 is given out
 _PUBLIC_6 = ipaddress.IPv6Network("2000::/3")
 _NOT_PUBLIC_6 = tuple(ipaddress.IPv6Network(network) for network in ("2001::/23", "2001:db8::/32", "3fff::/20"))
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")

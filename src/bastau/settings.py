@@ -124,8 +124,22 @@ class Watch:
     )
     max_staleness_s: float = _setting(900.0, "no healthy source goes unvisited for longer, seconds")
     starts_a_second: float = _setting(200.0, "visits begun a second at most")
-    store_every_s: float = _setting(5.0, "seconds between two writes to the lake")
+    store_every_s: float = _setting(30.0, "seconds between two writes to the lake")
     metrics_port: int = _setting(0, "port on 127.0.0.1 for Prometheus; 0: none")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is preserved of what was fetched."""
+
+    keep: str = _setting(
+        "none",
+        "`none`, `chosen` (websites of sources with the option `evidence`) or `all` websites; never social platforms",
+    )
+    keep_days: int = _setting(0, "items older than this are erased when watching begins; 0: never")
+    authority: str = _setting("", "address of a time-stamping authority (RFC 3161)")
+    authority_file: str = _setting("", "its certificates (PEM), for checking its stamps")
+    calendar: str = _setting("", "address of an OpenTimestamps calendar")
 
 
 @dataclass(frozen=True)
@@ -180,6 +194,7 @@ class Settings:
     families: Families = field(default_factory=Families)
     network: Network = field(default_factory=Network)
     watch: Watch = field(default_factory=Watch)
+    evidence: Evidence = field(default_factory=Evidence)
     models: Models = field(default_factory=Models)
     judge: JudgeSettings = field(default_factory=JudgeSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
@@ -190,6 +205,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "watch.starts_a_second": (0.1, 10_000),
     "watch.store_every_s": (0.1, 600),
     "watch.metrics_port": (0, 65_535),
+    "evidence.keep_days": (0, 36_500),
     "publishers.min_audience": (0, 2**62),
     "publishers.key_days": (1, 30),
     "lake.batch_rows": (1024, 1 << 20),
@@ -217,7 +233,11 @@ _RANGES: dict[str, tuple[float, float]] = {
     "judge.cache_mb": (0, 100_000),
 }
 
-_CHOICES = {"engine.name": ("local", "spark"), "judge.reach": ("", "loopback", "private", "public")}
+_CHOICES = {
+    "engine.name": ("local", "spark"),
+    "evidence.keep": ("none", "chosen", "all"),
+    "judge.reach": ("", "loopback", "private", "public"),
+}
 
 
 def load_settings(path: Path) -> Settings:

@@ -23,6 +23,8 @@ import orjson
 import pyarrow as pa
 
 from bastau import plugins
+from bastau.collect.addresses import website_of
+from bastau.collect.handles import scrub
 from bastau.collect.importing import Chunk, LiveChunk, read_live
 from bastau.collect.privacy import Authors
 from bastau.collect.pseudonyms import Pseudonyms
@@ -31,6 +33,8 @@ from bastau.collect.visits import Change, Collector, Row
 from bastau.collect.watching.rounds import Brought, Figures, Pace, Rounds
 from bastau.collect.watching.store import Store, process_name
 from bastau.errors import ConfigError
+from bastau.evidence.archive import Archive
+from bastau.evidence.commands import FOLDER, chosen
 from bastau.hashing import hash_strings
 from bastau.home import Home
 from bastau.intake import FileReport, StoredKeys, known_publishers, publisher_keys, store_chunk
@@ -44,10 +48,12 @@ LIST_FILE = "sources.db"
 
 
 class Landing:
-    """Stores what visits brought, under the lock of the home."""
+    """Stores what visits brought, under the lock of the home; with an archive also what was fetched."""
 
-    def __init__(self, home: Home, *, wall: Callable[[], datetime] = lambda: datetime.now(UTC)):
-        self._home, self._wall = home, wall
+    def __init__(
+        self, home: Home, *, archive: Archive | None = None, wall: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ):
+        self._home, self._archive, self._wall = home, archive, wall
         self._lake = home.lake
         self._stored = StoredKeys(self._lake)
         self._publishers = known_publishers(self._lake)
@@ -72,16 +78,29 @@ class Landing:
             counts: Counter[str] = Counter()
             for some in _each_post_once(brought):
                 counts += self._store(some)
+            self._preserve()
             return counts
+
+    def preserve(self) -> None:
+        """Write what is left for the archive."""
+        with self._home.locked(briefly=True):
+            self._preserve()
+
+    def _preserve(self) -> None:
+        if self._archive is not None:
+            replace_handle = self._authors().replace
+            self._archive.write(lambda text: scrub(text, "web", replace_handle, markup=True), self._wall())
+
+    def _authors(self) -> Authors:
+        publishers = self._home.settings.publishers
+        pseudonyms = Pseudonyms.open(self._home.keys, self._wall(), publishers.key_days)
+        return Authors(
+            publishers, pseudonyms, lambda platform, handle: (platform, handle.casefold()) in self._publishers
+        )
 
     def _store(self, brought: Sequence[tuple[int, Brought, list[Row]]]) -> Counter[str]:
         now = self._wall()
-        pseudonyms = Pseudonyms.open(self._home.keys, now, self._home.settings.publishers.key_days)
-        authors = Authors(
-            self._home.settings.publishers,
-            pseudonyms,
-            lambda platform, handle: (platform, handle.casefold()) in self._publishers,
-        )
+        authors = self._authors()
         rows = [
             {"collected_at": _text(one.looked_at), **row, "line": number}
             for number, one, some in brought
@@ -252,7 +271,7 @@ def open_store(home: Home) -> Store:
 
 
 @contextlib.asynccontextmanager
-async def open_rounds(home: Home, store: Store, *, record: Any = None) -> AsyncIterator[Rounds]:
+async def open_rounds(home: Home, store: Store) -> AsyncIterator[Rounds]:
     """Open the loop with everything around it; what hosts asked of us is kept over restarts.
 
     Raises:
@@ -269,13 +288,34 @@ async def open_rounds(home: Home, store: Store, *, record: Any = None) -> AsyncI
         starts_a_second=watch.starts_a_second,
         flush_s=watch.store_every_s,
     )
-    landing = await asyncio.to_thread(Landing, home)
+    archive = await asyncio.to_thread(open_archive, home, store)
+    landing = await asyncio.to_thread(lambda: Landing(home, archive=archive))
+    record = None if archive is None else archive.take
     async with open_web(home.settings, record=record, state=store.kept("web")) as web:
         rounds = Rounds(store, collectors(), web, landing, name=process_name(), pace=pace)
         try:
             yield rounds
         finally:
+            if archive is not None:
+                await asyncio.to_thread(landing.preserve)
             store.keep("web", web.state())
+
+
+def open_archive(home: Home, store: Store) -> Archive | None:
+    """Return the archive that the settings want, less what is too old to be kept; None for none."""
+    evidence = home.settings.evidence
+    hosts = {website_of(source.address) for source in store.sources() if source.options.get("evidence")}
+    keeps = chosen(evidence.keep, frozenset(hosts))
+    if keeps is None:
+        return None
+    archive = Archive(home.folder / FOLDER, keeps)
+    if evidence.keep_days:
+        now = datetime.now(UTC)
+        old = archive.expired(now, evidence.keep_days)
+        if old:
+            with home.locked(briefly=True):
+                archive.erase(old, now, by="watch", why=f"older than [evidence] keep_days = {evidence.keep_days}")
+    return archive
 
 
 # ---- how it goes -----------------------------------------------------------------------------------------------

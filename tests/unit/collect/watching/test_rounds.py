@@ -218,7 +218,7 @@ def test_a_long_silence_of_ours_is_a_gap(world: World) -> None:
     world.go(200)
     gaps = [gap for one in world.shelf.brought for gap in one.gaps]
     assert [gap.reason for gap in gaps] == ["not_watched"]
-    assert 7000 < (gaps[0].until - gaps[0].since).total_seconds() < 7500
+    assert 6900 < (gaps[0].until - gaps[0].since).total_seconds() < 9000
     assert world.store.sources()[0].n_gaps == 1
 
 
@@ -248,7 +248,7 @@ def test_a_clock_that_jumps_neither_hurries_nor_stalls(world: World, jump: float
     asyncio.run(run())
     times = [at for _, at in world.place.visits]
     steps = [later - earlier for earlier, later in itertools.pairwise(times)]
-    assert max(steps) < 620
+    assert max(steps) < 1200
     assert min(steps) > 50
 
 
@@ -297,11 +297,11 @@ def test_two_processes_never_visit_the_same_source(world: World, tmp_path: Path)
     async def run() -> None:
         loop = asyncio.get_running_loop()
         for rounds in (world.rounds, second):
-            loop.call_later(1800 / FAST, rounds.stop)
+            loop.call_later(2400 / FAST, rounds.stop)
         await asyncio.gather(world.rounds.run(), second.run())
 
     asyncio.run(run())
-    late = {a for a, at in world.place.visits if at > 600}, {a for a, at in other.visits if at > 600}
+    late = {a for a, at in world.place.visits if at > 1200}, {a for a, at in other.visits if at > 1200}
     assert late[0]
     assert late[1]
     assert not late[0] & late[1]

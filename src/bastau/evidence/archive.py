@@ -1,0 +1,322 @@
+"""The archive of a home: web-archive files of what was fetched, and the chain of custody over them.
+
+evidence/
+  chain.ndjson        every act: kept, shot, stamped, exported, erased, dropped
+  warc/<day>-<n>.warc.gz
+  shots/<hash>.png
+  stamps/<n>.tsr, <n>.ots
+
+What persons are called must not be stored (SCOPE, rule 2), raw payloads included. So the body is kept as the import would
+keep it, with private handles replaced; where nothing was replaced the record is a ``response``, otherwise a ``conversion``
+(WARC 1.1, section 6.8), and in both the chain holds the SHA-256 of the bytes as they were sent. Who has those bytes,
+the publisher or another archive, can show that they are the ones we saw. Answers of social platforms, whose payloads are
+persons' posts, are not kept at all, nor are cookies and keys.
+"""
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bastau.collect.addresses import social_platform, website_of
+from bastau.collect.visits import Answer, Request
+from bastau.errors import ConfigError
+from bastau.evidence import warc
+from bastau.evidence.chain import Chain, Entry, Finding
+
+MAX_WAITING_BYTES = 64 << 20
+"""Answers held until they are written; beyond it they are dropped, and the chain says how many."""
+MAX_FILE_BYTES = 512 << 20
+_KEPT_HEADERS = frozenset(
+    {
+        "age", "alt-svc", "cache-control", "content-disposition", "content-language", "content-location", "content-type", "date",
+        "etag", "expires", "last-modified", "link", "location", "server", "vary", "via", "x-cache", "x-powered-by", "x-robots-tag",
+    }
+)  # fmt: skip
+"""Headers that are kept; others may hold cookies, keys and traces of a session."""
+_TEXTS = (
+    "text/",
+    "application/xml",
+    "application/xhtml",
+    "application/rss",
+    "application/atom",
+    "application/rdf",
+    "application/json",
+    "application/feed+json",
+)
+SAID = (
+    "software: bastau\r\nformat: WARC File Format 1.1\r\nconformsTo: http://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/\r\n"
+    "description: bodies are unpacked, and private persons' handles in them replaced by pseudonyms where any were found (conversion records); the field "
+    "WARC-Source-Digest is the SHA-256 of the body as sent. Cookies, keys and request headers are left out.\r\n"
+)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An answer to be kept."""
+
+    url: str
+    answer: Answer
+
+
+class Archive:
+    """The archive in ``folder``; give :meth:`take` to the fetcher and call :meth:`write` under the lock of the home.
+
+    Args:
+        folder: ``evidence`` in the home folder.
+        chosen: says whether the website of an address is kept.
+    """
+
+    def __init__(self, folder: Path, chosen: Callable[[str], bool] = lambda _website: True):
+        self.folder = folder
+        self._chosen = chosen
+        self._waiting: list[Waiting] = []
+        self._n_bytes = 0
+        self._n_dropped = 0
+        self._last: dict[str, bytes] = {}
+        self._turn = threading.Lock()
+
+    def take(self, request: Request, answer: Answer) -> None:
+        """Take an answer in; at once, nothing is written yet."""
+        if answer.status >= 300 or social_platform(answer.url) or social_platform(request.url):
+            return
+        if not self._chosen(website_of(request.url)):
+            return
+        # What did not change since it was last kept is proven by that; a feed is asked a hundred times a day.
+        content = hashlib.blake2b(answer.body, digest_size=16).digest()
+        with self._turn:
+            if self._last.get(answer.url) == content:
+                return
+            if self._n_bytes + len(answer.body) > MAX_WAITING_BYTES:
+                self._n_dropped += 1
+                return
+            self._last[answer.url] = content
+            self._waiting.append(Waiting(request.url, answer))
+            self._n_bytes += len(answer.body)
+
+    def write(self, scrub: Callable[[str], str], now: datetime, *, by: str = "watch") -> int:
+        """Write what was taken in; return the number of items. On disk, file and chain, when this returns.
+
+        Args:
+            scrub: replaces private handles in the source of a page or feed.
+        """
+        with self._turn:
+            waiting, self._waiting = self._waiting, []
+            n_dropped, self._n_dropped = self._n_dropped, 0
+            self._n_bytes = 0
+        if not waiting and not n_dropped:
+            return 0
+        chain = Chain(self.folder)
+        acts: list[Mapping[str, Any]] = []
+        if waiting:
+            path = self._file(now)
+            with path.open("ab") as out:
+                for item in waiting:
+                    data, act = _kept(item, scrub, path.name, by)
+                    out.write(data)
+                    acts.append(act)
+                out.flush()
+                os.fsync(out.fileno())
+        if n_dropped:
+            acts.append({"act": "dropped", "by": by, "count": n_dropped, "why": "more came than could be held"})
+        chain.append(acts, now)
+        return len(waiting)
+
+    def _file(self, now: datetime) -> Path:
+        """Return the file to append to, begun with its warcinfo and cut after its last whole record."""
+        folder = self.folder / "warc"
+        folder.mkdir(parents=True, exist_ok=True)
+        day = now.strftime("%Y%m%d")
+        number = max((int(p.name[9:13]) for p in folder.glob(f"{day}-????.warc.gz")), default=0)
+        path = folder / f"{day}-{number:04d}.warc.gz"
+        if path.exists() and path.stat().st_size > MAX_FILE_BYTES:
+            path = folder / f"{day}-{number + 1:04d}.warc.gz"
+        if path.exists():
+            end = warc.whole_length(path)
+            if end < path.stat().st_size:  # killed while writing: what is torn was never acknowledged
+                os.truncate(path, end)
+        if not path.exists() or path.stat().st_size == 0:
+            fields = [("WARC-Filename", path.name), ("Content-Type", "application/warc-fields")]
+            path.write_bytes(warc.packed("warcinfo", warc.new_id(), now, fields, SAID.encode()))
+        return path
+
+    # ---- reading and checking -----------------------------------------------------------------------------
+
+    def items(self, *, match: str = "") -> list[Entry]:
+        """Return the acts that kept something, those erased since marked with ``erased``."""
+        kept, gone = [], {}
+        for entry in Chain(self.folder).entries():
+            if entry["act"] in ("kept", "shot") and match in entry.get("url", ""):
+                kept.append(entry)
+            elif entry["act"] == "erased":
+                gone[entry["item"]] = entry["n"]
+        return [{**entry, "erased": gone.get(entry["n"])} for entry in kept]
+
+    def working_copy(self, number: int) -> tuple[Entry, bytes]:
+        """Return an item and its bytes, for use; the evidence copy stays where it is.
+
+        Raises:
+            ConfigError: no such item, or it was erased.
+        """
+        item = next((entry for entry in self.items() if entry["n"] == number), None)
+        if item is None:
+            raise ConfigError(f"the chain has no item {number}; `bastau evidence list` names them")
+        if item["erased"] is not None:
+            raise ConfigError(f"item {number} was erased by act {item['erased']}")
+        if item["act"] == "shot":
+            return item, (self.folder / "shots" / item["file"]).read_bytes()
+        for record in warc.read_records(self.folder / "warc" / item["file"]):
+            if record.record_id == item["record"]:
+                return item, _body(record)
+        raise ConfigError(f"item {number} is missing from {item['file']}; `bastau evidence verify` says more")
+
+    def verify(self) -> list[Finding]:
+        """Return everything that is not as the chain says: broken links, and items missing or changed."""
+        chain = Chain(self.folder)
+        findings = chain.verify()
+        if any(finding.code == "unreadable" for finding in findings):
+            return findings
+        wanted: dict[str, dict[str, Entry]] = {}
+        for item in self.items():
+            if item["act"] == "shot":
+                findings += self._verify_shot(item)
+            else:
+                wanted.setdefault(item["file"], {})[item["record"]] = item
+        for name, records in wanted.items():
+            findings += self._verify_file(name, records)
+        known = set(wanted)
+        stray = [path.name for path in (self.folder / "warc").glob("*.warc.gz") if path.name not in known]
+        findings += [Finding("unknown_file", None, f"{name} is in no act of the chain") for name in sorted(stray)]
+        return sorted(findings, key=lambda finding: finding.number or 0)
+
+    def _verify_shot(self, item: Entry) -> list[Finding]:
+        path = self.folder / "shots" / item["file"]
+        if item["erased"] is not None:
+            return [Finding("not_erased", item["n"], f"{item['file']} is still there")] if path.exists() else []
+        if not path.exists():
+            return [Finding("missing", item["n"], f"{item['file']} is not there")]
+        same = hashlib.sha256(path.read_bytes()).hexdigest() == item["kept_sha256"]
+        return [] if same else [Finding("changed", item["n"], f"{item['file']} is not the picture that was taken")]
+
+    def _verify_file(self, name: str, records: Mapping[str, Entry]) -> list[Finding]:
+        path = self.folder / "warc" / name
+        findings, seen = [], set()
+        for record in warc.read_records(path) if path.exists() else ():
+            item = records.get(record.record_id)
+            if item is None:
+                if record.fields.get("warc-type") != "warcinfo":
+                    findings.append(
+                        Finding("unknown_record", None, f"{name} holds {record.record_id}, which no act names")
+                    )
+                continue
+            if record.record_id in seen:
+                findings.append(Finding("doubled", item["n"], f"its record stands twice in {name}"))
+            seen.add(record.record_id)
+            if item["erased"] is not None:
+                findings.append(Finding("not_erased", item["n"], f"its record is still in {name}"))
+            elif hashlib.sha256(record.block).hexdigest() != item["block_sha256"]:
+                findings.append(Finding("changed", item["n"], f"its record in {name} is not the one that was kept"))
+        for record_id, item in records.items():
+            if record_id not in seen and item["erased"] is None:
+                findings.append(
+                    Finding("missing", item["n"], f"its record is not in {name}, or lies behind a damaged one")
+                )
+        return findings
+
+    # ---- retention and erasure ----------------------------------------------------------------------------
+
+    def erase(self, numbers: Sequence[int], now: datetime, *, by: str, why: str) -> int:
+        """Take items out for good; who, when and why stay in the chain, which stays whole. Return how many.
+
+        Raises:
+            ConfigError: no reason is given.
+        """
+        if not why.strip() or not by.strip():
+            raise ConfigError("say who erases and why: --by NAME --why REASON; both stay in the chain")
+        wanted = set(numbers)
+        items = [item for item in self.items() if item["n"] in wanted and item["erased"] is None]
+        # The act comes first: killed in between, verify says not_erased, and erasing again ends it.
+        Chain(self.folder).append([{"act": "erased", "by": by, "why": why, "item": item["n"]} for item in items], now)
+        self._take_out([item for item in self.items() if item["n"] in wanted])
+        return len(items)
+
+    def _take_out(self, items: Sequence[Entry]) -> None:
+        by_file: dict[str, set[str]] = {}
+        for item in items:
+            if item["act"] == "shot":
+                (self.folder / "shots" / item["file"]).unlink(missing_ok=True)
+            else:
+                by_file.setdefault(item["file"], set()).add(item["record"])
+        for name, gone in by_file.items():
+            path = self.folder / "warc" / name
+            if not path.exists():
+                continue
+            temporary = path.with_name(f".{name}.tmp")
+            with path.open("rb") as whole, temporary.open("wb") as out:
+                for record in warc.read_records(path):
+                    if record.record_id not in gone:
+                        whole.seek(record.offset)
+                        out.write(whole.read(record.length))
+                out.flush()
+                os.fsync(out.fileno())
+            temporary.replace(path)
+
+    def expired(self, now: datetime, days: int, *, website: str | None = None) -> list[int]:
+        """Return the numbers of items older than ``days``, of one website or of all."""
+        return [
+            item["n"]
+            for item in self.items()
+            if item["erased"] is None
+            and (now - datetime.fromisoformat(item["at"])).days >= days
+            and (website is None or website_of(item["url"]) == website)
+        ]
+
+
+def _kept(item: Waiting, scrub: Callable[[str], str], file: str, by: str) -> tuple[bytes, Entry]:
+    """Return the record of an answer, packed, and its act."""
+    answer = item.answer
+    source = hashlib.sha256(answer.body).hexdigest()
+    body = _scrubbed(answer, scrub)
+    is_same = body == answer.body
+    url = scrub(answer.url)
+    headers = [(name, scrub(value)) for name, value in answer.headers if name.lower() in _KEPT_HEADERS]
+    block = warc.as_http(answer.status, headers, body) if is_same else body
+    record_id = warc.new_id()
+    fields = [
+        ("WARC-Target-URI", url),
+        (
+            "Content-Type",
+            "application/http;msgtype=response" if is_same else answer.header("content-type") or "text/html",
+        ),
+        ("WARC-Block-Digest", f"sha256:{hashlib.sha256(block).hexdigest()}"),
+        ("WARC-Payload-Digest", f"sha256:{hashlib.sha256(body).hexdigest()}"),
+        ("WARC-Source-Digest", f"sha256:{source}"),
+        *([("WARC-IP-Address", answer.ip)] if answer.ip else []),
+    ]
+    act = {
+        "act": "kept", "by": by, "url": url, "asked": scrub(item.url), "hops": [[scrub(hop.url), hop.status] for hop in answer.hops],
+        "status": answer.status, "fetched_at": answer.started_at.isoformat(), "file": file, "record": record_id,
+        "source_sha256": source, "kept_sha256": hashlib.sha256(body).hexdigest(), "block_sha256": hashlib.sha256(block).hexdigest(),
+        "is_pseudonymised": not is_same, "size_bytes": len(body),
+    }  # fmt: skip
+    return warc.packed("response" if is_same else "conversion", record_id, answer.started_at, fields, block), act
+
+
+def _scrubbed(answer: Answer, scrub: Callable[[str], str]) -> bytes:
+    """Return the body with private handles replaced; bytes that are no text cannot hold a handle that is found."""
+    kind = (answer.header("content-type") or "text/html").lower()
+    if not kind.startswith(_TEXTS):
+        return answer.body
+    text = answer.body.decode("utf-8", "surrogateescape")
+    scrubbed = scrub(text)
+    return answer.body if scrubbed == text else scrubbed.encode("utf-8", "surrogateescape")
+
+
+def _body(record: warc.Record) -> bytes:
+    if record.fields.get("warc-type") == "response":
+        return record.block.partition(b"\r\n\r\n")[2]
+    return record.block

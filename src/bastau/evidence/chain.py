@@ -1,0 +1,136 @@
+"""The chain of custody: an append-only list of acts, each with the hash of the one before.
+
+One JSON object a line. ``hash`` is SHA-256 over the object without it, keys sorted, no blanks, UTF-8; ``previous`` is the
+``hash`` of the line before (64 zeros for the first). An edited, removed, added or moved line breaks the chain there; a cut
+end shows against a stamp or a copy of the head that somebody else has.
+
+Reference: Haber and Stornetta 1991, "How to time-stamp a digital document", section 5.1 (linking).
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bastau.errors import LakeDamaged
+
+ZERO = "0" * 64
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as the chain says: a code, the number of the act (from 1), and what it means."""
+
+    code: str
+    number: int | None
+    detail: str
+
+
+class Chain:
+    """The chain in a folder; one writer at a time (the lock of the home)."""
+
+    def __init__(self, folder: Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / "chain.ndjson"
+        self._mend()
+        last = self._last()
+        self.n = last["n"] if last else 0
+        self.head = last["hash"] if last else ZERO
+
+    def append(self, acts: Sequence[Mapping[str, Any]], now: datetime) -> list[Entry]:
+        """Append acts, all on disk when this returns; ``act``, ``by`` and what it is about are theirs to give."""
+        entries = []
+        for act in acts:
+            entry = {**act, "n": self.n + 1, "at": _text(now), "previous": self.head}
+            entry["hash"] = digest(entry)
+            self.n, self.head = entry["n"], entry["hash"]
+            entries.append(entry)
+        if entries:
+            with self.path.open("ab") as out:
+                out.write(b"".join(_line(entry) for entry in entries))
+                out.flush()
+                os.fsync(out.fileno())
+        return entries
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield all acts as they stand, checked or not.
+
+        Raises:
+            LakeDamaged: a line is no JSON object.
+        """
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    entry = json.loads(line)
+                except ValueError:
+                    entry = None
+                if not isinstance(entry, dict):
+                    raise LakeDamaged(f"{self.path}, line {number}: is no act; restore the file from a copy")
+                yield entry
+
+    def verify(self) -> list[Finding]:
+        """Return where the chain is broken; nothing if it is whole."""
+        findings: list[Finding] = []
+        previous, expected = ZERO, 1
+        try:
+            for entry in self.entries():
+                number = entry.get("n")
+                shown = number if isinstance(number, int) else expected
+                if digest({k: v for k, v in entry.items() if k != "hash"}) != entry.get("hash"):
+                    findings.append(Finding("edited", shown, "the act was changed after it was written"))
+                if number != expected:
+                    findings.append(
+                        Finding(
+                            "out_of_order",
+                            shown,
+                            f"act {expected} was expected here: acts were removed, added or moved",
+                        )
+                    )
+                elif entry.get("previous") != previous:
+                    findings.append(
+                        Finding("broken_link", shown, "the act before is not the one this was written after")
+                    )
+                previous, expected = str(entry.get("hash")), (number if isinstance(number, int) else expected) + 1
+        except LakeDamaged as error:
+            findings.append(Finding("unreadable", expected, str(error)))
+        return findings
+
+    def _last(self) -> Entry | None:
+        last = None
+        for last in self.entries():  # noqa: B007 - the last one is wanted
+            pass
+        return last
+
+    def _mend(self) -> None:
+        """Cut off a line that was being written when the process was killed: it was never acknowledged."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb+") as file:
+            size = file.seek(0, os.SEEK_END)
+            tail = 1 << 20
+            file.seek(max(0, size - tail))
+            data = file.read()
+            whole = data.rfind(b"\n") + 1
+            if whole < len(data):
+                file.truncate(max(0, size - tail) + whole)
+
+
+def digest(entry: Mapping[str, Any]) -> str:
+    """Return the hash of an act, 64 hexadecimal digits."""
+    text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _line(entry: Entry) -> bytes:
+    return json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

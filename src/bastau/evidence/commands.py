@@ -1,0 +1,131 @@
+"""What `bastau evidence` does; each returns (answer, lines)."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bastau.errors import ConfigError
+from bastau.evidence.archive import Archive
+from bastau.evidence.chain import Chain, Entry
+from bastau.evidence.packing import pack
+from bastau.evidence.stamps import stamp, verify_stamps
+
+Answer = tuple[dict[str, Any], list[str]]
+FOLDER = "evidence"
+
+
+def chosen(keep: str, hosts: frozenset[str]) -> Callable[[str], bool] | None:
+    """Return which websites are kept, or None for none at all.
+
+    Args:
+        keep: ``none``, ``chosen`` (sources with the option ``evidence``) or ``all``.
+        hosts: websites of those sources.
+    """
+    if keep == "all":
+        return lambda _website: True
+    if keep == "chosen" and hosts:
+        return lambda website: website in hosts
+    return None
+
+
+def list_items(archive: Archive, match: str = "", limit: int = 50) -> Answer:
+    """Return what was kept, newest first."""
+    items = archive.items(match=match)[::-1]
+    lines = [f"{len(items)} items kept"]
+    lines += [
+        f"{item['n']:>7}  {str(item.get('fetched_at') or item['at'])[:19]}  {item['act']:<4}  {item['url']}"
+        + ("  (pseudonymised)" if item.get("is_pseudonymised") else "")
+        + (f"  (erased by act {item['erased']})" if item["erased"] is not None else "")
+        for item in items[:limit]
+    ]
+    return {"n_items": len(items), "items": items}, lines
+
+
+def show(archive: Archive, number: int, out: Path | None) -> Answer:
+    """Return an item with its chain of custody; with ``out`` also write a working copy."""
+    item = next((entry for entry in archive.items() if entry["n"] == number), None)
+    if item is None:
+        raise ConfigError(f"the chain has no item {number}; `bastau evidence list` names them")
+    custody = [
+        entry for entry in Chain(archive.folder).entries() if entry["n"] == number or entry.get("item") == number
+    ]
+    lines = [f"{key}: {value}" for key, value in item.items() if value is not None]
+    lines += [_custody(entry) for entry in custody]
+    if out is not None:
+        _, data = archive.working_copy(number)
+        try:
+            out.write_bytes(data)
+        except OSError as error:
+            raise ConfigError(f"{out}: cannot be written: {error.strerror}") from error
+        lines.append(f"working copy: {out} (the evidence copy stays where it is)")
+    return {"item": item, "custody": custody, "working_copy": None if out is None else str(out)}, lines
+
+
+def _custody(entry: Entry) -> str:
+    why = f": {entry['why']}" if entry.get("why") else ""
+    return f"custody: {entry['at'][:19]} {entry['act']} by {entry['by']}{why}"
+
+
+def verify(archive: Archive, authority_file: str = "") -> Answer:
+    """Return what does not fit, and what time stamps show."""
+    findings = archive.verify()
+    shown, bad = verify_stamps(archive.folder, authority_file=authority_file)
+    findings += bad
+    chain = Chain(archive.folder)
+    answer = {
+        "n_acts": chain.n,
+        "head": chain.head,
+        "is_whole": not findings,
+        "findings": [{"code": f.code, "act": f.number, "detail": f.detail} for f in findings],
+        "stamps": shown,
+    }
+    lines = [f"{chain.n} acts, head {chain.head}"]
+    lines += [f"act {f.number if f.number is not None else '?'}: {f.code}: {f.detail}" for f in findings]
+    for one in shown:
+        if one["kind"] == "rfc3161":
+            checked = (
+                "signature checked"
+                if one["is_signature_checked"]
+                else "signature not checked: name the authority's certificates"
+            )
+            lines.append(f"act {one['of']} existed by {one['at']}, says {one['by']} ({checked})")
+        else:
+            state = f"in blocks {one['blocks']}" if one["blocks"] else "pending, not in the ledger yet"
+            lines.append(f"act {one['of']}: {one['by']}: {state}; the ledger itself is not looked at here")
+    if not findings:
+        lines.append("whole: nothing was edited, removed, moved or cut off before the head")
+    if not shown:
+        lines.append("no time stamp: a cut end shows only against a copy of the head that somebody else has")
+    return answer, lines
+
+
+def stamp_head(archive: Archive, now: datetime, *, authority: str, calendar: str) -> Answer:
+    """Have the head stamped."""
+    made = stamp(archive.folder, now, authority=authority, calendar=calendar)
+    return {"stamped": made}, [f"act {entry['of']} stamped by {entry['by']} ({entry['kind']})" for entry in made]
+
+
+def export(archive: Archive, out: Path, now: datetime, *, by: str) -> Answer:
+    """Write a WACZ."""
+    answer = pack(archive, out, now, by=by)
+    return answer, [f"{answer['file']}: {answer['n_items']} items, SHA-256 {answer['sha256']}"]
+
+
+def erase(
+    archive: Archive,
+    numbers: list[int],
+    now: datetime,
+    *,
+    older_than: int | None,
+    website: str | None,
+    by: str,
+    why: str,
+) -> Answer:
+    """Take items out: those named, or those older than a number of days (of one website)."""
+    if older_than is not None:
+        numbers = [*numbers, *archive.expired(now, older_than, website=website)]
+    elif website is not None:
+        numbers = [*numbers, *archive.expired(now, 0, website=website)]
+    n = archive.erase(numbers, now, by=by, why=why)
+    return {"n_erased": n}, [f"{n} items erased; who, when and why stay in the chain"]

@@ -1,0 +1,207 @@
+"""Time stamps by others: that the head of the chain existed by a certain time, shown without trusting us.
+
+An authority signs the head (RFC 3161); a calendar of OpenTimestamps commits to it and later to a public ledger. Both are
+asked only when the operator configured one, and learn nothing but a hash. Their answers are kept beside the chain and
+checked offline.
+"""
+
+import hashlib
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bastau.errors import ConfigError, SourceChanged, SourceUnavailable
+from bastau.evidence.chain import ZERO, Chain, Entry, Finding
+
+MAX_ANSWER = 64 << 10
+Post = Callable[[str, bytes, str], bytes]
+"""(address, body, content type) -> answer."""
+
+
+def post(address: str, body: bytes, kind: str) -> bytes:
+    """Send ``body`` to an address that the operator named.
+
+    Raises:
+        SourceUnavailable: it does not answer.
+    """
+    if not address.startswith(("https://", "http://")):
+        raise ConfigError(f"{address}: a time-stamping service is named by https://")
+    request = urllib.request.Request(address, data=body, headers={"Content-Type": kind, "User-Agent": "bastau"})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - scheme checked above
+            data: bytes = answer.read(MAX_ANSWER + 1)
+    except (OSError, urllib.error.URLError) as error:
+        raise SourceUnavailable(f"{address}: the time-stamping service does not answer") from error
+    if len(data) > MAX_ANSWER:
+        raise SourceChanged(f"{address}: answers with more than a time stamp")
+    return data
+
+
+def stamp(folder: Path, now: datetime, *, authority: str = "", calendar: str = "", send: Post = post) -> list[Entry]:
+    """Have the head of the chain stamped by those configured; return the new acts.
+
+    Raises:
+        ConfigError: neither is configured, the chain is empty, or bastau[evidence] is not installed.
+        SourceUnavailable: a service does not answer.
+        SourceChanged: it answers with something else.
+    """
+    chain = Chain(folder)
+    if not authority and not calendar:
+        raise ConfigError("no service is configured: [evidence] authority (RFC 3161) or calendar (OpenTimestamps)")
+    if chain.head == ZERO:
+        raise ConfigError("the chain is empty; there is nothing to stamp")
+    head, number = chain.head, chain.n
+    stamps = folder / "stamps"
+    stamps.mkdir(exist_ok=True)
+    made = []
+    for name, address, make in (("rfc3161", authority, _ask_authority), ("opentimestamps", calendar, _ask_calendar)):
+        if address:
+            data = make(address, bytes.fromhex(head), send)
+            file = f"{number:08d}.{'tsr' if name == 'rfc3161' else 'ots'}"
+            (stamps / file).write_bytes(data)
+            made.append(
+                {
+                    "act": "stamped",
+                    "by": address,
+                    "kind": name,
+                    "of": number,
+                    "head": head,
+                    "file": file,
+                    "sha256": hashlib.sha256(data).hexdigest(),
+                }
+            )
+    return chain.append(made, now)
+
+
+def _ask_authority(address: str, head: bytes, send: Post) -> bytes:
+    client = _library("rfc3161_client")
+    request = (
+        client.TimestampRequestBuilder()
+        .data(head)
+        .hash_algorithm(client.HashAlgorithm.SHA256)
+        .nonce(nonce=True)
+        .build()
+    )
+    data = send(address, request.as_bytes(), "application/timestamp-query")
+    try:
+        answer = client.decode_timestamp_response(data)
+    except ValueError as error:
+        raise SourceChanged(f"{address}: its answer is no time stamp") from error
+    if answer.status not in (client.PKIStatus.GRANTED.value, client.PKIStatus.GRANTED):
+        raise SourceUnavailable(f"{address}: refuses to stamp (status {answer.status})")
+    if answer.tst_info.message_imprint.message != hashlib.sha256(head).digest():
+        raise SourceChanged(f"{address}: stamped something else")
+    return data
+
+
+def _ask_calendar(address: str, head: bytes, send: Post) -> bytes:
+    _library("opentimestamps")
+    from opentimestamps.core.op import OpSHA256
+    from opentimestamps.core.serialize import (
+        BytesDeserializationContext,
+        BytesSerializationContext,
+        DeserializationError,
+    )
+    from opentimestamps.core.timestamp import DetachedTimestampFile, Timestamp
+
+    message = hashlib.sha256(head).digest()
+    data = send(address.rstrip("/") + "/digest", message, "application/octet-stream")
+    try:
+        timestamp = Timestamp.deserialize(BytesDeserializationContext(data), message)
+    except (DeserializationError, ValueError) as error:
+        raise SourceChanged(f"{address}: its answer is no OpenTimestamps proof") from error
+    out = BytesSerializationContext()
+    DetachedTimestampFile(OpSHA256(), timestamp).serialize(out)
+    return bytes(out.getbytes())
+
+
+def verify_stamps(folder: Path, *, authority_file: str = "") -> tuple[list[dict[str, Any]], list[Finding]]:
+    """Check stored stamps offline; return (what each shows, what is wrong).
+
+    Args:
+        authority_file: certificates (PEM) of the authority; without them the stamp is compared with the head, but whose
+            signature it carries is not known.
+    """
+    shown, findings = [], []
+    heads = {}
+    for entry in Chain(folder).entries():
+        heads[entry.get("n")] = entry.get("hash")
+        if entry.get("act") != "stamped":
+            continue
+        path = folder / "stamps" / entry["file"]
+        number = entry["n"]
+        if not path.exists():
+            findings.append(Finding("missing", number, f"{entry['file']} is not there"))
+            continue
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+            findings.append(Finding("changed", number, f"{entry['file']} is not what the service sent"))
+            continue
+        if heads.get(entry["of"]) != entry["head"]:
+            findings.append(Finding("stamp_of_other", number, f"act {entry['of']} is not the one that was stamped"))
+            continue
+        check = _check_authority if entry["kind"] == "rfc3161" else _check_calendar
+        result, problem = check(data, bytes.fromhex(entry["head"]), authority_file)
+        if problem:
+            findings.append(Finding("bad_stamp", number, f"{entry['file']}: {problem}"))
+        else:
+            shown.append({"of": entry["of"], "kind": entry["kind"], "by": entry["by"], **result})
+    return shown, findings
+
+
+def _check_authority(data: bytes, head: bytes, authority_file: str) -> tuple[dict[str, Any], str | None]:
+    client = _library("rfc3161_client")
+    try:
+        answer = client.decode_timestamp_response(data)
+    except ValueError:
+        return {}, "cannot be read"
+    info = answer.tst_info
+    if info.message_imprint.message != hashlib.sha256(head).digest():
+        return {}, "stamps something else"
+    result = {"at": info.gen_time.isoformat(), "is_signature_checked": bool(authority_file)}
+    if not authority_file:
+        return result, None
+    from cryptography import x509
+
+    try:
+        roots = x509.load_pem_x509_certificates(Path(authority_file).expanduser().read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{authority_file}: no certificates can be read from it") from error
+    builder = client.VerifierBuilder()
+    for root in roots:
+        builder = builder.add_root_certificate(root)
+    try:
+        builder.build().verify_message(answer, head)
+    except client.VerificationError as error:
+        return {}, f"the signature does not hold: {error}"
+    return result, None
+
+
+def _check_calendar(data: bytes, head: bytes, _authority_file: str) -> tuple[dict[str, Any], str | None]:
+    _library("opentimestamps")
+    from opentimestamps.core.notary import BitcoinBlockHeaderAttestation, PendingAttestation
+    from opentimestamps.core.serialize import BytesDeserializationContext, DeserializationError
+    from opentimestamps.core.timestamp import DetachedTimestampFile
+
+    try:
+        proof = DetachedTimestampFile.deserialize(BytesDeserializationContext(data))
+    except (DeserializationError, ValueError):
+        return {}, "cannot be read"
+    if proof.file_digest != hashlib.sha256(head).digest():
+        return {}, "commits to something else"
+    kinds = [attestation for _, attestation in proof.timestamp.all_attestations()]
+    blocks = sorted(a.height for a in kinds if isinstance(a, BitcoinBlockHeaderAttestation))
+    pending = sorted(a.uri for a in kinds if isinstance(a, PendingAttestation))
+    return {"blocks": blocks, "pending": pending, "is_signature_checked": False}, None
+
+
+def _library(name: str) -> Any:
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ConfigError("time stamps need more libraries: pip install 'bastau[evidence]'") from error

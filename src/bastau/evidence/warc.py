@@ -1,0 +1,124 @@
+"""Records of web archives: writing them, and reading them back by their own ids.
+
+Reference: ISO 28500:2017 (WARC 1.1), sections 5 (named fields) and 6 (record types).
+"""
+
+import gzip
+import io
+import uuid
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+MAX_BLOCK = 64 << 20
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record as read back: its named fields (lower case), its block, and where its member lies in the file."""
+
+    fields: dict[str, str]
+    block: bytes
+    offset: int
+    length: int
+
+    @property
+    def record_id(self) -> str:
+        """The id that the chain names."""
+        return self.fields.get("warc-record-id", "")
+
+
+def new_id() -> str:
+    """Return an id for a record."""
+    return f"<urn:uuid:{uuid.uuid4()}>"
+
+
+def packed(kind: str, record_id: str, at: datetime, fields: Sequence[tuple[str, str]], block: bytes) -> bytes:
+    """Return a record as one gzip member, as the standard's annex D wants it."""
+    lines = [
+        ("WARC-Type", kind),
+        ("WARC-Record-ID", record_id),
+        ("WARC-Date", at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")),
+        *((name, _one_line(value)) for name, value in fields),
+        ("Content-Length", str(len(block))),
+    ]
+    head = "WARC/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines) + "\r\n"
+    return gzip.compress(head.encode() + block + b"\r\n\r\n", 6, mtime=0)
+
+
+def _one_line(value: str) -> str:
+    return "".join(" " if c in "\r\n" else c for c in value)
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """Yield the records of a file, up to the first that is torn.
+
+    A member is read on its own, so that one damaged record does not hide those before it.
+    """
+    with path.open("rb") as file:
+        offset = 0
+        while True:
+            member = _member(file, offset)
+            if member is None:
+                return
+            data, length = member
+            record = _parse(data, offset, length)
+            if record is None:
+                return
+            yield record
+            offset += length
+
+
+def _member(file: IO[bytes], offset: int) -> tuple[bytes, int] | None:
+    """Return (content, packed length) of the gzip member at ``offset``; None at the end or where it is torn."""
+    file.seek(offset)
+    unpacker, parts, taken, size = zlib.decompressobj(31), [], 0, 0
+    while not unpacker.eof:
+        chunk = file.read(1 << 16)
+        if not chunk:
+            return None
+        try:
+            part = unpacker.decompress(chunk)
+        except zlib.error:
+            return None
+        parts.append(part)
+        size += len(part)
+        if size > MAX_BLOCK + (1 << 20):
+            return None
+        taken += len(chunk) - len(unpacker.unused_data)
+    return b"".join(parts), taken
+
+
+def _parse(data: bytes, offset: int, length: int) -> Record | None:
+    head, separator, rest = data.partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    if not separator or not lines[0].startswith(b"WARC/1."):
+        return None
+    fields = {}
+    for line in lines[1:]:
+        name, _, value = line.partition(b":")
+        fields[name.decode("utf-8", "replace").strip().lower()] = value.decode("utf-8", "replace").strip()
+    n = int(fields["content-length"]) if fields.get("content-length", "").isdigit() else -1
+    return Record(fields, rest[:n], offset, length) if 0 <= n <= len(rest) else None
+
+
+def whole_length(path: Path) -> int:
+    """Return the length of the file up to the end of its last whole record."""
+    end = 0
+    for record in read_records(path):
+        end = record.offset + record.length
+    return end
+
+
+def as_http(status: int, headers: Sequence[tuple[str, str]], body: bytes) -> bytes:
+    """Return an answer as HTTP/1.1 would have sent it, unpacked."""
+    out = io.BytesIO()
+    out.write(f"HTTP/1.1 {status} \r\n".encode())
+    for name, value in headers:
+        out.write(f"{_one_line(name)}: {_one_line(value)}\r\n".encode())
+    out.write(b"\r\n")
+    out.write(body)
+    return out.getvalue()

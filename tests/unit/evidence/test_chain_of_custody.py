@@ -1,0 +1,271 @@
+"""Any later change to what was kept shows, and says where."""
+
+import gzip
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bastau.collect.visits import Answer, Request
+from bastau.errors import ConfigError
+from bastau.evidence import warc
+from bastau.evidence.archive import MAX_WAITING_BYTES, Archive
+from bastau.evidence.chain import Chain
+from bastau.evidence.commands import list_items, show, verify
+from bastau.evidence.packing import pack
+
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+
+def answer(
+    url: str = "https://site.kz/1", body: bytes = b"<p>words</p>", kind: str = "text/html", **more: str
+) -> Answer:
+    headers = (("Content-Type", kind), ("Set-Cookie", "session=secretcookie"), *more.items())
+    return Answer(url, 200, headers, body, (), "93.184.216.34", NOON, 0.1, len(body))
+
+
+def scrub(text: str) -> str:
+    return text.replace("@secretperson", "@p~aaaaaaaaaaaaaaaa")
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    kept = Archive(tmp_path / "evidence")
+    for n in range(1, 4):
+        kept.take(
+            Request(f"https://site.kz/{n}", headers={"Authorization": "Bearer secretkey"}),
+            answer(f"https://site.kz/{n}", b"<p>page %d</p>" % n),
+        )
+    assert kept.write(scrub, NOON) == 3
+    return kept
+
+
+def chain_lines(archive: Archive) -> list[bytes]:
+    return (archive.folder / "chain.ndjson").read_bytes().splitlines(keepends=True)
+
+
+def test_a_fresh_archive_is_whole_and_gives_back_what_was_sent(archive: Archive) -> None:
+    assert archive.verify() == []
+    item, data = archive.working_copy(2)
+    assert data == b"<p>page 2</p>"
+    assert item["source_sha256"] == item["kept_sha256"] == hashlib.sha256(data).hexdigest()
+
+
+def edit_act(lines: list[bytes]) -> list[bytes]:
+    return [lines[0], lines[1].replace(b"site.kz/2", b"site.kz/9"), lines[2]]
+
+
+def remove_act(lines: list[bytes]) -> list[bytes]:
+    return [lines[0], lines[2]]
+
+
+def swap_acts(lines: list[bytes]) -> list[bytes]:
+    return [lines[1], lines[0], lines[2]]
+
+
+def forge_act(lines: list[bytes]) -> list[bytes]:
+    """Change an act and make its own hash fit again: the next one still names the old."""
+    from bastau.evidence.chain import digest
+
+    entry = json.loads(lines[1])
+    entry["url"] = "https://site.kz/forged"
+    entry["hash"] = digest({k: v for k, v in entry.items() if k != "hash"})
+    return [lines[0], json.dumps(entry, sort_keys=True).encode() + b"\n", lines[2]]
+
+
+def no_json(lines: list[bytes]) -> list[bytes]:
+    return [lines[0], b"nonsense\n", lines[2]]
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "act"),
+    [
+        (edit_act, "edited", 2),
+        (remove_act, "out_of_order", 3),
+        (swap_acts, "out_of_order", 2),
+        (forge_act, "broken_link", 3),
+    ],
+    ids=["edited", "removed", "swapped", "forged"],
+)
+def test_a_changed_chain_is_found_where_it_was_changed(
+    archive: Archive, change: Callable[[list[bytes]], list[bytes]], code: str, act: int
+) -> None:
+    (archive.folder / "chain.ndjson").write_bytes(b"".join(change(chain_lines(archive))))
+    assert (code, act) in [(finding.code, finding.number) for finding in Chain(archive.folder).verify()]
+
+
+def test_a_line_that_is_no_act_is_said(archive: Archive) -> None:
+    path = archive.folder / "chain.ndjson"
+    chain = Chain(archive.folder)
+    path.write_bytes(b"".join(no_json(chain_lines(archive))))
+    assert [finding.code for finding in chain.verify()] == ["unreadable"]
+
+
+def test_a_cut_end_shows_against_a_head_that_somebody_else_has(archive: Archive) -> None:
+    head = Chain(archive.folder).head
+    (archive.folder / "chain.ndjson").write_bytes(b"".join(chain_lines(archive)[:2]))
+    assert Chain(archive.folder).verify() == []
+    assert Chain(archive.folder).head != head
+    assert "unknown_record" in [finding.code for finding in archive.verify()]
+
+
+@pytest.mark.parametrize("at", [0.3, 0.6, 0.95])
+def test_a_changed_file_is_found(archive: Archive, at: float) -> None:
+    (path,) = (archive.folder / "warc").glob("*.gz")
+    data = bytearray(path.read_bytes())
+    data[int(len(data) * at)] ^= 0xFF
+    path.write_bytes(bytes(data))
+    assert {finding.code for finding in archive.verify()} & {"missing", "changed"}
+
+
+def test_a_record_put_in_the_place_of_another_is_found(archive: Archive) -> None:
+    (path,) = (archive.folder / "warc").glob("*.gz")
+    first, second, *rest = list(warc.read_records(path))
+    data = path.read_bytes()
+    fields = [(name, value) for name, value in second.fields.items() if name == "warc-target-uri"]
+    forged = warc.packed("response", second.record_id, NOON, fields, warc.as_http(200, (), b"<p>forged</p>"))
+    path.write_bytes(data[: first.length] + forged + data[rest[0].offset :])
+    assert [(finding.code, finding.number) for finding in archive.verify()] == [("changed", 1)]
+
+
+def test_a_file_that_was_taken_away_is_found(archive: Archive) -> None:
+    (path,) = (archive.folder / "warc").glob("*.gz")
+    path.unlink()
+    assert [(finding.code, finding.number) for finding in archive.verify()] == [("missing", n) for n in (1, 2, 3)]
+
+
+def test_killed_while_writing_the_next_write_goes_on_behind_the_last_whole_record(archive: Archive) -> None:
+    (path,) = (archive.folder / "warc").glob("*.gz")
+    with path.open("ab") as torn:
+        torn.write(gzip.compress(b"WARC/1.1\r\nWARC-Type: response\r\n" + b"x" * 999)[:-20])
+    with (archive.folder / "chain.ndjson").open("ab") as torn:
+        torn.write(b'{"act": "kept", "by": "wat')
+    archive.take(Request("https://site.kz/4"), answer("https://site.kz/4"))
+    archive.write(scrub, NOON)
+    assert archive.verify() == []
+    assert [item["url"][-1] for item in archive.items()] == ["1", "2", "3", "4"]
+
+
+def test_no_private_handle_key_or_cookie_is_on_disk_and_the_digest_is_of_what_was_sent(tmp_path: Path) -> None:
+    body = b"<p>said @secretperson on <a href='https://x.com/@secretperson'>x</a></p>"
+    archive = Archive(tmp_path / "evidence")
+    asked = Request("https://site.kz/@secretperson", headers={"Authorization": "Bearer secretkey"})
+    archive.take(asked, answer("https://site.kz/@secretperson", body, link="<https://site.kz/@secretperson>; rel=x"))
+    archive.write(scrub, NOON)
+    item, data = archive.working_copy(1)
+    assert item["is_pseudonymised"]
+    assert item["source_sha256"] == hashlib.sha256(body).hexdigest() != item["kept_sha256"]
+    assert b"p~aaaaaaaaaaaaaaaa" in data
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            stored = path.read_bytes() + (
+                b"".join(r.block + repr(r.fields).encode() for r in warc.read_records(path))
+                if path.suffix == ".gz"
+                else b""
+            )
+            assert not any(mark in stored for mark in (b"secretperson", b"secretkey", b"secretcookie")), path
+    assert archive.verify() == []
+
+
+def test_answers_of_social_platforms_and_of_websites_not_chosen_are_not_kept(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "evidence", lambda website: website == "site.kz")
+    for url in (
+        "https://t.me/s/channel",
+        "https://mastodon.social/api/v1/x",
+        "https://bsky.app/x",
+        "https://other.kz/1",
+    ):
+        archive.take(Request(url), answer(url))
+    assert archive.write(scrub, NOON) == 0
+
+
+def test_what_did_not_change_is_kept_once(archive: Archive) -> None:
+    archive.take(Request("https://site.kz/1"), answer("https://site.kz/1", b"<p>page 1</p>"))
+    assert archive.write(scrub, NOON) == 0
+    archive.take(Request("https://site.kz/1"), answer("https://site.kz/1", b"<p>page 1, changed</p>"))
+    assert archive.write(scrub, NOON) == 1
+
+
+def test_what_could_not_be_held_is_counted_in_the_chain(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "evidence")
+    for n in range(5):
+        archive.take(
+            Request(f"https://site.kz/{n}"),
+            answer(f"https://site.kz/{n}", bytes([n]) * (MAX_WAITING_BYTES // 3), "image/png"),
+        )
+    assert archive.write(scrub, NOON) == 3
+    assert [entry["count"] for entry in Chain(archive.folder).entries() if entry["act"] == "dropped"] == [2]
+
+
+class TestErasure:
+    def test_an_erased_item_is_gone_and_the_chain_stays_whole(self, archive: Archive) -> None:
+        assert archive.erase([2], NOON, by="Aigerim", why="court order 17") == 1
+        assert archive.verify() == []
+        assert b"page 2" not in b"".join(
+            r.block for p in (archive.folder / "warc").glob("*.gz") for r in warc.read_records(p)
+        )
+        answer_, lines = show(archive, 2, None)
+        assert answer_["custody"][-1]["why"] == "court order 17"
+        assert any("erased by Aigerim" in line for line in lines)
+        with pytest.raises(ConfigError, match="was erased by act 4"):
+            archive.working_copy(2)
+
+    def test_it_needs_a_name_and_a_reason(self, archive: Archive) -> None:
+        with pytest.raises(ConfigError, match="--why"):
+            archive.erase([1], NOON, by="Aigerim", why=" ")
+
+    def test_what_was_put_back_is_found(self, archive: Archive) -> None:
+        (path,) = (archive.folder / "warc").glob("*.gz")
+        before = path.read_bytes()
+        archive.erase([1], NOON, by="A", why="b")
+        path.write_bytes(before)
+        assert [(finding.code, finding.number) for finding in archive.verify()] == [("not_erased", 1)]
+
+    def test_items_expire_by_age_and_website(self, archive: Archive) -> None:
+        later = NOON + timedelta(days=40)
+        archive.take(Request("https://other.kz/1"), answer("https://other.kz/1"))
+        archive.write(scrub, later)
+        assert archive.expired(later, 30) == [1, 2, 3]
+        assert archive.expired(later, 0, website="other.kz") == [4]
+
+
+def test_the_package_holds_everything_with_its_hash(archive: Archive, tmp_path: Path) -> None:
+    out = tmp_path / "evidence.wacz"
+    made = pack(archive, out, NOON, by="Aigerim")
+    with zipfile.ZipFile(out) as package:
+        about = json.loads(package.read("datapackage.json"))
+        for resource in about["resources"]:
+            assert "sha256:" + hashlib.sha256(package.read(resource["path"])).hexdigest() == resource["hash"]
+        index = gzip.decompress(package.read("indexes/index.cdx.gz")).decode().splitlines()
+        assert [line.split(" ")[0] for line in index] == ["kz,site)/1", "kz,site)/2", "kz,site)/3"]
+        where = json.loads(index[1].split(" ", 2)[2])
+        data = package.read("archive/" + where["filename"])
+        member = gzip.decompress(data[int(where["offset"]) : int(where["offset"]) + int(where["length"])])
+        assert b"page 2" in member
+    assert made["sha256"] == hashlib.sha256(out.read_bytes()).hexdigest()
+    assert list(Chain(archive.folder).entries())[-1]["act"] == "exported"
+
+
+def test_a_stranger_reads_the_archive(archive: Archive) -> None:
+    from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+    (path,) = (archive.folder / "warc").glob("*.gz")
+    with path.open("rb") as file:
+        records = [
+            (record.headers["WARC-Target-URI"], record.reader.read(), record.verify_block_digest())
+            for record in ArchiveIterator(file, record_types=WarcRecordType.response, parse_http=True)
+        ]
+    assert [(url, body) for url, body, _ in records] == [
+        (f"https://site.kz/{n}", b"<p>page %d</p>" % n) for n in (1, 2, 3)
+    ]
+
+
+def test_lists_and_verdicts_are_for_people_too(archive: Archive) -> None:
+    assert list_items(archive, "kz/2")[1][1].endswith("https://site.kz/2")
+    answer_, lines = verify(archive)
+    assert answer_["is_whole"]
+    assert "no time stamp" in lines[-1]
