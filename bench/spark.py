@@ -130,7 +130,7 @@ def compare(one: Path, other: Path) -> list[dict[str, Any]]:
         left, right = frames
         differing, largest = 0, 0.0
         if left.height == right.height:
-            is_other = pl.Series([False] * left.height)
+            is_other = pl.Series([False] * left.height, dtype=pl.Boolean)
             for name in left.columns:
                 if left[name].dtype.is_float():
                     gap = ((left[name] - right[name]).abs() / left[name].abs().clip(1e-300)).fill_null(0.0)
