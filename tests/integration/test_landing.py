@@ -148,3 +148,10 @@ def test_a_home_in_use_is_said_and_nothing_is_stored(home: Home) -> None:
     with home.locked(), pytest.raises(HomeBusy):
         landing([brought([row(1)])])
     assert landing([brought([row(1)])])["n_posts"] == 1
+
+
+def test_persons_named_in_ads_txt_are_not_stored(home: Home) -> None:
+    ads = "# Secret Person, secret@site.kz\ngoogle.com, pub-1, DIRECT # secret@site.kz\nCONTACT=secret@site.kz\n"
+    page = {"domain": "site.kz", "url": "https://site.kz/", "fetched_at": NOON, "html": "<p>", "ads_txt": ads}
+    Landing(home)([brought([], pages=[page])])
+    assert [stored_page["ads_txt"] for stored_page in stored(home, "pages")] == ["google.com, pub-1, DIRECT"]

@@ -176,7 +176,7 @@ def _chunk(
         batch=base64.b32encode(digest(salt, batch.content)[:15]).decode("ascii").lower(),
         posts=conform(posts, POSTS),
         rejects=_rejects(rejected, file, now),
-        pages=pa.Table.from_pylist(scrub_records(batch.pages, _PAGE_FIELDS, authors), PAGES),
+        pages=pa.Table.from_pylist(scrub_records(_without_contacts(batch.pages), _PAGE_FIELDS, authors), PAGES),
         claims=pa.Table.from_pylist(scrub_records(batch.claims, _CLAIM_FIELDS, authors), CLAIMS),
         bytes_read=bytes_read,
         format=format_name,
@@ -232,7 +232,7 @@ def read_live(
         posts=conform(posts, POSTS),
         lines=posts.column("line"),
         rejects=_rejects([*rejected, *doubles], place, now),
-        pages=pa.Table.from_pylist(scrub_records(pages, _PAGE_FIELDS, authors), PAGES),
+        pages=pa.Table.from_pylist(scrub_records(_without_contacts(pages), _PAGE_FIELDS, authors), PAGES),
         sightings=pa.Table.from_pylist(said, SIGHTINGS),
         changed=ids[len(sightings) :],
     )
@@ -240,6 +240,21 @@ def read_live(
 
 def _time(value: Any) -> datetime | None:
     return datetime.fromisoformat(value).astimezone(UTC) if isinstance(value, str) else value
+
+
+def _without_contacts(pages: list[Row]) -> list[Row]:
+    """Return pages whose ads.txt holds no comments and no lines with an ``@``: those name persons, sellers never need them."""
+    return [
+        page | {"ads_txt": _records_of(page["ads_txt"])} if isinstance(page.get("ads_txt"), str) else page
+        for page in pages
+    ]
+
+
+def _records_of(ads_txt: str) -> str:
+    if "#" not in ads_txt and "@" not in ads_txt:
+        return ads_txt
+    lines = (line.split("#", 1)[0].rstrip() for line in ads_txt.splitlines())
+    return "\n".join(line for line in lines if line and "@" not in line)
 
 
 def content_keys(title: pl.Series, text: pl.Series) -> pl.Series:

@@ -38,6 +38,12 @@ COMMON_PATHS = (
     "/kk/rss",
 )
 _FEED_LIKE = re.compile(r"(?:^|[/.\-_?=])(?:rss|feed|atom|rdf|xml)s?\d?(?:$|[/.\-_?=&])", re.IGNORECASE)
+_OF_COMMENTS = re.compile(
+    r"/comments/(?:feed|default|atom|rss)|/feeds/(?:\d+/)?comments/|[?&]feed=comments|/comments?\.(?:rss|xml|atom)",
+    re.IGNORECASE,
+)
+_SAYS_COMMENTS = re.compile(r"\s*(?:comments? (?:on|for)\b|комментарии\b|пікірлер\b)", re.IGNORECASE)
+"""How WordPress names the feeds of comments of a site and of an article, in the languages of our users."""
 _ACCEPT = {
     "Accept": "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, */*;q=0.5"
 }
@@ -71,8 +77,7 @@ class FeedCollector:
         for path in COMMON_PATHS if not found else ():
             if hit := await _try(calls, urljoin(answer.url, path), now, f"found at the usual path {path}"):
                 return [hit]
-        # Feeds of comments are named beside those of articles.
-        return sorted(found, key=lambda f: "comment" in f.address.lower())
+        return found
 
     async def visit(self, watched: Watched, web: Web, now: datetime) -> Visit:
         """Return what is new or changed since the state; see :class:`bastau.collect.visits.Collector`."""
@@ -87,7 +92,7 @@ class FeedCollector:
             state |= kept | {"visited_at": now.isoformat()}
             wait = _max_age(answer)
             return Visit(state=state, is_unchanged=True, moved_to=moved, next_in_s=wait, pages=pages, **calls.cost)
-        feed = read_feed(answer.body, answer.url)
+        feed = read_articles(answer.body, answer.url)
         gaps, entries = await self._entries(feed, watched, state, calls, now)
         seen: dict[str, str] = dict(state.get("seen") or {})
         new = [entry for entry in entries if _key(entry) not in seen]
@@ -247,8 +252,20 @@ async def _try(calls: Calls, url: str, now: datetime, why: str) -> Found | None:
         return None
 
 
+def read_articles(body: bytes, url: str) -> Feed:
+    """Return the feed in ``body``; not one of comments: those are private persons' (SCOPE, rule 2).
+
+    Raises:
+        SourceChanged: it is no feed, or one of comments.
+    """
+    feed = read_feed(body, url)
+    if _OF_COMMENTS.search(url) or _SAYS_COMMENTS.match(feed.title or ""):
+        raise SourceChanged(f"{url}: a feed of comments, which are private persons' and not watched")
+    return feed
+
+
 def _found(answer: Answer, address: str, now: datetime, why: str) -> Found:
-    feed = read_feed(answer.body, answer.url)
+    feed = read_articles(answer.body, answer.url)
     rows = [as_row(entry, feed, address, now) for entry in feed.entries]
     newest = max((e.published_at for e in feed.entries if e.published_at), default=None)
     warnings = []

@@ -61,7 +61,10 @@ class SitemapCollector:
         """Return the sitemaps of a site: the address itself, those of robots.txt, or the usual one."""
         calls = Calls(web)
         url = address if "://" in address else f"https://{address}"
-        root = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
+        try:
+            root = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
+        except ValueError:  # brackets that are no IPv6 address
+            return []
         asked = {url: "the address is a sitemap"} if self.recognises(url) else {}
         if not asked:
             try:

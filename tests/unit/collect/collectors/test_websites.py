@@ -161,6 +161,25 @@ def test_feeds_of_a_site_are_found_by_its_head(server: tuple[Server, str]) -> No
     assert (found.address, found.title, len(found.first)) == (f"{root}/f", "Tau", 3)
 
 
+@pytest.mark.parametrize("title", ["Comments on: The river", "Комментарии к записи: Река"])
+def test_comments_are_persons_and_their_feeds_are_not_watched(server: tuple[Server, str], title: str) -> None:
+    web, root = server
+    comments = feed(root, range(3)).replace(b"<title>Tau</title>", f"<title>{title}</title>".encode())
+    web.pages["/feed"] = (200, {}, feed(root, range(3)))
+    web.pages["/a/1/feed/"] = (200, {}, comments)
+    web.pages["/comments/feed/"] = (200, {}, feed(root, range(3)))
+    head = "".join(
+        f'<link rel="alternate" type="application/rss+xml" href="{path}">'
+        for path in ("/comments/feed/", "/a/1/feed/", "/feed")
+    )
+    web.pages["/"] = (200, {}, f"<html><head>{head}</head><body></body></html>".encode())
+    found = asyncio.run(FEED.find(f"{root}/", Client(), NOW))
+    assert [one.address for one in found] == [f"{root}/feed"]
+    for path in ("/a/1/feed/", "/comments/feed/"):
+        with pytest.raises(SourceChanged, match="private persons"):
+            visit(FEED, f"{root}{path}")
+
+
 def test_a_packed_index_of_sitemaps_gives_new_pages_with_their_dates(server: tuple[Server, str]) -> None:
     web, root = server
     web.pages["/sitemap.xml"] = (

@@ -81,7 +81,6 @@ class TestList:
             store.keep("web", {"a": 2})
             assert store.kept("web") == {"a": 2}
 
-
     def test_threads_take_turns(self, url: str) -> None:
         with filled(url, 50) as store, ThreadPoolExecutor(8) as threads:
             holder = Holder("a")
@@ -90,7 +89,11 @@ class TestList:
             def work(n: int) -> int:
                 if n % 3 == 0:
                     return len(store.share(holder, NOW).lost)
-                return len(store.save(holder, store.sources(), {1: "{}"}, NOW)) if n % 3 == 1 else len(store.sources()) - 50
+                return (
+                    len(store.save(holder, store.sources(), {1: "{}"}, NOW))
+                    if n % 3 == 1
+                    else len(store.sources()) - 50
+                )
 
             assert set(threads.map(work, range(60))) == {0}
 
