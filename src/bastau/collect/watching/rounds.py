@@ -348,7 +348,9 @@ class Rounds:
             self._new_states[source.source_id] = orjson.dumps(visit.state).decode()
         self.figures.lags.append(took_s)
         wait = interval_s(source.posts_a_day, self._pace.max_staleness_s, visit.next_in_s, source.priority)
-        self._again(source, _MORE_S if visit.more else wait * self._rng.uniform(0.9, 1.0))
+        # After the first look since the start anywhere in the interval: what began together does not stay together.
+        least = 0.2 if self._looks[source.source_id] == 1 else 0.9
+        self._again(source, _MORE_S if visit.more else wait * self._rng.uniform(least, 1.0))
         if not visit.more:
             source.interval_s = wait
 
