@@ -769,6 +769,22 @@ def _sources(options: argparse.Namespace) -> int:
     return 0
 
 
+def _alerts(options: argparse.Namespace) -> int:
+    from bastau.alerts import commands
+
+    home = _open_home(options)
+    if options.act == "list":
+        return _answer(options, *commands.show(home, _now(), _locale(options)))
+    if options.act == "test":
+        return _answer(options, *commands.test(home, _now()))
+    with home.locked():
+        done = commands.after_run(home, _now())
+    if done is None:
+        raise ConfigError(f"{home.folder}: has no alerts.yaml; docs/how-to/alerts.md shows one")
+    _answer(options, *done)
+    return 3 if done[0]["problems"] else 0
+
+
 def _evidence(options: argparse.Namespace) -> int:
     import getpass
 
@@ -973,9 +989,13 @@ def _run(options: argparse.Namespace) -> int:
     with home.locked():
         import dataclasses
 
+        from bastau.alerts import after_run
+        from bastau.alerts.rules import FILE, read_rules
         from bastau.engine import open_engine
         from bastau.pipeline import run
 
+        if (home.folder / FILE).exists():
+            read_rules(home.folder / FILE)  # a mistake in it is told before the work, not after
         settings = home.settings.engine
         if options.engine:
             settings = dataclasses.replace(settings, name=options.engine)
@@ -992,6 +1012,7 @@ def _run(options: argparse.Namespace) -> int:
                 report = run(home, engine, progress=progress, rebuild=options.rebuild)
         finally:
             engine.close()
+        alerts = after_run(home, _now())
     total = sum(report.seconds.values())
     if report.up_to_date:
         lines = [
@@ -1012,7 +1033,10 @@ def _run(options: argparse.Namespace) -> int:
                 "each name is a source of its own; the table `renamed` lists them"
             )
         lines.append("next: bastau report, or bastau trace TEXT")
-    return _answer(options, vars(report), lines)
+    answer = vars(report)
+    if alerts is not None:
+        answer, lines = answer | {"alerts": alerts[0]}, [*lines, *alerts[1]]
+    return _answer(options, answer, lines)
 
 
 def _processed(options: argparse.Namespace) -> "Home":

@@ -1,0 +1,322 @@
+"""Alerts by real e-mail, signed webhook, notification service and feed, each told once."""
+
+import email
+import hashlib
+import hmac
+import json
+import socketserver
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from xml.etree import ElementTree
+
+import pyarrow as pa
+import pytest
+
+from bastau.alerts import commands
+from bastau.alerts.rules import FILE, read_rules
+from bastau.collect.visits import Found
+from bastau.collect.watching.store import Store
+from bastau.errors import ConfigError, SourceUnavailable
+from bastau.home import Home
+from bastau.schemas import COORDINATION, GAPS, NARRATIVES
+from bastau.watching import LIST_FILE
+
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+
+class Smtp(socketserver.StreamRequestHandler):
+    """As much of a mail server as a message needs."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 test\r\n")
+        while line := self.rfile.readline():
+            word = line.split()[0].upper() if line.split() else b""
+            if word == b"DATA":
+                self.wfile.write(b"354 go on\r\n")
+                lines = []
+                while (part := self.rfile.readline()) != b".\r\n":
+                    lines.append(part)
+                self.server.got.append(email.message_from_bytes(b"".join(lines)))  # type: ignore[attr-defined]
+                self.wfile.write(b"250 kept\r\n")
+            elif word == b"QUIT":
+                self.wfile.write(b"221 bye\r\n")
+                return
+            else:
+                self.wfile.write(b"250 ok\r\n")
+
+
+class Receiver(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        server: Any = self.server
+        server.got.append((self.path, dict(self.headers), body))
+        self.send_response(server.status)
+        if server.status in (301, 302):
+            self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    do_PUT = do_POST
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def running(server: Any) -> Iterator[Any]:
+    server.got, server.status = [], 200
+    thread = Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def mail() -> Iterator[Any]:
+    yield from running(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Smtp))
+
+
+@pytest.fixture
+def web() -> Iterator[Any]:
+    yield from running(ThreadingHTTPServer(("127.0.0.1", 0), Receiver))
+
+
+@pytest.fixture
+def home(tmp_path: Path, mail: Any, web: Any, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setenv("ALERT_SECRET", "a key of the test")
+    monkeypatch.setenv("ALERT_NTFY", f"ntfy://127.0.0.1:{web.server_port}/bastau")
+    folder = tmp_path / "home"
+    folder.mkdir()
+    (folder / "bastau.toml").write_text("[network]\nallow_private = true\n")
+    (folder / FILE).write_text(
+        f"""
+channels:
+  desk: {{kind: email, server: "127.0.0.1:{mail.server_address[1]}", from: bastau@site.kz, to: [desk@site.kz], tls: none, locale: kk, digest: true}}
+  hook: {{kind: webhook, address: "http://127.0.0.1:{web.server_port}/hook", secret: env:ALERT_SECRET}}
+  phone: {{kind: apprise, address: env:ALERT_NTFY, locale: ru}}
+  page: {{kind: feed, file: alerts.atom}}
+rules:
+  - {{name: big, when: new, min_posts: 10, to: [desk, hook, page]}}
+  - {{name: growing, when: grown, min_posts: 10, to: hook}}
+  - {{name: groups, when: coordinated, to: [hook, phone]}}
+  - {{name: quiet places, when: silent, to: hook}}
+  - {{name: gaps, when: gap, to: hook}}
+"""
+    )
+    home = Home.open(folder)
+    generation(home, 1, {})
+    commands.after_run(home, NOON)  # what is there on the first run is not told
+    return home
+
+
+def generation(home: Home, number: int, sizes: dict[str, int], groups: int = 0) -> None:
+    """Put a generation in force with narratives of these sizes."""
+    rows = [
+        {
+            "narrative_key": key, "narrative_id": name, "first_post_key": key, "first_seen_at": NOON, "last_seen_at": NOON, "n_posts": size, "n_texts": 1,
+            "n_sources": 4, "n_publishers": 2, "languages": ["kk"], "platforms": ["telegram"], "text": "disturbing words",
+        }
+        for key, (name, size) in enumerate(sizes.items(), 1)
+    ]  # fmt: skip
+    group = {
+        "sources": ["alpha", "beta"],
+        "n_other_accounts": 0,
+        "p_value": 1e-9,
+        "traces": [],
+        "windows": [],
+        "n_objects": 5,
+        "examples": [],
+    }
+    group |= {"test": "pairs", "median_delay_s": 1.0, "n_wire_copies": 0, "signposts": [], "is_one_house": True}
+    made = home.new_generation(number)
+    made.write("narratives", pa.Table.from_pylist(rows, NARRATIVES))
+    made.write(
+        "coordination", pa.Table.from_pylist([{**group, "group_id": f"group-{n}"} for n in range(groups)], COORDINATION)
+    )
+    home.put_in_force(made, {})
+
+
+def hooks(web: Any) -> list[dict[str, Any]]:
+    return [finding for path, _, body in web.got if path == "/hook" for finding in json.loads(body)["findings"]]
+
+
+def test_a_new_narrative_is_told_everywhere_once(home: Home, mail: Any, web: Any) -> None:
+    generation(home, 2, {"n-1": 12})
+    for _ in range(3):
+        commands.after_run(home, NOON)
+    assert [(f["rule"], f["subject"]) for f in hooks(web)] == [("big", "n-1")]
+    (message,) = mail.got
+    assert message["To"] == "desk@site.kz"
+    assert "12 жазба" in words(message)
+    (entry,) = ElementTree.fromstring((home.folder / "alerts.atom").read_text()).findall(
+        "{http://www.w3.org/2005/Atom}entry"
+    )
+    assert "n-1" in (entry.findtext("{http://www.w3.org/2005/Atom}title") or "")
+
+
+def words(message: Message) -> str:
+    payload = message.get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    return payload.decode("utf-8")
+
+
+def test_words_of_posts_are_not_sent_unless_the_rule_asks(home: Home, web: Any) -> None:
+    generation(home, 2, {"n-1": 12})
+    commands.after_run(home, NOON)
+    assert not any(b"disturbing" in body for _, _, body in web.got)
+    text = (
+        (home.folder / FILE).read_text().replace("when: new, min_posts: 10,", "when: new, min_posts: 10, quote: true,")
+    )
+    (home.folder / FILE).write_text(text)
+    generation(home, 3, {"n-1": 12, "n-2": 11})
+    commands.after_run(home, NOON)
+    assert any(b"disturbing" in body for _, _, body in web.got)
+
+
+def test_growth_is_told_at_each_doubling(home: Home, web: Any) -> None:
+    for number, size in enumerate((12, 19, 20, 25, 39, 40, 85), 2):
+        generation(home, number, {"n-1": size})
+        commands.after_run(home, NOON)
+    assert [f["facts"]["n_posts"] for f in hooks(web) if f["rule"] == "growing"] == [20, 40, 85]
+
+
+def test_a_group_is_told_in_russian_with_what_it_does_not_say(home: Home, web: Any) -> None:
+    generation(home, 2, {}, groups=1)
+    commands.after_run(home, NOON)
+    (ntfy,) = [body for path, _, body in web.got if path != "/hook"]
+    assert "О намерениях это ничего не говорит" in json.dumps(json.loads(ntfy), ensure_ascii=False)
+    assert hooks(web)[0]["facts"]["is_one_house"]
+
+
+def test_a_webhook_is_signed_and_carries_a_key_for_what_comes_twice(home: Home, web: Any) -> None:
+    generation(home, 2, {"n-1": 12})
+    commands.after_run(home, NOON)
+    _, headers, body = web.got[0]
+    at = headers["X-Bastau-Timestamp"]
+    expected = hmac.new(b"a key of the test", at.encode() + b"." + body, hashlib.sha256).hexdigest()
+    assert headers["X-Bastau-Signature"] == f"sha256={expected}"
+    assert int(at) == NOON.timestamp()
+    (home.folder / "alerts" / "sent.ndjson").write_text(
+        (home.folder / "alerts" / "sent.ndjson").read_text().replace('"channel": "hook"', '"channel": "lost"')
+    )
+    commands.after_run(home, NOON)  # as if killed between sending and noting it
+    assert web.got[1][1]["Idempotency-Key"] == headers["Idempotency-Key"]
+
+
+@pytest.mark.parametrize("status", [500, 302, 404])
+def test_what_was_not_taken_waits_and_goes_out_later(home: Home, web: Any, status: int) -> None:
+    web.status = status
+    generation(home, 2, {"n-1": 12})
+    answer = commands.after_run(home, NOON)
+    assert answer is not None
+    assert answer[0]["n_waiting"] == 1
+    assert "hook" in answer[0]["problems"][0]
+    web.status = 200
+    web.got.clear()
+    commands.after_run(home, NOON)
+    assert len(hooks(web)) == 1
+
+
+def test_quiet_hours_hold_everything_back_until_they_are_over(home: Home, web: Any) -> None:
+    with (home.folder / FILE).open("a") as rules:
+        rules.write('quiet: {from: "22:00", to: "07:00", zone: Asia/Almaty}\n')
+    generation(home, 2, {"n-1": 12})
+    night = datetime(2026, 11, 28, 19, tzinfo=UTC)  # midnight in Almaty
+    answer = commands.after_run(home, night)
+    assert answer is not None
+    assert answer[0]["is_quiet"]
+    assert web.got == []
+    commands.after_run(home, night + timedelta(hours=8))
+    assert len(hooks(web)) == 1
+
+
+def test_a_digest_is_one_message(home: Home, mail: Any) -> None:
+    generation(home, 2, {"n-1": 12, "n-2": 13, "n-3": 14})
+    commands.after_run(home, NOON)
+    assert len(mail.got) == 1
+
+
+def test_gaps_and_silent_sources_are_told(home: Home, web: Any) -> None:
+    gap = {
+        "place": "https://site.kz/feed",
+        "since_at": NOON,
+        "until_at": NOON + timedelta(hours=2),
+        "reason": "feed_overran",
+    }
+    home.lake.commit("gaps", "gap-batch", pa.Table.from_pylist([gap], GAPS), NOON.date())
+    with Store(home.folder / LIST_FILE) as store:
+        store.add(
+            [Found("feed", "https://old.kz/feed", "old.kz")],
+            options={},
+            priority=0,
+            now=(NOON - timedelta(days=60)).timestamp(),
+        )
+    commands.after_run(home, NOON)
+    assert {(f["rule"], f["subject"]) for f in hooks(web)} == {
+        ("gaps", "https://site.kz/feed"),
+        ("quiet places", "https://old.kz/feed"),
+    }
+
+
+def test_a_line_cut_off_by_a_kill_is_no_harm(home: Home, web: Any) -> None:
+    with (home.folder / "alerts" / "sent.ndjson").open("ab") as torn:
+        torn.write(b'{"key": "abc", "chan')
+    generation(home, 2, {"n-1": 12})
+    commands.after_run(home, NOON)
+    commands.after_run(home, NOON)
+    assert len(hooks(web)) == 1
+
+
+def test_a_private_address_is_refused_unless_allowed(home: Home) -> None:
+    (home.folder / "bastau.toml").write_text("")
+    generation(home, 2, {"n-1": 12})
+    answer = commands.after_run(Home.open(home.folder), NOON)
+    assert answer is not None
+    assert any("https://" in problem for problem in answer[0]["problems"])
+
+
+def test_every_channel_can_be_tried(home: Home, mail: Any, web: Any) -> None:
+    assert commands.test(home, NOON)[0]["channels"] == ["desk", "hook", "page", "phone"]
+    assert (len(mail.got), len(web.got)) == (1, 2)
+    web.status = 500
+    with pytest.raises(SourceUnavailable, match="hook"):
+        commands.test(home, NOON)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("rules: [", "not valid YAML"),
+        ("rules: []\nchannels: {}\n", "name at least one"),
+        ("channels:\n  a: {kind: pigeon}\nrules:\n  - {name: r, when: new, to: a}\n", "line 2: channel a: kind must be one of"),
+        ("channels:\n  a: {kind: webhook, address: x, secret: open}\nrules:\n  - {name: r, when: new, to: a}\n", "never written out"),
+        ("channels:\n  a: {kind: feed, file: f}\nrules:\n  - {name: r, when: never, to: a}\n", "line 4: rule r: when must be one of"),
+        ("channels:\n  a: {kind: feed, file: f}\nrules:\n  - {name: r, when: new, to: b}\n", "no channel called 'b'"),
+        ("channels:\n  a: {kind: feed, file: f}\nrules:\n  - {name: r, when: new, to: a, who: x}\n", "unknown key 'who'"),
+        ("channels:\n  a: {kind: feed, file: f}\nrules:\n  - {name: r, when: new, to: a}\nquiet: {from: 22, to: 7}\n", "in quotes"),
+        ('channels:\n  a: {kind: feed, file: f}\nrules:\n  - {name: r, when: new, to: a}\nquiet: {from: "22:00", to: "07:00", zone: Mars}\n', "time zone"),
+    ],
+    ids=["yaml", "empty", "kind", "secret", "when", "channel", "key", "hours", "zone"],
+)  # fmt: skip
+def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / FILE).write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        read_rules(tmp_path / FILE)
+
+
+def test_a_mistake_is_told_before_the_run_begins(home: Home) -> None:
+    (home.folder / FILE).write_text("rules: []\nchannels: {}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "bastau", "run", "--home", str(home.folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "alerts.yaml, line" in done.stderr
