@@ -1,6 +1,7 @@
 """A watching process that is killed (-9) again and again loses no post and stores none twice."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -132,6 +133,6 @@ def test_killed_three_times(home: Home, farm: Farm) -> None:
     kill_often(home, farm, 3)
 
 
-@pytest.mark.slow
+@pytest.mark.skipif("BASTAU_LONG_TESTS" not in os.environ, reason="minutes; set BASTAU_LONG_TESTS=1")
 def test_killed_fifty_times(home: Home, farm: Farm) -> None:
     kill_often(home, farm, 50)
