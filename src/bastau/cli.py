@@ -157,6 +157,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--metrics", type=int, metavar="PORT", help="Prometheus metrics on 127.0.0.1 (default: [watch] metrics_port)"
     )
 
+    alerts = add("alerts", _alerts, "rules of alerts.yaml: list what they find, send what waits, test every channel")
+    alerts.add_argument("act", choices=("list", "send", "test"), metavar="ACT", help="list, send or test")
+    alerts.add_argument(
+        "--locale", choices=("kk", "ru", "en"), help="list: language of the answer (default: from $LANG, else en)"
+    )
+
     evidence = add(
         "evidence", _evidence, "what was preserved of fetched pages: list, show, verify, export, stamp, shot, erase"
     )
