@@ -153,6 +153,7 @@ class Rounds:
         self._moves: dict[int, tuple[str, int]] = {}
         self._flushing: asyncio.Task[None] | None = None
         self._listed_at = -_LISTED_S
+        self._succeeded_on: dict[int, float] = {}
         self._seen: set[int] = set()
         self._seen_before: set[int] = set()
         self._looks: Counter[int] = Counter()
@@ -332,11 +333,15 @@ class Rounds:
         if before is not None and before > began_at:
             before = began_at  # the wall clock was set back
         gaps = list(visit.gaps)
-        if before is not None and not visit.is_unchanged:
-            unseen_s = began_at - before
-            if unseen_s > max(_FEWEST_GAP_S, 2 * self._pace.max_staleness_s):
-                reason = source.trouble or "not_watched"
-                gaps.append(Gap(datetime.fromtimestamp(before, UTC), datetime.fromtimestamp(began_at, UTC), reason))
+        began = self._steady() - took_s
+        unseen_s = 0.0 if before is None else began_at - before
+        # A wall clock that was set back must not hide a gap.
+        unseen_s = max(unseen_s, began - self._succeeded_on.get(source.source_id, began))
+        self._succeeded_on[source.source_id] = began
+        is_long = unseen_s > max(_FEWEST_GAP_S, 2 * self._pace.max_staleness_s)
+        if before is not None and not visit.is_unchanged and is_long:
+            since = datetime.fromtimestamp(began_at - unseen_s, UTC)
+            gaps.append(Gap(since, datetime.fromtimestamp(began_at, UTC), source.trouble or "not_watched"))
         rows = [row for row in visit.rows if self._is_fresh(row)]
         self._note(source, visit, gaps, len(rows), began_at)
         looked_after = None if before is None else datetime.fromtimestamp(before, UTC)
@@ -524,6 +529,7 @@ class Rounds:
     def _forget(self, source_id: int) -> None:
         self._sources.pop(source_id, None)
         self._tickets.pop(source_id, None)
+        self._succeeded_on.pop(source_id, None)
         self._states.pop(source_id, None)
 
     async def _flush_now(self) -> None:

@@ -222,6 +222,25 @@ def test_a_long_silence_of_ours_is_a_gap(world: World) -> None:
     assert world.store.sources()[0].n_gaps == 1
 
 
+def test_a_clock_that_is_set_back_hides_no_gap(world: World) -> None:
+    watch(world, "http://a.kz/feed")
+
+    def sleep() -> None:
+        world.clock.began -= 7200 / FAST
+        world.clock.shift = -7200.0
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(200 / FAST, sleep)
+        loop.call_later(1200 / FAST, world.rounds.stop)
+        await world.rounds.run()
+
+    asyncio.run(run())
+    gaps = [gap for one in world.shelf.brought for gap in one.gaps]
+    assert [gap.reason for gap in gaps] == ["not_watched"]
+    assert (gaps[0].until - gaps[0].since).total_seconds() > 7000
+
+
 def test_a_source_that_was_down_leaves_a_gap_with_its_trouble(world: World) -> None:
     watch(world, "http://a.kz/feed")
     world.go(200)
