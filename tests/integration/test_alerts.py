@@ -7,7 +7,7 @@ import json
 import socketserver
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,7 +25,7 @@ from bastau.collect.visits import Found
 from bastau.collect.watching.store import Store
 from bastau.errors import ConfigError, SourceUnavailable
 from bastau.home import Home
-from bastau.schemas import COORDINATION, GAPS, NARRATIVES
+from bastau.schemas import COORDINATION, CURATED, GAPS, MATCHES, MEMBERS, NARRATIVES
 from bastau.watching import LIST_FILE
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -110,6 +110,8 @@ rules:
   - {{name: groups, when: coordinated, to: [hook, phone]}}
   - {{name: quiet places, when: silent, to: hook}}
   - {{name: gaps, when: gap, to: hook}}
+  - {{name: known, when: known, min_posts: 1, min_sources: 1, to: hook}}
+  - {{name: water, when: proposition, proposition: water, min_posts: 1, min_sources: 1, to: hook}}
 """
     )
     home = Home.open(folder)
@@ -118,7 +120,14 @@ rules:
     return home
 
 
-def generation(home: Home, number: int, sizes: dict[str, int], groups: int = 0) -> None:
+def generation(
+    home: Home,
+    number: int,
+    sizes: dict[str, int],
+    groups: int = 0,
+    members: Sequence[tuple[int, int]] = (),
+    curated: Sequence[int] = (),
+) -> None:
     """Put a generation in force with narratives of these sizes."""
     rows = [
         {
@@ -142,6 +151,13 @@ def generation(home: Home, number: int, sizes: dict[str, int], groups: int = 0) 
     made.write(
         "coordination", pa.Table.from_pylist([{**group, "group_id": f"group-{n}"} for n in range(groups)], COORDINATION)
     )
+    joined = [{"post_key": post, "narrative_key": key, "joined_by": "text", "similarity": 1.0} for post, key in members]
+    made.write("members", pa.Table.from_pylist(joined, MEMBERS))
+    fits = [
+        {"curated_id": "water", "title": "t", "telling_key": key, "proposition": "p", "expected": 0.0, "score": 1.0}
+        for key in curated
+    ]
+    made.write("curated", pa.Table.from_pylist(fits, CURATED))
     home.put_in_force(made, {})
 
 
@@ -239,6 +255,22 @@ def test_quiet_hours_hold_everything_back_until_they_are_over(home: Home, web: A
     assert len(hooks(web)) == 1
 
 
+@pytest.mark.parametrize(("gate", "told"), [(None, 1), ("negative_bank", 0)])
+def test_known_content_that_no_gate_holds_back_is_told(home: Home, web: Any, gate: str | None, told: int) -> None:
+    known = {"list": "l", "entry": "e", "signal": "text", "gate": gate}
+    row = {"post_key": 7, "suggestions": [], "techniques": [], "known": [known], "model_score": None}
+    home.lake.commit("matches", "match-batch", pa.Table.from_pylist([row], MATCHES), NOON.date())
+    generation(home, 2, {"n-1": 3}, members=[(7, 1)])
+    commands.after_run(home, NOON)
+    assert [f["rule"] for f in hooks(web)] == ["known"] * told
+
+
+def test_a_proposition_of_the_operator_that_was_matched_is_told(home: Home, web: Any) -> None:
+    generation(home, 2, {"n-1": 3, "n-2": 3}, curated=[2])
+    commands.after_run(home, NOON)
+    assert [(f["rule"], f["subject"]) for f in hooks(web)] == [("water", "n-2")]
+
+
 def test_a_digest_is_one_message(home: Home, mail: Any) -> None:
     generation(home, 2, {"n-1": 12, "n-2": 13, "n-3": 14})
     commands.after_run(home, NOON)
@@ -311,6 +343,13 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, words: str)
     (tmp_path / FILE).write_text(text)
     with pytest.raises(ConfigError, match=words):
         read_rules(tmp_path / FILE)
+
+
+@pytest.mark.parametrize("act", ["list", "send", "test"])
+def test_the_command_can_be_reached(home: Home, web: Any, act: str) -> None:
+    command = [sys.executable, "-m", "bastau", "alerts", act, "--home", str(home.folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_mistake_is_told_before_the_run_begins(home: Home) -> None:

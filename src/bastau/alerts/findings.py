@@ -64,7 +64,7 @@ FROM narratives n WHERE n_posts >= ? AND n_sources >= ? {more} ORDER BY narrativ
 _MORE = {
     "new": "",
     "grown": "",
-    "known": "AND narrative_key IN (SELECT narrative_key FROM members JOIN matches USING (post_key) WHERE len(known) > 0)",
+    "known": "AND narrative_key IN (SELECT narrative_key FROM members JOIN matches USING (post_key) WHERE len(list_filter(known, lambda k: k.gate IS NULL)) > 0)",
     "proposition": ("AND narrative_key IN (SELECT telling_key FROM curated WHERE curated_id = ?) "),
 }
 
