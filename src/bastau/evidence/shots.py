@@ -39,6 +39,7 @@ class Filter:
     allow_private: bool
     n_bytes: int = 0
     refused: set[str] = field(default_factory=set)
+    reached: set[str] = field(default_factory=set)
     port: int = 0
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -84,6 +85,7 @@ class Filter:
         is_tunnel: bool,
     ) -> None:
         there, back = await asyncio.wait_for(asyncio.open_connection(address, port), 15)
+        self.reached.add(parts.hostname or "")
         try:
             if is_tunnel:
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -178,6 +180,9 @@ async def take_shot(
                 if process.returncode is None:
                     process.kill()
                     await process.wait()
+            if parts.hostname not in proxy.reached:
+                # Chromium would have drawn its own page of errors.
+                raise SourceUnavailable(f"{parts.hostname}: could not be reached")
             if proxy.n_bytes > MAX_BYTES:
                 raise SourceUnavailable(f"{parts.hostname}: the page loads more than {MAX_BYTES >> 20} MiB")
         if not picture.exists() or not 0 < picture.stat().st_size <= MAX_PICTURE:
