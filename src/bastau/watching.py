@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -122,12 +123,14 @@ class Landing:
         edits += self._changed(changes, live.changed)
         batch = _name(rows)
         chunk = Chunk(batch, fresh, live.rejects, live.pages, CLAIMS.empty_table(), 0, "watch")
-        looks, by_number = _looks(live, ~known, {number: one for number, one, _ in brought})
+        # An account may have lost its audience since it was added: its address is then a private person's.
+        shown = cache(lambda address: scrub(address, "web", authors.replace))
+        looks, by_number = _looks(live, ~known, {number: one for number, one, _ in brought}, shown)
         extra = {
             "sightings": live.sightings,
             "edits": pa.Table.from_pylist(edits, EDITS),
             "looks": looks,
-            "gaps": pa.Table.from_pylist(_gaps([one for _, one, _ in brought]), GAPS),
+            "gaps": pa.Table.from_pylist(_gaps([one for _, one, _ in brought], shown), GAPS),
         }
         part = FileReport(
             "watch", "watch", n_posts=fresh.num_rows, n_repeats=int(same.sum()), n_rejects=live.rejects.num_rows
@@ -211,7 +214,9 @@ def _rows_only(one: Brought) -> Brought:
     return replace(one, visit=replace(one.visit, changes=(), pages=(), sightings=()), gaps=())
 
 
-def _looks(live: LiveChunk, is_new: np.ndarray, by_number: Mapping[int, Brought]) -> tuple[pa.Table, Counter[int]]:
+def _looks(
+    live: LiveChunk, is_new: np.ndarray, by_number: Mapping[int, Brought], shown: Callable[[str], str]
+) -> tuple[pa.Table, Counter[int]]:
     """Return LOOKS of the new posts, and how many new posts each visit brought."""
     keep = pa.array(is_new)
     posts, lines = live.posts.filter(keep), live.lines.filter(keep).to_pylist()
@@ -220,7 +225,7 @@ def _looks(live: LiveChunk, is_new: np.ndarray, by_number: Mapping[int, Brought]
         {
             "post_id": posts.column("post_id"),
             "post_key": posts.column("post_key"),
-            "place": pa.array([one.source.address for one in ones], pa.string()),
+            "place": pa.array([shown(one.source.address) for one in ones], pa.string()),
             "looked_after": pa.array([one.looked_after for one in ones], LOOKS.field("looked_after").type),
             "looked_at": pa.array([one.looked_at for one in ones], LOOKS.field("looked_at").type),
         }
@@ -228,9 +233,9 @@ def _looks(live: LiveChunk, is_new: np.ndarray, by_number: Mapping[int, Brought]
     return conform(table, LOOKS), Counter(lines)
 
 
-def _gaps(brought: Sequence[Brought]) -> list[Row]:
+def _gaps(brought: Sequence[Brought], shown: Callable[[str], str]) -> list[Row]:
     return [
-        {"place": one.source.address, "since_at": gap.since, "until_at": gap.until, "reason": gap.reason}
+        {"place": shown(one.source.address), "since_at": gap.since, "until_at": gap.until, "reason": gap.reason}
         for one in brought
         for gap in one.gaps
     ]

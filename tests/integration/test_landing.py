@@ -155,3 +155,16 @@ def test_persons_named_in_ads_txt_are_not_stored(home: Home) -> None:
     page = {"domain": "site.kz", "url": "https://site.kz/", "fetched_at": NOON, "html": "<p>", "ads_txt": ads}
     Landing(home)([brought([], pages=[page])])
     assert [stored_page["ads_txt"] for stored_page in stored(home, "pages")] == ["google.com, pub-1, DIRECT"]
+
+
+def test_an_account_that_lost_its_audience_is_no_longer_named(home: Home) -> None:
+    private = {
+        "post_id": "mastodon:secretperson@social.kz/111", "platform": "mastodon", "source": "secretperson@social.kz",
+        "source_kind": "account", "audience": 12, "published_at": NOON.isoformat(), "text": "words of the post",
+    }  # fmt: skip
+    source = Source(1, "mastodon", "https://social.kz/@secretperson", 0)
+    gaps = [Gap(NOON, NOON + timedelta(hours=1), "timeout")]
+    Landing(home)([Brought(source, Visit(rows=[private]), [private], gaps, NOON, None)])
+    places = [row["place"] for table in ("looks", "gaps") for row in stored(home, table)]
+    assert len(places) == 2
+    assert all("secretperson" not in place and "p~" in place for place in places)
