@@ -142,7 +142,7 @@ def figures(home: Path) -> dict[str, Any]:
         "pairs in a group of one category": pairs[True] / max(1, sum(pairs.values())),
         "share of the commonest category": Counter(labels).most_common(1)[0][1] / len(labels) if labels else 0.0,
         "background sources": len(background),
-        "background sources in a group": sorted(flagged),
+        "background sources in a group": len(flagged),
         "share of them": len(flagged) / len(background),
         "of these openly one publisher's network": len(flagged & declared),
         "share of background in any other group": len(flagged - declared) / len(background),
