@@ -166,8 +166,6 @@ def main() -> None:
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, list):
-        return f"{len(value)}: {', '.join(value)}" if value else "0"
     return f"{value:.4f}" if isinstance(value, float) else f"{value:,}"
 
 
