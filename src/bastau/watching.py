@@ -35,7 +35,7 @@ from bastau.collect.watching.rounds import Brought, Figures, Pace, Rounds
 from bastau.collect.watching.store import Store, process_name
 from bastau.errors import ConfigError
 from bastau.evidence.archive import Archive
-from bastau.evidence.commands import FOLDER, chosen
+from bastau.evidence.commands import FOLDER
 from bastau.hashing import hash_strings
 from bastau.home import Home
 from bastau.intake import FileReport, StoredKeys, known_publishers, publisher_keys, store_chunk
@@ -44,6 +44,8 @@ from bastau.tables import conform
 
 _log = logging.getLogger(__name__)
 
+WEBSITES = ("feed", "sitemap", "site")
+"""Collectors of websites: outlets' own pages."""
 LIST_FILE = "sources.db"
 """The list of sources in the home folder, where no PostgreSQL is named."""
 
@@ -309,11 +311,17 @@ async def open_rounds(home: Home, store: Store) -> AsyncIterator[Rounds]:
 def open_archive(home: Home, store: Store) -> Archive | None:
     """Return the archive that the settings want, less what is too old to be kept; None for none."""
     evidence = home.settings.evidence
-    hosts = {website_of(source.address) for source in store.sources() if source.options.get("evidence")}
-    keeps = chosen(evidence.keep, frozenset(hosts))
-    if keeps is None:
+    if evidence.keep == "none":
         return None
-    archive = Archive(home.folder / FOLDER, keeps)
+    # Told by what collects there, not by its address: anybody may run a social server.
+    hosts = frozenset(
+        website_of(source.address)
+        for source in store.sources()
+        if source.collector in WEBSITES and (evidence.keep == "all" or source.options.get("evidence"))
+    )
+    if not hosts:
+        return None
+    archive = Archive(home.folder / FOLDER, hosts.__contains__)
     if evidence.keep_days:
         now = datetime.now(UTC)
         old = archive.expired(now, evidence.keep_days)

@@ -7,14 +7,17 @@ evidence/
   stamps/<n>.tsr, <n>.ots
 
 What persons are called must not be stored (SCOPE, rule 2), raw payloads included. So the body is kept as the import would
-keep it, with private handles replaced; where nothing was replaced the record is a ``response``, otherwise a ``conversion``
-(WARC 1.1, section 6.8), and in both the chain holds the SHA-256 of the bytes as they were sent. Who has those bytes,
-the publisher or another archive, can show that they are the ones we saw. Answers of social platforms, whose payloads are
-persons' posts, are not kept at all, nor are cookies and keys.
+keep it, with private handles replaced. Where nothing was replaced the record is a ``response`` and the chain holds the
+SHA-256 of the bytes as they were sent; otherwise it is a ``conversion`` (WARC 1.1, section 6.8) without that digest, by which
+a handle could be guessed. Only texts whose encoding is known are kept, and only of websites: answers of social platforms are
+persons' posts. Cookies and keys are not kept either.
 """
 
+import codecs
 import hashlib
 import os
+import re
+import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,20 +41,15 @@ _KEPT_HEADERS = frozenset(
     }
 )  # fmt: skip
 """Headers that are kept; others may hold cookies, keys and traces of a session."""
-_TEXTS = (
-    "text/",
-    "application/xml",
-    "application/xhtml",
-    "application/rss",
-    "application/atom",
-    "application/rdf",
-    "application/json",
-    "application/feed+json",
-)
+_TEXTS = frozenset(
+    {
+        "text/html", "text/plain", "text/xml", "application/xml", "application/xhtml+xml", "application/rss+xml",
+        "application/atom+xml", "application/rdf+xml", "application/feed+json",
+    }
+)  # fmt: skip
 SAID = (
     "software: bastau\r\nformat: WARC File Format 1.1\r\nconformsTo: http://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/\r\n"
-    "description: bodies are unpacked, and private persons' handles in them replaced by pseudonyms where any were found (conversion records); the field "
-    "WARC-Source-Digest is the SHA-256 of the body as sent. Cookies, keys and request headers are left out.\r\n"
+    "description: bodies are unpacked, and private persons' handles in them replaced by pseudonyms where any were found (conversion records). Cookies, keys and request headers are left out.\r\n"
 )
 
 
@@ -78,6 +76,7 @@ class Archive:
         self._n_bytes = 0
         self._n_dropped = 0
         self._last: dict[str, bytes] = {}
+        self._ends: dict[str, int] = {}
         self._turn = threading.Lock()
 
     def take(self, request: Request, answer: Answer) -> None:
@@ -101,6 +100,8 @@ class Archive:
     def write(self, scrub: Callable[[str], str], now: datetime, *, by: str = "watch") -> int:
         """Write what was taken in; return the number of items. On disk, file and chain, when this returns.
 
+        What could not be written is held for the next time.
+
         Args:
             scrub: replaces private handles in the source of a page or feed.
         """
@@ -110,24 +111,42 @@ class Archive:
             self._n_bytes = 0
         if not waiting and not n_dropped:
             return 0
+        try:
+            return self._write(waiting, n_dropped, scrub, now, by)
+        except BaseException:
+            with self._turn:
+                self._waiting = waiting + self._waiting
+                self._n_dropped += n_dropped
+                self._n_bytes += sum(len(item.answer.body) for item in waiting)
+            raise
+
+    def _write(
+        self, waiting: Sequence[Waiting], n_dropped: int, scrub: Callable[[str], str], now: datetime, by: str
+    ) -> int:
         chain = Chain(self.folder)
-        acts: list[Mapping[str, Any]] = []
-        if waiting:
+        acts: list[dict[str, Any]] = []
+        kept = [(item, text) for item in waiting if (text := _text_of(item.answer)) is not None]
+        if kept:
             path = self._file(now)
             with path.open("ab") as out:
-                for item in waiting:
-                    data, act = _kept(item, scrub, path.name, by)
+                for item, text in kept:
+                    data, act = _kept(item, text, scrub, path.name, by)
                     out.write(data)
-                    acts.append(act)
+                    acts.append(act | {"end": out.tell()})
                 out.flush()
                 os.fsync(out.fileno())
+            self._ends[path.name] = acts[-1]["end"]
         if n_dropped:
             acts.append({"act": "dropped", "by": by, "count": n_dropped, "why": "more came than could be held"})
+        if len(kept) < len(waiting):
+            acts.append(
+                {"act": "dropped", "by": by, "count": len(waiting) - len(kept), "why": "no text in a known encoding"}
+            )
         chain.append(acts, now)
-        return len(waiting)
+        return len(kept)
 
     def _file(self, now: datetime) -> Path:
-        """Return the file to append to, begun with its warcinfo and cut after its last whole record."""
+        """Return the file to append to, begun with its warcinfo; what lies behind its last acknowledged record is cut off."""
         folder = self.folder / "warc"
         folder.mkdir(parents=True, exist_ok=True)
         day = now.strftime("%Y%m%d")
@@ -136,8 +155,11 @@ class Archive:
         if path.exists() and path.stat().st_size > MAX_FILE_BYTES:
             path = folder / f"{day}-{number + 1:04d}.warc.gz"
         if path.exists():
-            end = warc.whole_length(path)
-            if end < path.stat().st_size:  # killed while writing: what is torn was never acknowledged
+            # Killed while writing: what no act names was never acknowledged. Damage before it is for verify to tell.
+            end = self._ends.get(path.name) or max(
+                (item.get("end", 0) for item in self.items() if item.get("file") == path.name), default=0
+            )
+            if path.stat().st_size > end:
                 os.truncate(path, end)
         if not path.exists() or path.stat().st_size == 0:
             fields = [("WARC-Filename", path.name), ("Content-Type", "application/warc-fields")]
@@ -256,11 +278,17 @@ class Archive:
             if not path.exists():
                 continue
             temporary = path.with_name(f".{name}.tmp")
+            self._ends.pop(name, None)
             with path.open("rb") as whole, temporary.open("wb") as out:
+                at = 0
                 for record in warc.read_records(path):
-                    if record.record_id not in gone:
-                        whole.seek(record.offset)
-                        out.write(whole.read(record.length))
+                    if record.record_id in gone:
+                        # All else is copied as it stands, damaged parts too.
+                        whole.seek(at)
+                        out.write(whole.read(record.offset - at))
+                        at = record.offset + record.length
+                whole.seek(at)
+                shutil.copyfileobj(whole, out)
                 out.flush()
                 os.fsync(out.fileno())
             temporary.replace(path)
@@ -276,16 +304,16 @@ class Archive:
         ]
 
 
-def _kept(item: Waiting, scrub: Callable[[str], str], file: str, by: str) -> tuple[bytes, Entry]:
+def _kept(item: Waiting, text: "Text", scrub: Callable[[str], str], file: str, by: str) -> tuple[bytes, Entry]:
     """Return the record of an answer, packed, and its act."""
     answer = item.answer
-    source = hashlib.sha256(answer.body).hexdigest()
-    body = _scrubbed(answer, scrub)
-    is_same = body == answer.body
+    scrubbed = scrub(text.words)
+    is_same = scrubbed == text.words
+    body = answer.body if is_same else scrubbed.encode(text.encoding, "xmlcharrefreplace")
     url = scrub(answer.url)
     headers = [(name, scrub(value)) for name, value in answer.headers if name.lower() in _KEPT_HEADERS]
     block = warc.as_http(answer.status, headers, body) if is_same else body
-    record_id = warc.new_id()
+    kept, record_id = hashlib.sha256(body).hexdigest(), warc.new_id()
     fields = [
         ("WARC-Target-URI", url),
         (
@@ -293,27 +321,44 @@ def _kept(item: Waiting, scrub: Callable[[str], str], file: str, by: str) -> tup
             "application/http;msgtype=response" if is_same else answer.header("content-type") or "text/html",
         ),
         ("WARC-Block-Digest", f"sha256:{hashlib.sha256(block).hexdigest()}"),
-        ("WARC-Payload-Digest", f"sha256:{hashlib.sha256(body).hexdigest()}"),
-        ("WARC-Source-Digest", f"sha256:{source}"),
+        ("WARC-Payload-Digest", f"sha256:{kept}"),
         *([("WARC-IP-Address", answer.ip)] if answer.ip else []),
     ]
     act = {
         "act": "kept", "by": by, "url": url, "asked": scrub(item.url), "hops": [[scrub(hop.url), hop.status] for hop in answer.hops],
         "status": answer.status, "fetched_at": answer.started_at.isoformat(), "file": file, "record": record_id,
-        "source_sha256": source, "kept_sha256": hashlib.sha256(body).hexdigest(), "block_sha256": hashlib.sha256(block).hexdigest(),
+        "source_sha256": kept if is_same else None, "kept_sha256": kept, "block_sha256": hashlib.sha256(block).hexdigest(),
         "is_pseudonymised": not is_same, "size_bytes": len(body),
     }  # fmt: skip
     return warc.packed("response" if is_same else "conversion", record_id, answer.started_at, fields, block), act
 
 
-def _scrubbed(answer: Answer, scrub: Callable[[str], str]) -> bytes:
-    """Return the body with private handles replaced; bytes that are no text cannot hold a handle that is found."""
-    kind = (answer.header("content-type") or "text/html").lower()
-    if not kind.startswith(_TEXTS):
-        return answer.body
-    text = answer.body.decode("utf-8", "surrogateescape")
-    scrubbed = scrub(text)
-    return answer.body if scrubbed == text else scrubbed.encode("utf-8", "surrogateescape")
+@dataclass(frozen=True)
+class Text:
+    """A body as text, and the encoding that gives its bytes back."""
+
+    words: str
+    encoding: str
+
+
+def _text_of(answer: Answer) -> Text | None:
+    """Return the body as text; None where that cannot be known for sure, since a handle in it would not be found."""
+    kind, _, rest = (answer.header("content-type") or "text/html").lower().partition(";")
+    if kind.strip() not in _TEXTS:
+        return None
+    named = re.search(r"charset=[\"']?([\w.:-]+)", rest)
+    declared = re.search(rb"(?:encoding|charset)=[\"']?([\w.:-]+)", answer.body[:1024])
+    for name in (named and named[1], declared and declared[1].decode(), "utf-8"):
+        if not name:
+            continue
+        try:
+            encoding = codecs.lookup(name).name
+            words = answer.body.decode(encoding)
+        except (LookupError, UnicodeError):
+            continue
+        if "\0" not in words and words.encode(encoding, "surrogatepass") == answer.body:
+            return Text(words, encoding)
+    return None
 
 
 def _body(record: warc.Record) -> bytes:

@@ -32,12 +32,10 @@ class Finding:
 
 
 class Chain:
-    """The chain in a folder; one writer at a time (the lock of the home)."""
+    """The chain in a folder; one writer at a time (the lock of the home). Reading changes nothing."""
 
     def __init__(self, folder: Path):
-        folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "chain.ndjson"
-        self._mend()
         last = self._last()
         self.n = last["n"] if last else 0
         self.head = last["hash"] if last else ZERO
@@ -51,6 +49,8 @@ class Chain:
             self.n, self.head = entry["n"], entry["hash"]
             entries.append(entry)
         if entries:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._mend()
             with self.path.open("ab") as out:
                 out.write(b"".join(_line(entry) for entry in entries))
                 out.flush()
@@ -67,6 +67,8 @@ class Chain:
             return
         with self.path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
+                if not line.endswith(b"\n"):
+                    return  # being written, or cut off by a kill: not acknowledged
                 try:
                     entry = json.loads(line)
                 except ValueError:

@@ -1,6 +1,5 @@
 """What `bastau evidence` does; each returns (answer, lines)."""
 
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,20 +12,6 @@ from bastau.evidence.stamps import stamp, verify_stamps
 
 Answer = tuple[dict[str, Any], list[str]]
 FOLDER = "evidence"
-
-
-def chosen(keep: str, hosts: frozenset[str]) -> Callable[[str], bool] | None:
-    """Return which websites are kept, or None for none at all.
-
-    Args:
-        keep: ``none``, ``chosen`` (sources with the option ``evidence``) or ``all``.
-        hosts: websites of those sources.
-    """
-    if keep == "all":
-        return lambda _website: True
-    if keep == "chosen" and hosts:
-        return lambda website: website in hosts
-    return None
 
 
 def list_items(archive: Archive, match: str = "", limit: int = 50) -> Answer:

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from bastau.collect.addresses import social_platform
+from bastau.collect.handles import names_somebody
 from bastau.errors import ConfigError, SourceUnavailable
 from bastau.evidence.chain import Chain, Entry
 from bastau.public_addresses import is_public
@@ -152,6 +154,10 @@ async def take_shot(
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
         raise ConfigError(f"{url}: a page is named by http:// or https://, without a name and password in it")
+    if social_platform(url) or names_somebody(url):
+        raise ConfigError(
+            f"{parts.hostname}: pages of social platforms show persons' posts and are not pictured (SCOPE, rule 2)"
+        )
     program = browser()
     with tempfile.TemporaryDirectory(prefix="bastau-shot-") as scratch:
         picture = Path(scratch) / "shot.png"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 MAX_BLOCK = 64 << 20
+_MAGIC = b"\x1f\x8b\x08"
 
 
 @dataclass(frozen=True)
@@ -54,22 +55,34 @@ def _one_line(value: str) -> str:
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """Yield the records of a file, up to the first that is torn.
-
-    A member is read on its own, so that one damaged record does not hide those before it.
-    """
+    """Yield the whole records of a file; what is damaged is stepped over to the next member that is one."""
     with path.open("rb") as file:
         offset = 0
         while True:
             member = _member(file, offset)
-            if member is None:
+            record = None if member is None else _parse(member[0], offset, member[1])
+            if record is not None:
+                yield record
+                offset += record.length
+                continue
+            found = _next_member(file, offset + 1)
+            if found is None:
                 return
-            data, length = member
-            record = _parse(data, offset, length)
-            if record is None:
-                return
-            yield record
-            offset += length
+            offset = found
+
+
+def _next_member(file: IO[bytes], start: int) -> int | None:
+    """Return where the next gzip member may begin."""
+    file.seek(start)
+    before = b""
+    while chunk := file.read(1 << 20):
+        data = before + chunk
+        at = data.find(_MAGIC)
+        if at >= 0:
+            return start - len(before) + at
+        start += len(chunk)
+        before = data[-len(_MAGIC) + 1 :]
+    return None
 
 
 def _member(file: IO[bytes], offset: int) -> tuple[bytes, int] | None:
@@ -103,14 +116,6 @@ def _parse(data: bytes, offset: int, length: int) -> Record | None:
         fields[name.decode("utf-8", "replace").strip().lower()] = value.decode("utf-8", "replace").strip()
     n = int(fields["content-length"]) if fields.get("content-length", "").isdigit() else -1
     return Record(fields, rest[:n], offset, length) if 0 <= n <= len(rest) else None
-
-
-def whole_length(path: Path) -> int:
-    """Return the length of the file up to the end of its last whole record."""
-    end = 0
-    for record in read_records(path):
-        end = record.offset + record.length
-    return end
 
 
 def as_http(status: int, headers: Sequence[tuple[str, str]], body: bytes) -> bytes:

@@ -150,7 +150,7 @@ def test_killed_while_writing_the_next_write_goes_on_behind_the_last_whole_recor
     assert [item["url"][-1] for item in archive.items()] == ["1", "2", "3", "4"]
 
 
-def test_no_private_handle_key_or_cookie_is_on_disk_and_the_digest_is_of_what_was_sent(tmp_path: Path) -> None:
+def test_no_private_handle_key_or_cookie_is_on_disk_nor_a_digest_to_guess_it_by(tmp_path: Path) -> None:
     body = b"<p>said @secretperson on <a href='https://x.com/@secretperson'>x</a></p>"
     archive = Archive(tmp_path / "evidence")
     asked = Request("https://site.kz/@secretperson", headers={"Authorization": "Bearer secretkey"})
@@ -158,7 +158,8 @@ def test_no_private_handle_key_or_cookie_is_on_disk_and_the_digest_is_of_what_wa
     archive.write(scrub, NOON)
     item, data = archive.working_copy(1)
     assert item["is_pseudonymised"]
-    assert item["source_sha256"] == hashlib.sha256(body).hexdigest() != item["kept_sha256"]
+    assert item["source_sha256"] is None  # a handle could be guessed by it
+    assert hashlib.sha256(body).hexdigest() not in (tmp_path / "evidence" / "chain.ndjson").read_text()
     assert b"p~aaaaaaaaaaaaaaaa" in data
     for path in tmp_path.rglob("*"):
         if path.is_file():
@@ -193,12 +194,92 @@ def test_what_did_not_change_is_kept_once(archive: Archive) -> None:
 def test_what_could_not_be_held_is_counted_in_the_chain(tmp_path: Path) -> None:
     archive = Archive(tmp_path / "evidence")
     for n in range(5):
-        archive.take(
-            Request(f"https://site.kz/{n}"),
-            answer(f"https://site.kz/{n}", bytes([n]) * (MAX_WAITING_BYTES // 3), "image/png"),
-        )
+        body = bytes([65 + n]) * (MAX_WAITING_BYTES // 3)
+        archive.take(Request(f"https://site.kz/{n}"), answer(f"https://site.kz/{n}", body))
     assert archive.write(scrub, NOON) == 3
     assert [entry["count"] for entry in Chain(archive.folder).entries() if entry["act"] == "dropped"] == [2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/activity+json", b'{"actor": "@secretperson"}'),
+        ("application/ld+json", b'"@secretperson"'),
+        ("application/json", b'"@secretperson"'),
+        ("application/octet-stream", b"@secretperson"),
+        ("image/png", b"\x89PNG@secretperson"),
+        ("text/html", "<p>@secretperson</p>".encode("utf-16-le")),
+        ("text/html; charset=made-up", b"\xff\xfe@\x00s\x00"),
+    ],
+)
+def test_what_is_no_text_in_a_known_encoding_is_not_kept(tmp_path: Path, kind: str, body: bytes) -> None:
+    archive = Archive(tmp_path / "evidence")
+    archive.take(Request("https://site.kz/1"), answer(body=body, kind=kind))
+    assert archive.write(scrub, NOON) == 0
+    (entry,) = Chain(archive.folder).entries()
+    assert entry["why"] == "no text in a known encoding"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "windows-1251", "utf-8"])
+def test_handles_are_found_in_the_encoding_that_the_answer_names(tmp_path: Path, encoding: str) -> None:
+    archive = Archive(tmp_path / "evidence")
+    body = "<p>пишет @secretperson</p>".encode(encoding)
+    archive.take(Request("https://site.kz/1"), answer(body=body, kind=f"text/html; charset={encoding}"))
+    assert archive.write(scrub, NOON) == 1
+    item, data = archive.working_copy(1)
+    assert item["is_pseudonymised"]
+    assert data.decode(encoding) == "<p>пишет @p~aaaaaaaaaaaaaaaa</p>"
+
+
+class TestDamage:
+    """A damaged record takes none of its neighbours with it, whatever is done next."""
+
+    @pytest.fixture
+    def damaged(self, archive: Archive) -> Archive:
+        (path,) = (archive.folder / "warc").glob("*.gz")
+        second = list(warc.read_records(path))[2]
+        data = bytearray(path.read_bytes())
+        data[second.offset + second.length // 2] ^= 0xFF
+        path.write_bytes(bytes(data))
+        return archive
+
+    def test_only_the_damaged_item_is_missing(self, damaged: Archive) -> None:
+        assert [(finding.code, finding.number) for finding in damaged.verify()] == [("missing", 2)]
+
+    def test_the_next_write_goes_behind_it(self, damaged: Archive) -> None:
+        again = Archive(damaged.folder)
+        again.take(Request("https://site.kz/4"), answer("https://site.kz/4"))
+        again.write(scrub, NOON)
+        assert [(finding.code, finding.number) for finding in again.verify()] == [("missing", 2)]
+        assert again.working_copy(3)[1] == b"<p>page 3</p>"
+
+    def test_erasing_another_item_leaves_the_rest(self, damaged: Archive) -> None:
+        damaged.erase([1], NOON, by="A", why="b")
+        assert [(finding.code, finding.number) for finding in damaged.verify()] == [("missing", 2)]
+        assert damaged.working_copy(3)[1] == b"<p>page 3</p>"
+
+
+def test_what_could_not_be_written_is_written_the_next_time(tmp_path: Path) -> None:
+    def full(_text: str) -> str:
+        raise OSError(28, "no space")
+
+    archive = Archive(tmp_path / "evidence")
+    archive.take(Request("https://site.kz/1"), answer())
+    with pytest.raises(OSError, match="no space"):
+        archive.write(full, NOON)
+    archive.take(Request("https://site.kz/1"), answer())
+    assert archive.write(scrub, NOON) == 1
+    assert archive.verify() == []
+
+
+def test_reading_changes_nothing(archive: Archive) -> None:
+    path = archive.folder / "chain.ndjson"
+    with path.open("ab") as torn:
+        torn.write(b'{"act": "kept", "by": "wat')
+    before = path.read_bytes()
+    assert archive.verify() == []
+    assert len(archive.items()) == 3
+    assert path.read_bytes() == before
 
 
 class TestErasure:
