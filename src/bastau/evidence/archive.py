@@ -135,7 +135,6 @@ class Archive:
                     acts.append(act | {"end": out.tell()})
                 out.flush()
                 os.fsync(out.fileno())
-            self._ends[path.name] = acts[-1]["end"]
         if n_dropped:
             acts.append({"act": "dropped", "by": by, "count": n_dropped, "why": "more came than could be held"})
         if len(kept) < len(waiting):
@@ -143,6 +142,8 @@ class Archive:
                 {"act": "dropped", "by": by, "count": len(waiting) - len(kept), "why": "no text in a known encoding"}
             )
         chain.append(acts, now)
+        if kept:
+            self._ends[path.name] = acts[len(kept) - 1]["end"]
         return len(kept)
 
     def _file(self, now: datetime) -> Path:
@@ -156,9 +157,9 @@ class Archive:
             path = folder / f"{day}-{number + 1:04d}.warc.gz"
         if path.exists():
             # Killed while writing: what no act names was never acknowledged. Damage before it is for verify to tell.
-            end = self._ends.get(path.name) or max(
-                (item.get("end", 0) for item in self.items() if item.get("file") == path.name), default=0
-            )
+            end = self._ends.get(path.name)
+            if end is None:
+                end = max((item["end"] for item in self.items() if item.get("file") == path.name), default=0)
             if path.stat().st_size > end:
                 os.truncate(path, end)
         if not path.exists() or path.stat().st_size == 0:

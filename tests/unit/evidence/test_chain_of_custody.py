@@ -272,6 +272,17 @@ def test_what_could_not_be_written_is_written_the_next_time(tmp_path: Path) -> N
     assert archive.verify() == []
 
 
+def test_records_whose_acts_could_not_be_written_are_cut_off(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    append = Chain.append
+    monkeypatch.setattr(Chain, "append", lambda *_: (_ for _ in ()).throw(OSError(28, "no space")))
+    archive.take(Request("https://site.kz/4"), answer("https://site.kz/4"))
+    with pytest.raises(OSError, match="no space"):
+        archive.write(scrub, NOON)
+    monkeypatch.setattr(Chain, "append", append)
+    assert archive.write(scrub, NOON) == 1
+    assert archive.verify() == []
+
+
 def test_reading_changes_nothing(archive: Archive) -> None:
     path = archive.folder / "chain.ndjson"
     with path.open("ab") as torn:
