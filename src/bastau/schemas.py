@@ -354,6 +354,21 @@ CURATED = pa.schema(
         _field("score", pa.float64(), "1 / (1 + expected), in [0.5, 1]", required=True),
     ]
 )
+_EXTENT = (
+    _field("n_posts", pa.int64(), "posts", required=True),
+    _field("n_sources", pa.int64(), "distinct sources, pseudonymous ones included", required=True),
+    _field("n_publishers", pa.int64(), "distinct sources that are publishers", required=True),
+    _field("languages", pa.list_(pa.string()), "detected languages, most posts first", required=True),
+    _field("platforms", pa.list_(pa.string()), "platforms, most posts first", required=True),
+    _field(
+        "text_post_key",
+        pa.int64(),
+        "post whose text stands for it: the first of its largest telling",
+        required=True,
+    ),
+    _field("text", pa.string(), "text of that post", required=True),
+)
+"""How far a story or theme goes, and the text that stands for it."""
 STORIES = pa.schema(
     [
         _field("story_key", pa.int64(), "story_id as a number", required=True),
@@ -363,18 +378,7 @@ STORIES = pa.schema(
         _field("last_seen_at", TIME, "latest published_at", required=True),
         _field("n_tellings", pa.int64(), "narratives and lone posts that tell it, at least two", required=True),
         _field("n_wordings", pa.int64(), "groups of tellings that reword each other", required=True),
-        _field("n_posts", pa.int64(), "posts", required=True),
-        _field("n_sources", pa.int64(), "distinct sources, pseudonymous ones included", required=True),
-        _field("n_publishers", pa.int64(), "distinct sources that are publishers", required=True),
-        _field("languages", pa.list_(pa.string()), "detected languages, most posts first", required=True),
-        _field("platforms", pa.list_(pa.string()), "platforms, most posts first", required=True),
-        _field(
-            "text_post_key",
-            pa.int64(),
-            "post whose text stands for it: the first of its largest telling",
-            required=True,
-        ),
-        _field("text", pa.string(), "text of that post", required=True),
+        *_EXTENT,
     ]
 )
 THEME_MEMBERS = pa.schema(
@@ -396,18 +400,7 @@ THEMES = pa.schema(
         _field("last_seen_at", TIME, "latest published_at", required=True),
         _field("n_stories", pa.int64(), "stories, those of one telling too, at least two", required=True),
         _field("n_tellings", pa.int64(), "narratives and lone posts that tell them", required=True),
-        _field("n_posts", pa.int64(), "posts", required=True),
-        _field("n_sources", pa.int64(), "distinct sources, pseudonymous ones included", required=True),
-        _field("n_publishers", pa.int64(), "distinct sources that are publishers", required=True),
-        _field("languages", pa.list_(pa.string()), "detected languages, most posts first", required=True),
-        _field("platforms", pa.list_(pa.string()), "platforms, most posts first", required=True),
-        _field(
-            "text_post_key",
-            pa.int64(),
-            "post whose text stands for it: the first of its largest telling",
-            required=True,
-        ),
-        _field("text", pa.string(), "text of that post", required=True),
+        *_EXTENT,
     ]
 )
 CLAIM_MATCHES = pa.schema(

@@ -41,28 +41,19 @@ def openssl(*arguments: str, cwd: Path) -> None:
     subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=cwd)
 
 
+def make_root(folder: Path, name: str) -> None:
+    """Write ca.key and ca.pem, certified by itself."""
+    new = ("-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key")
+    openssl("req", "-x509", *new, "-out", "ca.pem", "-days", "3650", "-subj", f"/CN={name}", cwd=folder)
+
+
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Keys and certificates of an authority of our own."""
     folder = tmp_path_factory.mktemp("tsa")
     (folder / "tsa.cnf").write_text(SETTINGS.format(folder=folder))
     (folder / "serial").write_text("01\n")
-    openssl(
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-keyout",
-        "ca.key",
-        "-out",
-        "ca.pem",
-        "-days",
-        "3650",
-        "-subj",
-        "/CN=Test root",
-        cwd=folder,
-    )
+    make_root(folder, "Test root")
     openssl(
         "req",
         "-newkey",
@@ -143,20 +134,7 @@ def test_a_stamp_of_another_authority_does_not_hold(
 ) -> None:
     stamp(folder, NOON, authority=serve(tsa(authority)))
     other = tmp_path_factory.mktemp("other")
-    openssl(
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-keyout",
-        "ca.key",
-        "-out",
-        "ca.pem",
-        "-subj",
-        "/CN=Other",
-        cwd=other,
-    )
+    make_root(other, "Other")
     _, findings = verify_stamps(folder, authority_file=str(other / "ca.pem"))
     assert [finding.code for finding in findings] == ["bad_stamp"]
 

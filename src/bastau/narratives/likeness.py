@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numba as nb
 import numpy as np
 
-from bastau.narratives.terms import Terms
+from bastau.narratives.terms import Terms, find_term
 
 _LOW = np.uint64(0xFFFFFFFF)
 _CHUNKS = 32
@@ -67,7 +67,7 @@ class Vectors:
 
 
 @nb.njit(nogil=True, cache=True)
-def fill_postings(indptr, hashes, postings):  # type: ignore[no-untyped-def]
+def _fill_postings(indptr, hashes, postings):  # type: ignore[no-untyped-def]
     """Set ``postings`` (uint64) to ``term << 32 | row`` of every term, row by row."""
     for row in range(len(indptr) - 1):
         for k in range(indptr[row], indptr[row + 1]):
@@ -75,7 +75,7 @@ def fill_postings(indptr, hashes, postings):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def texts_around(at, window, out):  # type: ignore[no-untyped-def]
+def _texts_around(at, window, out):  # type: ignore[no-untyped-def]
     """Set ``out[i]`` to how many of the ascending times ``at`` lie within ``window`` of ``at[i]``."""
     low = high = 0
     for i in range(len(at)):
@@ -123,13 +123,7 @@ def _weigh(  # type: ignore[no-untyped-def]
                 continue
             if not is_mark and n > max(common * around[row], common_texts):
                 continue
-            i, i_end = indptr[row], indptr[row + 1]
-            while i < i_end:
-                middle = (i + i_end) // 2
-                if hashes[middle] < term:
-                    i = middle + 1
-                else:
-                    i_end = middle
+            i = find_term(hashes, indptr[row], indptr[row + 1], term)
             weights[i] = -1.0 if is_mark else np.log(1.0 + around[row] / n) * (1.0 + np.log(counts[i]))
             if n > 1:
                 places[i] = p
@@ -169,17 +163,23 @@ def _own(postings, low, high, source, row):  # type: ignore[no-untyped-def]
     return n
 
 
+def look_around(terms: Terms, at: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (terms and rows packed, ascending, uint64; texts within ``window`` of each row, int64 (n,))."""
+    postings = np.empty(len(terms.hashes), np.uint64)
+    _fill_postings(terms.indptr, terms.hashes, postings)
+    postings.sort()
+    around = np.empty(len(at), np.int64)
+    _texts_around(at, window, around)
+    return postings, around
+
+
 def weigh(terms: Terms, at: np.ndarray, source: np.ndarray, *, window: int, bounds: Bounds) -> Vectors:
     """Return the vectors of texts whose times ``at`` (int64 (n,), any unit) ascend; ``window`` in the same unit.
 
     ``source`` int64 (n,): equal for texts of one source.
     """
     n = len(at)
-    postings = np.empty(len(terms.hashes), np.uint64)
-    fill_postings(terms.indptr, terms.hashes, postings)
-    postings.sort()
-    around = np.empty(n, np.int64)
-    texts_around(at, window, around)
+    postings, around = look_around(terms, at, window)
     weights = np.zeros(len(terms.hashes), np.float32)
     places = np.full(len(terms.hashes), -1, np.int64)
     _weigh(

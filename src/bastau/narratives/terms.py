@@ -99,6 +99,18 @@ def collect(found, n, hashes, counts, filled):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
+def find_term(hashes, first, end, term):  # type: ignore[no-untyped-def]
+    """Return where ``term`` stands in ``hashes[first:end]`` (ascending), or would."""
+    while first < end:
+        middle = (first + end) // 2
+        if hashes[middle] < term:
+            first = middle + 1
+        else:
+            end = middle
+    return first
+
+
+@nb.njit(nogil=True, cache=True)
 def read_word_ends(data, start, end, codes, ends):  # type: ignore[no-untyped-def]
     """Write the code points of the first words to ``codes``, where each ends to ``ends``; return how many words."""
     n_chars = n_words = 0

@@ -26,9 +26,9 @@ import numpy as np
 import pyarrow as pa
 
 from bastau.errors import ContractError
-from bastau.narratives.likeness import fill_postings, texts_around
+from bastau.narratives.likeness import look_around
 from bastau.narratives.meanings import find_meanings
-from bastau.narratives.terms import Terms, stack
+from bastau.narratives.terms import Terms, find_term, stack
 from bastau.schemas import THEME_MEMBERS
 
 _log = logging.getLogger(__name__)
@@ -256,13 +256,7 @@ def _weigh(postings, indptr, hashes, counts, at, around, window, weights):  # ty
                 low += 1
             while high < end and at[postings[high] & _LOW] <= at[row] + window:
                 high += 1
-            i, i_end = indptr[row], indptr[row + 1]
-            while i < i_end:
-                middle = (i + i_end) // 2
-                if hashes[middle] < term:
-                    i = middle + 1
-                else:
-                    i_end = middle
+            i = find_term(hashes, indptr[row], indptr[row + 1], term)
             rarity = 1.0 + np.log((1.0 + around[row]) / (1.0 + high - low))
             weights[i] = rarity * (1.0 + np.log(counts[i]))
         start = end
@@ -294,11 +288,7 @@ def _scale(indptr, weights, keys):  # type: ignore[no-untyped-def]
 def weigh_meanings(terms: Terms, at: np.ndarray, window: int, n_keys: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the weight of each term, rows of unit length, and the positions of the heaviest of each row, int64 (n, n_keys), -1: none."""
     n = len(at)
-    postings = np.empty(len(terms.hashes), np.uint64)
-    fill_postings(terms.indptr, terms.hashes, postings)
-    postings.sort()
-    around = np.empty(n, np.int64)
-    texts_around(at, window, around)
+    postings, around = look_around(terms, at, window)
     weights = np.zeros(len(terms.hashes), np.float32)
     _weigh(postings, terms.indptr, terms.hashes, terms.counts, at, around, window, weights)
     keys = np.full((n, n_keys), -1, np.int64)
@@ -317,13 +307,7 @@ def _fit(hashes, weights, first, end, pool_terms, pool_sums, begin, size):  # ty
     low, stop = begin, begin + size
     for i in range(first, end):
         # A story is short and a middle long: look each word up behind the one before it.
-        high = stop
-        while low < high:
-            middle = (low + high) // 2
-            if pool_terms[middle] < hashes[i]:
-                low = middle + 1
-            else:
-                high = middle
+        low = find_term(pool_terms, low, stop, hashes[i])
         if low == stop:
             break
         if pool_terms[low] == hashes[i]:

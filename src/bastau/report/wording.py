@@ -164,28 +164,23 @@ def version_heading(version: Version, locale: Locale) -> str:
 
 def story_line(story: Story, locale: Locale) -> str:
     """Return how far a story goes beyond the narrative."""
-    return locale.text(
-        "story.extent",
-        story=story.story_id,
-        tellings=locale.count("story.tellings", story.n_tellings),
-        posts=locale.count("count.posts", story.n_posts),
-        publishers=locale.count("count.publishers", story.n_publishers),
-        languages=locale.listing([locale.language(tag) for tag in story.languages[:4]]),
-        start=locale.moment(story.first_seen_at),
-    )
+    tellings = locale.count("story.tellings", story.n_tellings)
+    return locale.text("story.extent", story=story.story_id, tellings=tellings, **_extent(story, locale))
 
 
 def theme_line(theme: Theme, locale: Locale) -> str:
     """Return how far a theme goes beyond the story."""
-    return locale.text(
-        "story.theme",
-        theme=theme.theme_id,
-        stories=locale.count("story.stories", theme.n_stories),
-        posts=locale.count("count.posts", theme.n_posts),
-        publishers=locale.count("count.publishers", theme.n_publishers),
-        languages=locale.listing([locale.language(tag) for tag in theme.languages[:4]]),
-        start=locale.moment(theme.first_seen_at),
-    )
+    stories = locale.count("story.stories", theme.n_stories)
+    return locale.text("story.theme", theme=theme.theme_id, stories=stories, **_extent(theme, locale))
+
+
+def _extent(whole: Story | Theme, locale: Locale) -> dict[str, str]:
+    return {
+        "posts": locale.count("count.posts", whole.n_posts),
+        "publishers": locale.count("count.publishers", whole.n_publishers),
+        "languages": locale.listing([locale.language(tag) for tag in whole.languages[:4]]),
+        "start": locale.moment(whole.first_seen_at),
+    }
 
 
 def not_found(found: Found, locale: Locale) -> list[str]:
