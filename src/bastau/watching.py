@@ -70,7 +70,8 @@ class Landing:
                 (self._gone.add if edit["kind"] == "deleted" else self._gone.discard)(edit["post_key"])
 
     def __call__(self, brought: Sequence[Brought]) -> Counter[str]:
-        """Store a batch; return counts: n_posts, n_repeats, n_edits, n_rejects, and ``posts:<source_id>``.
+        """Store a batch; return counts: n_posts, n_repeats, n_edits, n_rejects, ``posts:<source_id>``, and
+        ``private:<source_id>`` for an account whose posts show that it is a private person's.
 
         Raises:
             HomeBusy: another process writes; nothing was stored.
@@ -152,6 +153,9 @@ class Landing:
         sources = {number: one.source.source_id for number, one, _ in brought}
         for number, n in by_number.items():
             counts[f"posts:{sources[number]}"] += n
+        for _, one, some in brought:
+            if some and shown(one.source.address) != one.source.address:
+                counts[f"private:{one.source.source_id}"] = 1
         return counts
 
     def _forget(self, edits: Sequence[Row]) -> None:

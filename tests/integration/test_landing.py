@@ -164,7 +164,8 @@ def test_an_account_that_lost_its_audience_is_no_longer_named(home: Home) -> Non
     }  # fmt: skip
     source = Source(1, "mastodon", "https://social.kz/@secretperson", 0)
     gaps = [Gap(NOON, NOON + timedelta(hours=1), "timeout")]
-    Landing(home)([Brought(source, Visit(rows=[private]), [private], gaps, NOON, None)])
+    counts = Landing(home)([Brought(source, Visit(rows=[private]), [private], gaps, NOON, None)])
+    assert counts["private:1"] == 1
     places = [row["place"] for table in ("looks", "gaps") for row in stored(home, table)]
     assert len(places) == 2
     assert all("secretperson" not in place and "p~" in place for place in places)

@@ -67,7 +67,7 @@ def steady() -> float:
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 Land = Callable[[Sequence[Brought]], Counter[str]]
-"""Stores what visits brought, and returns counts (n_posts, n_edits, n_rejects, ...) and ``posts:<source_id>``."""
+"""Stores what visits brought, and returns counts: n_posts, n_edits, n_rejects, ..., ``posts:<source_id>``, ``private:<source_id>``."""
 
 
 @dataclass(frozen=True)
@@ -562,6 +562,7 @@ class Rounds:
                     copy.n_posts += n
             for source_id in refused:
                 states.pop(source_id, None)
+            await self._part_with([int(key[8:]) for key in counts if key.startswith("private:")])
         self.figures.waiting_rows = sum(len(one.rows) for one in self._brought)
         if not copies:
             return
@@ -583,6 +584,16 @@ class Rounds:
             if self._new_states.get(source_id) is state:
                 self._new_states.pop(source_id)
         await self._move([self._sources[n] for n in copies if n in self._sources])
+
+    async def _part_with(self, source_ids: Sequence[int]) -> None:
+        """Watch accounts no longer that turned out to be private persons', and forget their addresses (SCOPE, rule 2)."""
+        if source_ids:
+            await asyncio.to_thread(self._store.remove, source_ids)
+            logger.warning("private accounts are no longer watched", extra={"n_sources": len(source_ids)})
+        for source_id in source_ids:
+            self._forget(source_id)
+            self._touched.pop(source_id, None)
+            self._new_states.pop(source_id, None)
 
     async def _land_all(self, brought: Sequence[Brought]) -> tuple[Counter[str], list[int]]:
         """Store visits; return the counts and the sources of visits that cannot be stored, each of which is told in the log.

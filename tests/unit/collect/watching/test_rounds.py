@@ -279,6 +279,23 @@ def test_a_restart_does_not_rush_at_everything_at_once(world: World) -> None:
     assert busiest <= 50 * 5 * 1.5 + 50
 
 
+def test_an_account_that_turns_out_private_is_taken_off_the_list(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch(world, "http://person.kz/feed", "http://good.kz/feed")
+    person = world.store.sources()[0].source_id
+    land = Shelf.__call__
+
+    def told(shelf: Shelf, brought: Sequence[Brought]) -> Counter[str]:
+        counts = land(shelf, brought)
+        if any(one.source.source_id == person for one in brought):
+            counts[f"private:{person}"] = 1
+        return counts
+
+    monkeypatch.setattr(Shelf, "__call__", told)
+    world.go(900)
+    assert [source.address for source in world.store.sources()] == ["http://good.kz/feed"]
+    assert sum("person" in address for address, _ in world.place.visits) <= 2
+
+
 def test_a_collector_that_breaks_ends_nothing(world: World) -> None:
     watch(world, "http://broken.kz/feed", "http://good.kz/feed")
     world.place.trouble = lambda address: ZeroDivisionError("ours") if "broken" in address else None
