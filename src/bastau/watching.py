@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,14 +24,14 @@ import pyarrow as pa
 
 from bastau import plugins
 from bastau.collect.addresses import website_of
-from bastau.collect.handles import scrub
+from bastau.collect.handles import canonical, scrub
 from bastau.collect.importing import Chunk, LiveChunk, read_live
 from bastau.collect.privacy import Authors
 from bastau.collect.pseudonyms import Pseudonyms
 from bastau.collect.reading import digest
 from bastau.collect.visits import Change, Collector, Row
 from bastau.collect.watching.rounds import Brought, Figures, Pace, Rounds
-from bastau.collect.watching.store import Store, process_name
+from bastau.collect.watching.store import Source, Store, process_name
 from bastau.errors import ConfigError
 from bastau.evidence.archive import Archive
 from bastau.evidence.commands import FOLDER
@@ -59,6 +58,7 @@ class Landing:
         self._home, self._archive, self._wall = home, archive, wall
         self._lake = home.lake
         self._stored = StoredKeys(self._lake)
+        self._with_accounts = {name for name, collector in collectors().items() if collector.card.has_accounts}
         self._publishers = known_publishers(self._lake)
         self._edits: set[tuple[int, int]] = set()
         self._gone: set[int] = set()
@@ -126,14 +126,13 @@ class Landing:
         edits += self._changed(changes, live.changed)
         batch = _name(rows)
         chunk = Chunk(batch, fresh, live.rejects, live.pages, CLAIMS.empty_table(), 0, "watch")
-        # An account may have lost its audience since it was added: its address is then a private person's.
-        shown = cache(lambda address: scrub(address, "web", authors.replace))
-        looks, by_number = _looks(live, ~known, {number: one for number, one, _ in brought}, shown)
+        places = {number: self._place(one.source, some, authors) for number, one, some in brought}
+        looks, by_number = _looks(live, ~known, {number: one for number, one, _ in brought}, places)
         extra = {
             "sightings": live.sightings,
             "edits": pa.Table.from_pylist(edits, EDITS),
             "looks": looks,
-            "gaps": pa.Table.from_pylist(_gaps([one for _, one, _ in brought], shown), GAPS),
+            "gaps": pa.Table.from_pylist(_gaps({number: one for number, one, _ in brought}, places), GAPS),
         }
         part = FileReport(
             "watch", "watch", n_posts=fresh.num_rows, n_repeats=int(same.sum()), n_rejects=live.rejects.num_rows
@@ -153,10 +152,22 @@ class Landing:
         sources = {number: one.source.source_id for number, one, _ in brought}
         for number, n in by_number.items():
             counts[f"posts:{sources[number]}"] += n
-        for _, one, some in brought:
-            if some and shown(one.source.address) != one.source.address:
+        for number, one, _ in brought:
+            if places[number] != one.source.address:
                 counts[f"private:{one.source.source_id}"] = 1
         return counts
+
+    def _place(self, source: Source, rows: Sequence[Row], authors: Authors) -> str:
+        """Return the address of a source; without the handle in it when all that it brought is by a private person.
+
+        An account may have lost its audience since it was added.
+        """
+        if not rows or authors.everyone or source.collector not in self._with_accounts:
+            return source.address
+        handles = {(str(row["platform"]), canonical(str(row["platform"]), str(row["source"]))) for row in rows}
+        if any(authors.is_known(*handle) for handle in handles):
+            return source.address
+        return scrub(source.address, "web", authors.replace)
 
     def _forget(self, edits: Sequence[Row]) -> None:
         """Take back that ``edits`` are known: they could not be stored and come again."""
@@ -221,7 +232,7 @@ def _rows_only(one: Brought) -> Brought:
 
 
 def _looks(
-    live: LiveChunk, is_new: np.ndarray, by_number: Mapping[int, Brought], shown: Callable[[str], str]
+    live: LiveChunk, is_new: np.ndarray, by_number: Mapping[int, Brought], places: Mapping[int, str]
 ) -> tuple[pa.Table, Counter[int]]:
     """Return LOOKS of the new posts, and how many new posts each visit brought."""
     keep = pa.array(is_new)
@@ -231,7 +242,7 @@ def _looks(
         {
             "post_id": posts.column("post_id"),
             "post_key": posts.column("post_key"),
-            "place": pa.array([shown(one.source.address) for one in ones], pa.string()),
+            "place": pa.array([places[line] for line in lines], pa.string()),
             "looked_after": pa.array([one.looked_after for one in ones], LOOKS.field("looked_after").type),
             "looked_at": pa.array([one.looked_at for one in ones], LOOKS.field("looked_at").type),
         }
@@ -239,10 +250,10 @@ def _looks(
     return conform(table, LOOKS), Counter(lines)
 
 
-def _gaps(brought: Sequence[Brought], shown: Callable[[str], str]) -> list[Row]:
+def _gaps(by_number: Mapping[int, Brought], places: Mapping[int, str]) -> list[Row]:
     return [
-        {"place": shown(one.source.address), "since_at": gap.since, "until_at": gap.until, "reason": gap.reason}
-        for one in brought
+        {"place": places[number], "since_at": gap.since, "until_at": gap.until, "reason": gap.reason}
+        for number, one in by_number.items()
         for gap in one.gaps
     ]
 

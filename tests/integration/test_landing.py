@@ -164,8 +164,16 @@ def test_an_account_that_lost_its_audience_is_no_longer_named(home: Home) -> Non
     }  # fmt: skip
     source = Source(1, "mastodon", "https://social.kz/@secretperson", 0)
     gaps = [Gap(NOON, NOON + timedelta(hours=1), "timeout")]
-    counts = Landing(home)([Brought(source, Visit(rows=[private]), [private], gaps, NOON, None)])
+    landing = Landing(home)
+    counts = landing([Brought(source, Visit(rows=[private]), [private], gaps, NOON, None)])
     assert counts["private:1"] == 1
+    for address, row in (
+        ("https://social.kz/@gazeta", {**private, "post_id": "mastodon:gazeta@social.kz/1", "source": "gazeta@social.kz", "audience": 90_000}),
+        ("https://social.kz/tags/kol", {**private, "post_id": "mastodon:secretperson@social.kz/112"}),
+    ):  # fmt: skip
+        other = Source(2, "mastodon", address, 0)
+        assert not landing([Brought(other, Visit(rows=[row]), [row], (), NOON, None)])["private:2"]
     places = [row["place"] for table in ("looks", "gaps") for row in stored(home, table)]
-    assert len(places) == 2
-    assert all("secretperson" not in place and "p~" in place for place in places)
+    assert len(places) == 4
+    assert not any("secretperson" in place for place in places)
+    assert sum("p~" in place for place in places) == 2
