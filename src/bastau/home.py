@@ -87,7 +87,8 @@ class Home:
         """Hold the right to write; the kernel gives it back when the process dies.
 
         Args:
-            briefly: for a moment only, as a watching process does again and again: others wait for it.
+            briefly: for a moment only, as a watching process does again and again: who wants it for longer waits, while
+                another that wants it briefly is told at once and tries again by itself.
 
         Raises:
             HomeBusy: another process holds it.
@@ -102,7 +103,10 @@ class Home:
             self._take(descriptor, patience_s=0.0 if briefly else _PATIENCE_S)
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}{_BRIEFLY if briefly else ''}".encode(), 0)
-            yield
+            try:
+                yield
+            finally:
+                os.ftruncate(descriptor, 0)  # who finds it taken must not read the number of the one before
         except OSError as error:
             if error.errno == 28:
                 raise DiskFull(f"{self.folder}: no space left; free some and run the same command again") from error
@@ -119,7 +123,7 @@ class Home:
                 return
             except BlockingIOError as error:
                 holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-                # An empty file: its holder has just taken it or is about to give it back.
+                # An empty file: its holder has just taken it and not written its number yet.
                 if (holder.endswith(_BRIEFLY.strip()) or not holder) and time.monotonic() < until:
                     time.sleep(0.02)
                     continue

@@ -25,6 +25,7 @@ from bastau.engine import Engine
 from bastau.factchecks.store import claims_fingerprint
 from bastau.families import fingerprint as families_fingerprint
 from bastau.families import make_families, read_pages, renew_families, write_families
+from bastau.hashing import hash_strings
 from bastau.home import Generation, Home
 from bastau.lake import LAKE_TABLES, Lake, LakeFile
 from bastau.matching import match_batch, open_matchers
@@ -469,6 +470,8 @@ def erase(home: Home, *, source: str | None = None, before: datetime | None = No
     left = lake.read("posts", ["post_key"]).column("post_key").combine_chunks()
     for table in ("readings", "matches", "edits", "looks"):
         lake.erase(table, lambda rows: pc.is_in(rows.column("post_key"), left))
+    # What was said of posts of others, too, is kept only of posts that are left: addresses may be of what was erased.
+    lake.erase("sightings", lambda rows: pc.is_in(hash_strings(rows.column("post_id")), left))
     if source is not None:
         lake.erase("publishers", lambda rows: pc.not_equal(rows.column("source"), source))
         lake.erase("pages", lambda rows: pc.not_equal(rows.column("domain"), source))

@@ -45,7 +45,7 @@ def evaluate_extract(pages: Path, truth: Path, half: str | None = None) -> tuple
         gold = {name: entry for name, entry in gold.items() if half_of(name) == half}
     sources = {name: _page(pages, name) for name in gold}
     answer: dict[str, Any] = {"task": "extract", "n_pages": len(gold), "half": half or "both"}
-    lines = [f"{len(gold)} pages, {half or 'both'} halves" if half is None else f"{len(gold)} pages, half {half}"]
+    lines = [f"{len(gold)} pages, {'both halves' if half is None else f'half {half}'}"]
     for name, read in READERS.items():
         start, found = time.process_time(), {}
         for page, source in sources.items():
@@ -68,7 +68,7 @@ def score(gold: Mapping[str, Mapping[str, Any]], found: Mapping[str, Reading]) -
     bodies = [(str(e["articleBody"]), found[p][0]) for p, e in gold.items() if e.get("articleBody")]
     titles = [_same(e["title"], found[p][1]) for p, e in gold.items() if e.get("title")]
     dates = [(said, found[p][2]) for p, e in gold.items() if (said := read_date(str(e.get("date") or "")))]
-    hours = [ours is not None and abs((ours - said).total_seconds()) < 60 for said, ours in dates]
+    minutes = [ours is not None and abs((ours - said).total_seconds()) < 60 for said, ours in dates]
     days = [ours is not None and ours.date() == said.date() for said, ours in dates]
     precision, recall, f1 = shingle_f1(bodies) if bodies else (None, None, None)
     return {
@@ -76,7 +76,7 @@ def score(gold: Mapping[str, Mapping[str, Any]], found: Mapping[str, Reading]) -
         "body_recall": recall,
         "body_f1": f1,
         "title_exact": _share(titles),
-        "date_to_the_minute": _share(hours),
+        "date_to_the_minute": _share(minutes),
         "date_to_the_day": _share(days),
         **_segments(gold, found),
     }

@@ -7,6 +7,7 @@ a window before the earliest of them on, and two windows more are read: a day's 
 never the whole past. docs/decisions/0018-stories.md says what it costs and why the answer is that of doing all at once.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bastau import lexicon
 from bastau.errors import ContractError
 from bastau.hashing import hash_strings
 from bastau.narratives.joining import Fit, Texts, join
@@ -43,7 +45,8 @@ Fetch = Callable[[np.ndarray], Iterable[pa.Table]]
 
 def told_by() -> list[Any]:
     """Return all that the answer depends on beside the tellings."""
-    return [WINDOW_DAYS, _LEAST, _LEAST_ACROSS, asdict(Fit()), asdict(Bounds())]
+    dictionary = hashlib.blake2b(lexicon.content(), digest_size=8).hexdigest()
+    return [WINDOW_DAYS, _LEAST, _LEAST_ACROSS, asdict(Fit()), asdict(Bounds()), dictionary]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ with one; and a theme that has become as broad as everything takes nothing more.
 
 Nothing is ever moved: an id stays. What a story joins depends on earlier ones, and on the rarity of words a window around it.
 So the answer for many posts is that for the same posts in pieces; what is kept between runs are the middles as they were
-``SETTLED_DAYS`` before the latest story, and a run goes on from there. Only a post that comes later than that makes all anew.
+``SETTLED_DAYS`` before the latest story, and a run goes on from there. Only a post that comes later than that, less two windows (some
+four days), makes all anew.
 
 Reference: Rocchio 1971, "Relevance feedback in information retrieval" (middles); Miranda et al. 2018, "Multilingual clustering of
 streaming news", EMNLP, section 3 (groups as they come).
@@ -158,7 +159,7 @@ def restore_themes(stories: Stories, members: pa.Table, state: State) -> Themes:
 
 
 def themes_made_by() -> list[Any]:
-    """Return all that the answer depends on beside the stories."""
+    """Return all that the answer depends on beside the stories, which :func:`bastau.narratives.stories.told_by` tells of."""
     return [WINDOW_DAYS, SETTLED_DAYS, asdict(Likeness()), asdict(Reach())]
 
 
@@ -432,7 +433,6 @@ def _add(  # type: ignore[no-untyped-def]
             met_by[best] = -1
             begin[best], size[best], room[best] = used, 0, 0
             n_members[best], first_of[best] = 0, row
-            fit[row] = 1.0
         else:
             fit[row] = best_value
         n = _put(hashes, weights, start, end, pool_terms, pool_sums, begin[best], size[best], most, out_terms, out_sums)

@@ -239,34 +239,35 @@ def _as_looks_say(early: pa.Table, looks: pa.Table) -> pa.Table:
     A feed lags behind its site by minutes, and dates of articles are those of their first draft; so only what is off by
     more than :data:`BACK_DATED_S` is taken for a date set back. ``looked_after`` is that look, null where nobody looked.
     """
-    at = early.column("at").to_numpy()
-    bound = early.column("not_before").to_numpy().copy()
+    known = looks.filter(looks.column("is_known"))
     after = np.zeros(early.num_rows, np.int64)
-    rows: dict[int, list[int]] = {}
-    for i, post_key in enumerate(early.column("post_key").to_pylist()):
-        rows.setdefault(post_key, []).append(i)
-    for look in looks.to_pylist():
-        if not look["is_known"]:
-            continue
-        for i in rows[look["post_key"]]:
-            after[i] = look["after"]
-            if look["after"] - at[i] > BACK_DATED_S:
-                bound[i] = max(bound[i], look["after"])
+    after[_rows_of(early, known.column("post_key"))] = known.column("after").to_numpy()
+    bound = early.column("not_before").to_numpy()
+    is_late = after - early.column("at").to_numpy() > BACK_DATED_S
+    bound = np.where(is_late, np.maximum(bound, after), bound)
     early = early.set_column(early.schema.get_field_index("not_before"), "not_before", pa.array(bound))
     return early.append_column("looked_after", pa.array(after, mask=after == 0))
 
 
 def _narrowed(heads: pa.Table, early: pa.Table) -> pa.Table:
     """Return the heads with ``seen_after_s`` at the last look without the first post, where that look came later."""
-    looked = dict(zip(early.column("post_key").to_pylist(), early.column("looked_after").to_pylist(), strict=True))
-    columns = ("first_post_key", "seen_after_s", "first_s")
-    narrowed = [
-        max(after or look, look) if (look := looked.get(post_key)) is not None and look <= first else after
-        for post_key, after, first in zip(*(heads.column(name).to_pylist() for name in columns), strict=True)
-    ]
-    return heads.set_column(
-        heads.schema.get_field_index("seen_after_s"), "seen_after_s", pa.array(narrowed, pa.int64())
+    looked = early.select(["post_key", "looked_after"]).filter(pc.is_valid(early.column("looked_after")))
+    wanted = heads.select(["first_post_key", "seen_after_s", "first_s"])
+    beside = wanted.append_column("_row", pa.array(np.arange(heads.num_rows))).join(
+        looked, "first_post_key", "post_key", join_type="left outer"
     )
+    beside = beside.sort_by("_row")
+    look, after, first = (beside.column(name) for name in ("looked_after", "seen_after_s", "first_s"))
+    later = pc.if_else(pc.less_equal(look, first), pc.max_element_wise(look, after), after)
+    narrowed = pc.if_else(pc.is_valid(look), later, after)
+    return heads.set_column(heads.schema.get_field_index("seen_after_s"), "seen_after_s", narrowed)
+
+
+def _rows_of(early: pa.Table, post_keys: pa.ChunkedArray) -> np.ndarray:
+    """Return the rows of early posts; each is in one narrative."""
+    held = early.column("post_key").to_numpy()
+    order = np.argsort(held)
+    return order[np.searchsorted(held[order], post_keys.to_numpy())]
 
 
 def _sightings_of(early: ibis.ir.Table, sightings: ibis.ir.Table) -> ibis.ir.Table:
@@ -277,21 +278,18 @@ def _sightings_of(early: ibis.ir.Table, sightings: ibis.ir.Table) -> ibis.ir.Tab
 
 
 def _as_places_say(early: pa.Table, said: pa.Table) -> pa.Table:
-    """Return the early posts, none dated before what its page and sitemap both or alone say; led elsewhere is a copy."""
+    """Return the early posts, none dated before the earliest date that its page and its news sitemap say.
+
+    One whose address led to another site, or names a page of another site as its own, is a copy.
+    """
     bound = early.column("not_before").to_numpy().copy()
     declares = early.column("declares").to_numpy(zero_copy_only=False).astype(bool)
-    rows: dict[int, list[int]] = {}
-    for i, post_key in enumerate(early.column("post_key").to_pylist() if said.num_rows else ()):
-        rows.setdefault(post_key, []).append(i)
-    dates: dict[int, int] = {}
-    for row in said.to_pylist():
-        post_key = row["post_key"]
-        if row["said"] is not None:
-            dates[post_key] = min(dates.get(post_key, row["said"]), row["said"])
-        elif points_away(row["value"], row["url"]):
-            declares[rows[post_key]] = True
-    for post_key, date in dates.items():
-        bound[rows[post_key]] = np.maximum(bound[rows[post_key]], date)
+    dated = said.filter(pc.is_valid(said.column("said"))).group_by("post_key").aggregate([("said", "min")])
+    rows = _rows_of(early, dated.column("post_key"))
+    bound[rows] = np.maximum(bound[rows], dated.column("said_min").to_numpy())
+    led = said.filter(pc.is_null(said.column("said"))).select(["post_key", "url", "value"]).to_pylist()
+    away = [row["post_key"] for row in led if points_away(row["value"], row["url"])]
+    declares[_rows_of(early, pa.chunked_array([pa.array(away, pa.int64())]))] = True
     early = early.set_column(early.schema.get_field_index("not_before"), "not_before", pa.array(bound))
     return early.set_column(early.schema.get_field_index("declares"), "declares", pa.array(declares))
 

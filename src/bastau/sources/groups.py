@@ -73,8 +73,6 @@ def groups(
         if (row := _describe(number, clusters, moved, settings.window_s))
     ]
     add_signposts(rows, posts, readings)
-    for signpost in (s for row in rows for s in row["signposts"]):
-        signpost["address"] = _public(signpost["address"])
     return conform(_name_objects(rows, posts, readings, members), COORDINATION).sort_by(
         [("p_value", "ascending"), ("group_id", "ascending")]
     )

@@ -5,7 +5,8 @@ feeds is an affiliation that its members declare. It does not undo the timing, a
 place; what it says is that there is nothing hidden to find.
 
 An address is a signpost of a source that points to it in :data:`MIN_POSTS` posts on :data:`MIN_DAYS` days. Where as many sources outside
-the group point to it as inside, it is somebody that everybody quotes, and none.
+the group point to it as inside, it is somebody that everybody quotes, and none. A private person's page is none either: it came in
+under a pseudonym. Nor is an invitation to a closed group.
 """
 
 import re
@@ -27,10 +28,16 @@ _DAY_S = 86_400
 
 
 @cache
-def _pattern() -> str:
+def _platforms() -> dict[str, str]:
+    """Return the platform of each host."""
     raw = tomllib.loads((Path(__file__).parent / "texts" / "profiles.toml").read_text("utf-8"))
-    hosts = "|".join(re.escape(host) for host in raw["hosts"])
-    return rf"^https?://(www\.|m\.)?({hosts})/[^/?#]+/?$"
+    return {host: platform for platform, hosts in raw.items() for host in hosts}
+
+
+def _pattern() -> str:
+    """Return what canonical addresses of channels and accounts look like; pseudonyms (``p~``) and invitations (``+``) do not."""
+    hosts = "|".join(re.escape(host) for host in _platforms())
+    return rf"^https://({hosts})/@?[A-Za-z0-9_.]+/?$"
 
 
 def add_signposts(rows: list[dict[str, Any]], posts: ibis.ir.Table, readings: ibis.ir.Table) -> None:
@@ -52,12 +59,15 @@ def add_signposts(rows: list[dict[str, Any]], posts: ibis.ir.Table, readings: ib
     everywhere = _pointed(posts, readings, addresses)
     n_all = everywhere.group_by("address").agg(n=everywhere.source.nunique()).to_pyarrow().to_pylist()
     n_sources = {row["address"]: row["n"] for row in n_all}
-    shared: dict[tuple[int, str], set[str]] = defaultdict(set)
+    platforms = posts.semi_join(named, "source").select("source", "platform").distinct().to_pyarrow().to_pylist()
+    pages = {(row["platform"], row["source"].casefold()): row["source"] for row in platforms}
+    pointing: dict[tuple[int, str], set[str]] = defaultdict(set)
     for row in inside.to_pylist():
-        number = groups[row["source"]]
-        shared[number, row["address"]] |= {row["source"], *_named(row["address"], rows[number]["sources"])}
-    for (number, address), sources in sorted(shared.items()):
-        if len(sources) > 1 and n_sources[address] < 2 * len(sources):
+        pointing[groups[row["source"]], row["address"]].add(row["source"])
+    for (number, address), own in sorted(pointing.items()):
+        target = pages.get(_page(address))
+        sources = own | ({target} if target is not None and groups[target] == number else set())
+        if len(sources) > 1 and n_sources[address] - len(own) < len(own):
             rows[number]["signposts"].append({"address": address, "sources": sorted(sources)})
     for row in rows:
         row["is_one_house"] = row["n_other_accounts"] == 0 and _hold_together(row["sources"], row["signposts"])
@@ -80,10 +90,10 @@ def _pointed(posts: ibis.ir.Table, readings: ibis.ir.Table, addresses: ibis.ir.T
     return often.select("source", "address")
 
 
-def _named(address: str, sources: list[str]) -> list[str]:
-    """Return the source whose own page the address is, if it is one of ``sources``."""
-    name = address.rstrip("/").rsplit("/", 1)[-1].lstrip("@").casefold()
-    return [source for source in sources if source.casefold() == name]
+def _page(address: str) -> tuple[str, str]:
+    """Return platform and name, in lower case, of the page of a channel or account."""
+    host, name = address.removeprefix("https://").rstrip("/").split("/", 1)
+    return _platforms()[host], name.lstrip("@").casefold()
 
 
 def _hold_together(sources: list[str], signposts: list[dict[str, Any]]) -> bool:

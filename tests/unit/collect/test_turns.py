@@ -8,7 +8,8 @@ import pytest
 
 from bastau.collect.visits import FetchRefused, Trouble
 from bastau.collect.web.guard import Place, place_of
-from bastau.collect.web.turns import MAX_REST_S, Turns, site_of
+from bastau.collect.web.turns import MAX_REST_S, Turns
+from bastau.registrable import registrable_domain
 
 
 class Clock:
@@ -120,7 +121,7 @@ def test_ten_thousand_subdomains_are_one_site(clock: Clock) -> None:
     ],
 )
 def test_the_site_of_a_host(host: str, site: str) -> None:
-    assert site_of(host) == site
+    assert registrable_domain(host) == site
 
 
 def test_many_sites_on_one_address_share_its_limit(clock: Clock) -> None:

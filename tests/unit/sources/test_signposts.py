@@ -6,7 +6,8 @@ import ibis
 import pytest
 from sources_world import post, world
 
-from bastau.sources.signposts import MIN_POSTS, add_signposts
+from bastau.collect import handles
+from bastau.sources.signposts import MIN_POSTS, _platforms, add_signposts
 
 DAY = 86_400
 CONTACT = "https://t.me/send_us_bot"
@@ -57,9 +58,31 @@ def test_whom_everybody_points_to_is_no_signpost(con: ibis.BaseBackend) -> None:
         (CONTACT, MIN_POSTS, 4),
         ("https://t.me/channel/17", MIN_POSTS, 10),
         ("https://news.example/about", MIN_POSTS, 10),
+        ("https://t.me/p~aaaaaaaaaaaaaaaa", MIN_POSTS, 10),  # a private person's page, as it is stored
+        ("https://t.me/+Zx81kkAbCdE", MIN_POSTS, 10),  # an invitation to a closed group
+        ("https://vk.com/wall-1_2", MIN_POSTS, 10),
     ],
-    ids=["seldom", "few days", "a post", "a page"],
+    ids=["seldom", "few days", "a post", "a page", "private", "invitation", "wall"],
 )
 def test_what_is_no_habit_or_no_channel_is_no_signpost(con: ibis.BaseBackend, address: str, n: int, days: int) -> None:
     rows = pointing("A", address, n, days) + pointing("B", address, n, days)
     assert judged(con, rows, "A", "B")["signposts"] == []
+
+
+def test_a_page_of_the_same_name_elsewhere_is_no_member(con: ibis.BaseBackend) -> None:
+    group = judged(con, [*pointing("A", "https://x.com/B"), post("b", 0, "B")], "A", "B")
+    assert (group["signposts"], group["is_one_house"]) == ([], False)
+
+
+def test_as_many_outside_as_point_to_it_inside_make_it_no_signpost(con: ibis.BaseBackend) -> None:
+    rows = [*pointing("A", "https://t.me/B"), post("b", 0, "B"), *pointing("C", "https://t.me/B")]
+    assert judged(con, rows, "A", "B")["signposts"] == []
+
+
+def test_only_pages_that_come_in_pseudonymised_can_be_signposts() -> None:
+    def replace(_platform: str, handle: str) -> str:
+        return f"masked-{len(handle)}"
+
+    for host in _platforms():
+        addresses = [f"https://{host}/some_person", f"https://{host}/@some_person"]
+        assert any("masked" in handles.scrub(address, "web", replace) for address in addresses), host

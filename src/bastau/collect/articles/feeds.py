@@ -247,7 +247,8 @@ def as_row(entry: Entry, feed: Feed, address: str, now: datetime) -> Row:
         "platform": "web",
         "source": source,
         "source_kind": "website",
-        "source_name": feed.title,
+        # A feed that bridges a social account is called what the person is called.
+        "source_name": feed.title if own or not entry.url else None,
         "published_at": dated.isoformat(),
         "collected_at": now.isoformat(),
         "url": own,

@@ -20,6 +20,7 @@ from bastau.collect.articles.facts import Facts, elements, read_facts, shown_dat
 from bastau.collect.handles import without_names
 from bastau.collect.reading import MAX_TEXT_BYTES
 from bastau.errors import ConfigError
+from bastau.registrable import registrable_domain
 
 MIN_BODY = 400
 """Characters from which an ``articleBody`` of JSON-LD is a body and not a teaser."""
@@ -274,7 +275,7 @@ def own_address(article: Article, answered: str | None = None) -> str:
     """
     url = answered or article.url
     mine, named = website_of(url), website_of(article.canonical or "")
-    is_own = named == mine or named.endswith("." + mine) or (bool(named) and mine.endswith("." + named))
+    is_own = bool(named) and registrable_domain(named) == registrable_domain(mine)
     return article.canonical if article.canonical and is_own else url
 
 

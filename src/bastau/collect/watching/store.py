@@ -23,10 +23,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from publicsuffixlist import PublicSuffixList
-
 from bastau.collect.visits import Found
 from bastau.errors import ConfigError, SourceUnavailable
+from bastau.registrable import registrable_domain
 
 logger = logging.getLogger(__name__)
 
@@ -127,16 +126,11 @@ class StoreUnavailable(SourceUnavailable):
     """The database does not answer; what is in hand is kept and tried again."""
 
 
-_suffixes = lru_cache(maxsize=1)(PublicSuffixList)
-
-
 @lru_cache(maxsize=1 << 16)
 def slice_of(address: str) -> int:
     """Return the slice of an address: the same for all of one registrable domain, and for all of one port-less host."""
     host = (urlsplit(address).hostname or address).lower()
-    is_name = any(c.isalpha() for c in host)
-    site = (_suffixes().privatesuffix(host) or host) if is_name else host
-    return zlib.crc32(site.encode()) % N_SLICES
+    return zlib.crc32(registrable_domain(host).encode()) % N_SLICES
 
 
 class Store:

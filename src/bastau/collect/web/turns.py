@@ -12,14 +12,12 @@ import random
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from time import monotonic, time
 from typing import Any
 
-from publicsuffixlist import PublicSuffixList
-
 from bastau.collect.visits import FetchRefused, Trouble
 from bastau.collect.web.guard import Place, shown
+from bastau.registrable import registrable_domain
 
 MAX_REST_S = 6 * 3600.0
 """A host that fails again and again is asked this seldom."""
@@ -121,7 +119,7 @@ class Turns:
         return len(self._failed_in_row) >= _OFFLINE_HOSTS
 
     def _site(self, host: str) -> _Site:
-        name = site_of(host)
+        name = registrable_domain(host)
         site = self._sites.get(name)
         if site is None:
             if len(self._sites) >= self._max_sites:
@@ -133,7 +131,7 @@ class Turns:
 
     def is_new(self, place: Place) -> bool:
         """Say whether nothing was asked of a site before."""
-        site = self._sites.get(site_of(place.host))
+        site = self._sites.get(registrable_domain(place.host))
         return site is None or site.most == 0
 
     async def take(self, place: Place, address: str) -> None:
@@ -400,19 +398,6 @@ class Turns:
         for site in self._sites.values():
             for turn, _ in site.waiting or ():
                 turn.cancel()
-
-
-@lru_cache(maxsize=1)
-def _suffixes() -> PublicSuffixList:
-    return PublicSuffixList()
-
-
-@lru_cache(maxsize=1 << 17)
-def site_of(host: str) -> str:
-    """Return the registrable domain of a host, or the host itself if it is an IP address or has none."""
-    if ":" in host or host.rpartition(".")[2].isdigit():
-        return host
-    return _suffixes().privatesuffix(host) or host
 
 
 def _resting(place: Place, seconds: float) -> FetchRefused:

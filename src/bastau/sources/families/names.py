@@ -6,15 +6,10 @@ import tomllib
 from functools import cache, lru_cache
 from pathlib import Path
 
-from publicsuffixlist import PublicSuffixList
+from bastau.registrable import public_suffix, registrable_domain
 
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-
-
-@cache
-def _suffixes() -> PublicSuffixList:
-    return PublicSuffixList()
 
 
 MAX_ADDRESS = 2048
@@ -64,9 +59,7 @@ def site_of(address: str) -> str | None:
 
 @lru_cache(maxsize=1 << 16)
 def _site_of(host: str) -> str:
-    if host.replace(".", "").isdigit() or ":" in host:
-        return host
-    site = _suffixes().privatesuffix(host) or host
+    site = registrable_domain(host)
     if site in _platforms() and host not in (site, f"www.{site}"):
         return f"{host.removesuffix('.' + site).rsplit('.', 1)[-1]}.{site}"
     return site
@@ -80,7 +73,7 @@ def _platforms() -> frozenset[str]:
 
 def label_of(site: str) -> str:
     """Return the name of a site without its ending: ``pravda-kz`` of ``pravda-kz.com``."""
-    suffix = _suffixes().publicsuffix(site) or ""
+    suffix = public_suffix(site)
     return site[: -len(suffix) - 1] if suffix and len(site) > len(suffix) else site
 
 
