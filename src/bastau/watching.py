@@ -324,8 +324,13 @@ async def open_rounds(home: Home, store: Store) -> AsyncIterator[Rounds]:
 
 
 def open_archive(home: Home, store: Store) -> Archive | None:
-    """Return the archive that the settings want, less what is too old to be kept; None for none."""
-    evidence = home.settings.evidence
+    """Return the archive that the settings want, None for none; what is too old to be kept is erased first."""
+    evidence, folder = home.settings.evidence, home.folder / FOLDER
+    if evidence.keep_days and folder.exists():
+        old, now = Archive(folder), datetime.now(UTC)
+        with home.locked(briefly=True):
+            why = f"older than [evidence] keep_days = {evidence.keep_days}"
+            old.erase(old.expired(now, evidence.keep_days), now, by="watch", why=why)
     if evidence.keep == "none":
         return None
     # Told by what collects there, not by its address: anybody may run a social server.
@@ -334,16 +339,7 @@ def open_archive(home: Home, store: Store) -> Archive | None:
         for source in store.sources()
         if source.collector in WEBSITES and (evidence.keep == "all" or source.options.get("evidence"))
     )
-    if not hosts:
-        return None
-    archive = Archive(home.folder / FOLDER, hosts.__contains__)
-    if evidence.keep_days:
-        now = datetime.now(UTC)
-        old = archive.expired(now, evidence.keep_days)
-        if old:
-            with home.locked(briefly=True):
-                archive.erase(old, now, by="watch", why=f"older than [evidence] keep_days = {evidence.keep_days}")
-    return archive
+    return Archive(folder, hosts.__contains__) if hosts else None
 
 
 # ---- how it goes -----------------------------------------------------------------------------------------------

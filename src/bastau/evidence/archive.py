@@ -19,7 +19,7 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -76,7 +76,6 @@ class Archive:
         self._n_bytes = 0
         self._n_dropped = 0
         self._last: dict[str, bytes] = {}
-        self._ends: dict[str, int] = {}
         self._turn = threading.Lock()
 
     def take(self, request: Request, answer: Answer) -> None:
@@ -132,7 +131,7 @@ class Archive:
                 for item, text in kept:
                     data, act = _kept(item, text, scrub, path.name, by)
                     out.write(data)
-                    acts.append(act | {"end": out.tell()})
+                    acts.append(act)
                 out.flush()
                 os.fsync(out.fileno())
         if n_dropped:
@@ -142,8 +141,6 @@ class Archive:
                 {"act": "dropped", "by": by, "count": len(waiting) - len(kept), "why": "no text in a known encoding"}
             )
         chain.append(acts, now)
-        if kept:
-            self._ends[path.name] = acts[len(kept) - 1]["end"]
         return len(kept)
 
     def _file(self, now: datetime) -> Path:
@@ -156,16 +153,24 @@ class Archive:
         if path.exists() and path.stat().st_size > MAX_FILE_BYTES:
             path = folder / f"{day}-{number + 1:04d}.warc.gz"
         if path.exists():
-            # Killed while writing: what no act names was never acknowledged. Damage before it is for verify to tell.
-            end = self._ends.get(path.name)
-            if end is None:
-                end = max((item["end"] for item in self.items() if item.get("file") == path.name), default=0)
-            if path.stat().st_size > end:
-                os.truncate(path, end)
+            self._cut(path)
         if not path.exists() or path.stat().st_size == 0:
             fields = [("WARC-Filename", path.name), ("Content-Type", "application/warc-fields")]
             path.write_bytes(warc.packed("warcinfo", warc.new_id(), now, fields, SAID.encode()))
         return path
+
+    def _cut(self, path: Path) -> None:
+        """Cut off what stands behind the last record that an act names: it was being written when the process was killed.
+
+        Damage before it is for :meth:`verify` to tell. A chain that is not whole says nothing, so nothing is cut then.
+        """
+        named = {item["record"] for item in self.items() if item.get("file") == path.name}
+        end = 0
+        for record in warc.read_records(path):
+            if record.record_id in named or record.fields.get("warc-type") == "warcinfo":
+                end = record.offset + record.length
+        if end < path.stat().st_size and not Chain(self.folder).verify():
+            os.truncate(path, end)
 
     # ---- reading and checking -----------------------------------------------------------------------------
 
@@ -204,9 +209,11 @@ class Archive:
         if any(finding.code == "unreadable" for finding in findings):
             return findings
         wanted: dict[str, dict[str, Entry]] = {}
-        for item in self.items():
+        items = self.items()
+        standing = {item["file"] for item in items if item["act"] == "shot" and item["erased"] is None}
+        for item in items:
             if item["act"] == "shot":
-                findings += self._verify_shot(item)
+                findings += self._verify_shot(item, standing)
             else:
                 wanted.setdefault(item["file"], {})[item["record"]] = item
         for name, records in wanted.items():
@@ -216,10 +223,11 @@ class Archive:
         findings += [Finding("unknown_file", None, f"{name} is in no act of the chain") for name in sorted(stray)]
         return sorted(findings, key=lambda finding: finding.number or 0)
 
-    def _verify_shot(self, item: Entry) -> list[Finding]:
+    def _verify_shot(self, item: Entry, standing: Collection[str]) -> list[Finding]:
         path = self.folder / "shots" / item["file"]
         if item["erased"] is not None:
-            return [Finding("not_erased", item["n"], f"{item['file']} is still there")] if path.exists() else []
+            is_left = path.exists() and item["file"] not in standing
+            return [Finding("not_erased", item["n"], f"{item['file']} is still there")] if is_left else []
         if not path.exists():
             return [Finding("missing", item["n"], f"{item['file']} is not there")]
         same = hashlib.sha256(path.read_bytes()).hexdigest() == item["kept_sha256"]
@@ -264,14 +272,16 @@ class Archive:
         items = [item for item in self.items() if item["n"] in wanted and item["erased"] is None]
         # The act comes first: killed in between, verify says not_erased, and erasing again ends it.
         Chain(self.folder).append([{"act": "erased", "by": by, "why": why, "item": item["n"]} for item in items], now)
-        self._take_out([item for item in self.items() if item["n"] in wanted])
+        self._take_out([item for item in self.items() if item["erased"] is not None])
         return len(items)
 
     def _take_out(self, items: Sequence[Entry]) -> None:
         by_file: dict[str, set[str]] = {}
+        standing = {item["file"] for item in self.items() if item["act"] == "shot" and item["erased"] is None}
         for item in items:
             if item["act"] == "shot":
-                (self.folder / "shots" / item["file"]).unlink(missing_ok=True)
+                if item["file"] not in standing:
+                    (self.folder / "shots" / item["file"]).unlink(missing_ok=True)
             else:
                 by_file.setdefault(item["file"], set()).add(item["record"])
         for name, gone in by_file.items():
@@ -279,7 +289,6 @@ class Archive:
             if not path.exists():
                 continue
             temporary = path.with_name(f".{name}.tmp")
-            self._ends.pop(name, None)
             with path.open("rb") as whole, temporary.open("wb") as out:
                 at = 0
                 for record in warc.read_records(path):
@@ -329,7 +338,7 @@ def _kept(item: Waiting, text: "Text", scrub: Callable[[str], str], file: str, b
         "act": "kept", "by": by, "url": url, "asked": scrub(item.url), "hops": [[scrub(hop.url), hop.status] for hop in answer.hops],
         "status": answer.status, "fetched_at": answer.started_at.isoformat(), "file": file, "record": record_id,
         "source_sha256": kept if is_same else None, "kept_sha256": kept, "block_sha256": hashlib.sha256(block).hexdigest(),
-        "is_pseudonymised": not is_same, "size_bytes": len(body),
+        "is_pseudonymised": not is_same, "size_bytes": len(body), "media_type": text.kind,
     }  # fmt: skip
     return warc.packed("response" if is_same else "conversion", record_id, answer.started_at, fields, block), act
 
@@ -340,6 +349,7 @@ class Text:
 
     words: str
     encoding: str
+    kind: str
 
 
 def _text_of(answer: Answer) -> Text | None:
@@ -358,7 +368,7 @@ def _text_of(answer: Answer) -> Text | None:
         except (LookupError, UnicodeError):
             continue
         if "\0" not in words and words.encode(encoding, "surrogatepass") == answer.body:
-            return Text(words, encoding)
+            return Text(words, encoding, kind.strip())
     return None
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from bastau.errors import LakeDamaged
 
 ZERO = "0" * 64
+_TAIL = 1 << 20
 Entry = dict[str, Any]
 
 
@@ -105,7 +106,20 @@ class Chain:
         return findings
 
     def _last(self) -> Entry | None:
-        last = None
+        """Return the last whole act, read from the tail."""
+        if not self.path.exists():
+            return None
+        with self.path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL))
+            lines = file.read().rpartition(b"\n")[0].rsplit(b"\n", 1)
+        try:
+            last = json.loads(lines[-1]) if lines[-1] else None
+        except ValueError:
+            last = None
+        if last is not None and isinstance(last, dict) and {"n", "hash"} <= last.keys():
+            return last
+        # No act stands at the end: read it all, which tells where the damage is.
         for last in self.entries():  # noqa: B007 - the last one is wanted
             pass
         return last
@@ -116,12 +130,11 @@ class Chain:
             return
         with self.path.open("rb+") as file:
             size = file.seek(0, os.SEEK_END)
-            tail = 1 << 20
-            file.seek(max(0, size - tail))
+            file.seek(max(0, size - _TAIL))
             data = file.read()
             whole = data.rfind(b"\n") + 1
             if whole < len(data):
-                file.truncate(max(0, size - tail) + whole)
+                file.truncate(max(0, size - _TAIL) + whole)
 
 
 def digest(entry: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ import gzip
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from bastau.errors import ConfigError
 from bastau.evidence import warc
 from bastau.evidence.archive import Archive
-from bastau.evidence.chain import Chain
+from bastau.evidence.chain import Chain, Entry
 
 
 def pack(archive: Archive, out: Path, now: datetime, *, by: str) -> dict[str, Any]:
@@ -28,7 +28,8 @@ def pack(archive: Archive, out: Path, now: datetime, *, by: str) -> dict[str, An
     files = sorted((archive.folder / "warc").glob("*.warc.gz"))
     if not files:
         raise ConfigError("nothing was kept yet; see docs/how-to/evidence.md")
-    index = sorted(_index(files))
+    acts = {item["record"]: item for item in archive.items() if "record" in item}
+    index = sorted(_index(files, acts))
     pages = [json.dumps({"format": "json-pages-1.0", "id": "pages", "title": "Pages"})]
     items = [item for item in archive.items() if item["erased"] is None]
     pages += [
@@ -48,10 +49,16 @@ def pack(archive: Archive, out: Path, now: datetime, *, by: str) -> dict[str, An
     try:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as package:
             for name, content in parts.items():
-                data = content.read_bytes() if isinstance(content, Path) else content
-                package.writestr(name, data)
-                digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-                resources.append({"name": name.rsplit("/", 1)[-1], "path": name, "hash": digest, "bytes": len(data)})
+                if isinstance(content, Path):
+                    package.write(content, name)
+                    with content.open("rb") as file:
+                        digest, size = hashlib.file_digest(file, "sha256").hexdigest(), content.stat().st_size
+                else:
+                    package.writestr(name, content)
+                    digest, size = hashlib.sha256(content).hexdigest(), len(content)
+                resources.append(
+                    {"name": name.rsplit("/", 1)[-1], "path": name, "hash": f"sha256:{digest}", "bytes": size}
+                )
             about = {
                 "profile": "data-package", "wacz_version": "1.1.1", "created": now.astimezone(UTC).isoformat(), "software": "bastau", "resources": resources,
             }  # fmt: skip
@@ -63,21 +70,22 @@ def pack(archive: Archive, out: Path, now: datetime, *, by: str) -> dict[str, An
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise ConfigError(f"{out}: cannot be written: {error.strerror}") from error
-    whole = hashlib.sha256(out.read_bytes()).hexdigest()
+    with out.open("rb") as file:
+        whole = hashlib.file_digest(file, "sha256").hexdigest()
     Chain(archive.folder).append([{"act": "exported", "by": by, "sha256": whole, "count": len(items)}], now)
     return {"file": str(out), "n_items": len(items), "n_files": len(files), "sha256": whole}
 
 
-def _index(files: list[Path]) -> Iterator[str]:
+def _index(files: list[Path], acts: Mapping[str, Entry]) -> Iterator[str]:
     """Yield a line of CDXJ for each kept record."""
     for path in files:
         for record in warc.read_records(path):
-            url = record.fields.get("warc-target-uri")
-            if not url:
+            url, act = record.fields.get("warc-target-uri"), acts.get(record.record_id)
+            if not url or act is None:
                 continue
             time = "".join(c for c in record.fields.get("warc-date", "") if c.isdigit())[:14]
             about = {
-                "url": url, "mime": "text/html", "status": "200", "digest": record.fields.get("warc-payload-digest", ""), "length": str(record.length),
+                "url": url, "mime": act["media_type"], "status": str(act["status"]), "digest": record.fields.get("warc-payload-digest", ""), "length": str(record.length),
                 "offset": str(record.offset), "filename": path.name,
             }  # fmt: skip
             yield f"{_sort_key(url)} {time} {json.dumps(about, ensure_ascii=False)}\n"

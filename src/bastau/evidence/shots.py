@@ -65,7 +65,7 @@ class Filter:
 
     async def _allowed(self, host: str, port: int) -> str | None:
         """Return an address of ``host`` that may be connected to."""
-        if not host or (port not in (80, 443) and not self.allow_private):
+        if not host or (port not in (80, 443) and not self.allow_private) or social_platform(f"https://{host}/"):
             return None
         try:
             addresses = await asyncio.to_thread(self.resolve, host, port)

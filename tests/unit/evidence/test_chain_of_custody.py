@@ -283,6 +283,24 @@ def test_records_whose_acts_could_not_be_written_are_cut_off(archive: Archive, m
     assert archive.verify() == []
 
 
+def test_two_watchers_of_one_home_leave_each_others_records(archive: Archive) -> None:
+    other = Archive(archive.folder)
+    for n, writer in enumerate((other, archive, other), 4):
+        writer.take(Request(f"https://site.kz/{n}"), answer(f"https://site.kz/{n}"))
+        writer.write(scrub, NOON)
+    assert archive.verify() == []
+    assert len(archive.items()) == 6
+
+
+def test_a_broken_chain_lets_nothing_be_cut_off(archive: Archive) -> None:
+    (archive.folder / "chain.ndjson").write_bytes(b"".join(edit_act([*chain_lines(archive)[:2], b""])))
+    again = Archive(archive.folder)
+    again.take(Request("https://site.kz/4"), answer("https://site.kz/4"))
+    again.write(scrub, NOON)
+    (path,) = (archive.folder / "warc").glob("*.gz")
+    assert len(list(warc.read_records(path))) == 5
+
+
 def test_reading_changes_nothing(archive: Archive) -> None:
     path = archive.folder / "chain.ndjson"
     with path.open("ab") as torn:
@@ -317,6 +335,30 @@ class TestErasure:
         path.write_bytes(before)
         assert [(finding.code, finding.number) for finding in archive.verify()] == [("not_erased", 1)]
 
+    def test_what_a_kill_left_of_an_erasure_is_taken_out_by_the_next(self, archive: Archive) -> None:
+        Chain(archive.folder).append([{"act": "erased", "by": "A", "why": "b", "item": 1}], NOON)
+        assert [finding.code for finding in archive.verify()] == ["not_erased"]
+        archive.erase(archive.expired(NOON, 30), NOON, by="A", why="b")
+        assert archive.verify() == []
+
+    def test_a_picture_that_another_act_names_stays(self, tmp_path: Path) -> None:
+        archive, data = Archive(tmp_path), b"picture"
+        (tmp_path / "shots").mkdir()
+        (tmp_path / "shots" / "a.png").write_bytes(data)
+        shot = {
+            "act": "shot",
+            "by": "A",
+            "url": "https://site.kz",
+            "file": "a.png",
+            "kept_sha256": hashlib.sha256(data).hexdigest(),
+        }
+        Chain(tmp_path).append([shot, shot], NOON)
+        archive.erase([1], NOON, by="A", why="b")
+        assert archive.working_copy(2)[1] == data
+        assert archive.verify() == []
+        archive.erase([2], NOON, by="A", why="b")
+        assert not (tmp_path / "shots" / "a.png").exists()
+
     def test_items_expire_by_age_and_website(self, archive: Archive) -> None:
         later = NOON + timedelta(days=40)
         archive.take(Request("https://other.kz/1"), answer("https://other.kz/1"))
@@ -335,6 +377,7 @@ def test_the_package_holds_everything_with_its_hash(archive: Archive, tmp_path: 
         index = gzip.decompress(package.read("indexes/index.cdx.gz")).decode().splitlines()
         assert [line.split(" ")[0] for line in index] == ["kz,site)/1", "kz,site)/2", "kz,site)/3"]
         where = json.loads(index[1].split(" ", 2)[2])
+        assert (where["mime"], where["status"]) == ("text/html", "200")
         data = package.read("archive/" + where["filename"])
         member = gzip.decompress(data[int(where["offset"]) : int(where["offset"]) + int(where["length"])])
         assert b"page 2" in member
