@@ -40,6 +40,8 @@ EXPORTS = (
 )
 HOME_TASKS = ("near-duplicates", "narratives", "origin", "coordination", "families")
 FILE_TASKS = ("language", "kazakh", "rules", "known")
+_LOOKED_AT_ONCE = 200
+"""Addresses of a list that `add` looks at before it stores what it found."""
 TASKS = (*HOME_TASKS, *FILE_TASKS, "claims", "extract")
 CLAIM_FILES = {
     "claims": "fact-checks: claim_id, text[, title, published_at]",
@@ -396,9 +398,11 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = build_parser().parse_args(arguments)
-    logging.basicConfig(
-        level=logging.INFO if options.verbose else logging.ERROR, stream=sys.stderr, format="%(name)s: %(message)s"
-    )
+    from bastau.logs import Plain
+
+    told = logging.StreamHandler(sys.stderr)
+    told.setFormatter(Plain("%(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR, handlers=[told])
     _keep_kernels()
     try:
         return int(options.run(options))
@@ -668,24 +672,31 @@ def _add(options: argparse.Namespace) -> int:
     if options.collector:
         wanted = [places.Wanted(one.address, options.collector, one.name, one.line) for one in wanted]
     home = _open_home(options, create=True)
-    if options.unseen:
-        looked = places.unseen(wanted)
-    else:
-        with _bars(options) as bars:
-            task = bars.add_task("looking", total=len(wanted), note="")
-            looked = asyncio.run(places.look(home, wanted, lambda _: bars.advance(task)))
-    chosen, problems = [], []
-    for one in looked:
-        if one.problem:
-            problems.append({"address": one.wanted.address, "line": one.wanted.line, "problem": one.problem})
-        elif len(looked) == 1 and not options.json and not options.unseen:
-            chosen += _chosen(options, one.found)
-        else:
-            chosen += one.found if options.all else one.found[:1]
-    with open_store(home) as store:
-        answer, lines = places.add(
-            store, chosen, options=_options_of(options.option), priority=options.priority, now=_now()
-        )
+    given = _options_of(options.option)
+    chosen: list[Any] = []
+    problems: list[Answer] = []
+    added: list[bool] = []
+    with open_store(home) as store, _bars(options) as bars:
+        task = bars.add_task("looking", total=len(wanted), note="")
+        # Part by part, so that a list that is cut off has added what it came to.
+        for start in range(0, len(wanted), _LOOKED_AT_ONCE):
+            part = wanted[start : start + _LOOKED_AT_ONCE]
+            if options.unseen:
+                looked = places.unseen(part)
+            else:
+                looked = asyncio.run(places.look(home, part, lambda _: bars.advance(task)))
+            taken = []
+            for one in looked:
+                if one.problem:
+                    problems.append({"address": one.wanted.address, "line": one.wanted.line, "problem": one.problem})
+                elif len(wanted) == 1 and not options.json and not options.unseen:
+                    bars.stop()
+                    taken += _chosen(options, one.found)
+                else:
+                    taken += one.found if options.all else one.found[:1]
+            added += store.add(taken, options=given, priority=options.priority, now=_now().timestamp())
+            chosen += taken
+    answer, lines = places.told(chosen, added)
     for problem in problems:
         place = f"line {problem['line']}: " if problem["line"] else ""
         print(f"bastau: {place}{problem['address']}: {problem['problem']}", file=sys.stderr)

@@ -3,39 +3,44 @@
 import asyncio
 import csv
 import io
+import logging
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from bastau.collect.handles import canonical
-from bastau.collect.visits import Collector, FetchFailed, Found, Web
+from bastau.collect.addresses import social_platform
+from bastau.collect.handles import canonical, names_somebody, scrub
+from bastau.collect.privacy import Authors
+from bastau.collect.visits import Collector, FetchFailed, Found, Row, Web
 from bastau.collect.watching.store import Source, Store
 from bastau.errors import ConfigError, InputError, SourceChanged
 from bastau.home import Home
-from bastau.watching import collectors
+from bastau.intake import known_publishers
+from bastau.watching import WEBSITES, collectors, open_authors
 
+logger = logging.getLogger(__name__)
 Answer = dict[str, Any]
 MAX_LIST_BYTES = 64 << 20
 _OUTLINE = re.compile(r"<outline\b[^>]*>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
-_OWN_KINDS = ("outlet", "website", "channel", "page")
 _PARALLEL = 16
 """Addresses of a list looked at together."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """An address to watch, and where it stands in a list."""
+    """An address to watch, and where it stands in a list; ``is_publisher``: known to be one, as in the starter list."""
 
     address: str
     collector: str | None = None
     name: str | None = None
     line: int | None = None
+    is_publisher: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ def _from_csv(text: str, name: str) -> list[Wanted]:
 def starter() -> list[Wanted]:
     """Return the starter list: public media of Kazakhstan and Central Asia, and fact-checkers."""
     text = (files("bastau.collect") / "starter.csv").read_text("utf-8")
-    return parse_list(text, "starter.csv")
+    return [replace(one, is_publisher=True) for one in parse_list(text, "starter.csv")]
 
 
 def unseen(wanted: Sequence[Wanted]) -> list[Looked]:
@@ -132,7 +137,10 @@ def unseen(wanted: Sequence[Wanted]) -> list[Looked]:
                 looked.append(Looked(one, problem=f"no collector called {name}; known: {', '.join(sorted(known))}"))
                 break
             address = known[name].recognises(one.address) or (one.address if one.collector else None)
-            if address and known[name].card.has_accounts:
+            if address and name in WEBSITES and _is_somebodys(address):
+                looked.append(Looked(one, problem="an account's address; leave out --unseen and name no collector"))
+                break
+            if address and known[name].card.has_accounts and not one.is_publisher:
                 problem = f"{name} has accounts of private persons too, so its audience must be seen first: leave out --unseen"
                 looked.append(Looked(one, problem=problem))
                 break
@@ -150,11 +158,12 @@ async def look(home: Home, wanted: Sequence[Wanted], done: Any = lambda _looked:
     """Look at addresses, several together, and return what can be watched at each."""
     known = collectors()
     gate = asyncio.Semaphore(_PARALLEL)
+    authors = open_authors(home, datetime.now(UTC), known_publishers(home.lake))
     async with _open_web(home) as web:
 
         async def one(item: Wanted) -> Looked:
             async with gate:
-                looked = await _look_at(item, known, web, home)
+                looked = await _look_at(item, known, web, authors, home.settings.publishers.min_audience)
                 done(looked)
                 return looked
 
@@ -171,7 +180,9 @@ async def _open_web(home: Home) -> AsyncIterator[Web]:
         yield web
 
 
-async def _look_at(wanted: Wanted, known: Mapping[str, Collector], web: Web, home: Home) -> Looked:
+async def _look_at(
+    wanted: Wanted, known: Mapping[str, Collector], web: Web, authors: Authors, min_audience: int
+) -> Looked:
     if wanted.collector is not None and wanted.collector not in known:
         return Looked(wanted, problem=f"no collector called {wanted.collector}; known: {', '.join(sorted(known))}")
     named = [wanted.collector] if wanted.collector else []
@@ -186,39 +197,49 @@ async def _look_at(wanted: Wanted, known: Mapping[str, Collector], web: Web, hom
         except (FetchFailed, SourceChanged) as error:
             problems.append(str(error))
             continue
+        except Exception as error:  # one address must not cost a whole list
+            logger.exception("collector failed", extra={"collector": name})
+            problems.append(f"the collector {name} failed ({type(error).__name__})")
+            continue
         if found and name != "feed":
             break
         if found and not by_form:
             break
-    kept = [one for one in found if _may_watch(one, home)]
+    kept = [one for one in found if _may_watch(one, authors, min_audience)]
     if kept:
-        return Looked(wanted, kept)
+        return Looked(wanted, [replace(one, first=[_scrubbed(row, authors) for row in one.first]) for one in kept])
     if found:
         return Looked(
             wanted,
-            problem=f"a private person's account (fewer than {home.settings.publishers.min_audience} followers, or unknown): not "
+            problem=f"a private person's account (fewer than {min_audience} followers, or unknown): not "
             "watched; if it is a publisher, name it in [publishers] known",
         )
     return Looked(wanted, problem="; ".join(dict.fromkeys(problems)) or "nothing there that any collector knows")
 
 
-def _may_watch(found: Found, home: Home) -> bool:
+def _may_watch(found: Found, authors: Authors, min_audience: int) -> bool:
     """Say whether a place is a publisher's: its address is kept as it is, which a private person's must not be (SCOPE, rule 2)."""
-    publishers = home.settings.publishers
-    if publishers.min_audience == 0 or found.source_kind != "account":
+    if authors.everyone or (found.audience or 0) >= min_audience:
         return True
-    if (found.audience or 0) >= publishers.min_audience:
-        return True
-    named = {entry.split(":", 1)[-1] for entry in publishers.known}
-    platform = found.first[0]["platform"] if found.first else found.collector
-    return canonical(str(platform), found.source) in {canonical(str(platform), entry) for entry in named}
+    if found.source_kind == "account":
+        platform = str(found.first[0]["platform"]) if found.first else found.collector
+        return authors.is_named(platform, canonical(platform, found.source))
+    return found.collector not in WEBSITES or not _is_somebodys(found.address)
 
 
-def add(
-    store: Store, chosen: Sequence[Found], *, options: Mapping[str, Any], priority: int, now: datetime
-) -> tuple[Answer, list[str]]:
-    """Watch what was chosen."""
-    new = store.add(chosen, options=options, priority=priority, now=now.timestamp())
+def _is_somebodys(address: str) -> bool:
+    return names_somebody(address) or social_platform(address) is not None
+
+
+def _scrubbed(row: Row, authors: Authors) -> Row:
+    """Return what is shown of a first post, without private persons' handles."""
+    platform = str(row.get("platform") or "web")
+    words = {name: scrub(str(row[name]), platform, authors.replace) for name in ("title", "text") if row.get(name)}
+    return {"published_at": row.get("published_at"), "platform": platform, **words}
+
+
+def told(chosen: Sequence[Found], new: Sequence[bool]) -> tuple[Answer, list[str]]:
+    """Return what came of adding ``chosen``, of which some were new."""
     added = [describe(one) for one, is_new in zip(chosen, new, strict=True) if is_new]
     answer = {"added": added, "n_added": len(added), "n_known": len(chosen) - len(added)}
     lines = [f"watched now: {one['address']} ({one['collector']})" for one in added[:20]]
@@ -230,7 +251,7 @@ def add(
 
 
 def describe(found: Found) -> Answer:
-    """Return what was found, as JSON; its first posts by time and title only."""
+    """Return what was found, as JSON; its first posts by time and first words."""
     return {
         "collector": found.collector,
         "address": found.address,

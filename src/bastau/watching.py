@@ -13,7 +13,7 @@ import logging
 import os
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -62,7 +62,16 @@ class Landing:
         self._publishers = known_publishers(self._lake)
         self._edits: set[tuple[int, int]] = set()
         self._gone: set[int] = set()
-        edits = self._lake.read("edits", ["post_key", "kind", "content_key", "seen_at"]).sort_by("seen_at")
+        self._edit_batches: set[str] = set()
+        self._read_edits()
+
+    def _read_edits(self) -> None:
+        """Take in the edits of batches that are not known yet: at first all, later those of other processes."""
+        new = self._lake.batches("edits") - self._edit_batches
+        self._edit_batches |= new
+        if not new:
+            return
+        edits = self._lake.read("edits", ["post_key", "kind", "content_key", "seen_at"], new).sort_by("seen_at")
         for edit in edits.to_pylist():
             if edit["kind"] == "edited":
                 self._edits.add((edit["post_key"], edit["content_key"]))
@@ -79,6 +88,7 @@ class Landing:
         """
         with self._home.locked(briefly=True):
             self._stored.refresh()
+            self._read_edits()
             counts: Counter[str] = Counter()
             for some in _each_post_once(brought):
                 counts += self._store(some)
@@ -96,11 +106,7 @@ class Landing:
             self._archive.write(lambda text: scrub(text, "web", replace_handle, markup=True), self._wall())
 
     def _authors(self) -> Authors:
-        publishers = self._home.settings.publishers
-        pseudonyms = Pseudonyms.open(self._home.keys, self._wall(), publishers.key_days)
-        return Authors(
-            publishers, pseudonyms, lambda platform, handle: (platform, handle.casefold()) in self._publishers
-        )
+        return open_authors(self._home, self._wall(), self._publishers)
 
     def _store(self, brought: Sequence[tuple[int, Brought, list[Row]]]) -> Counter[str]:
         now = self._wall()
@@ -145,6 +151,7 @@ class Landing:
                 raise
         self._stored.add(fresh)
         self._stored.stored(batch)
+        self._edit_batches.add(batch)
         self._publishers.update(publisher_keys(fresh))
         counts = Counter(
             n_posts=fresh.num_rows, n_repeats=int(same.sum()), n_edits=len(edits), n_rejects=live.rejects.num_rows
@@ -160,14 +167,19 @@ class Landing:
     def _place(self, source: Source, rows: Sequence[Row], authors: Authors) -> str:
         """Return the address of a source; without the handle in it when all that it brought is by a private person.
 
-        An account may have lost its audience since it was added.
+        An account may have lost its audience since it was added, or since its posts were stored under its name.
         """
         if not rows or authors.everyone or source.collector not in self._with_accounts:
             return source.address
-        handles = {(str(row["platform"]), canonical(str(row["platform"]), str(row["source"]))) for row in rows}
-        if any(authors.is_known(*handle) for handle in handles):
-            return source.address
-        return scrub(source.address, "web", authors.replace)
+        least = self._home.settings.publishers.min_audience
+        for row in rows:
+            platform, audience = str(row["platform"]), row.get("audience")
+            handle = canonical(platform, str(row["source"]))
+            is_small = isinstance(audience, int) and audience < least
+            is_publisher = authors.is_named(platform, handle) or (not is_small and authors.is_known(platform, handle))
+            if is_publisher or row.get("source_kind") != "account":
+                return source.address
+        return scrub(source.address, "web", authors.pseudonym)
 
     def _forget(self, edits: Sequence[Row]) -> None:
         """Take back that ``edits`` are known: they could not be stored and come again."""
@@ -274,6 +286,13 @@ def _text(time: datetime) -> str:
 def collectors() -> dict[str, Collector]:
     """Return every installed collector by name."""
     return {name: plugins.load("collectors", name) for name in plugins.names("collectors")}
+
+
+def open_authors(home: Home, now: datetime, publishers: Collection[tuple[str, str]]) -> Authors:
+    """Return who tells publishers from private persons; ``publishers`` are those stored, sources in lower case."""
+    settings = home.settings.publishers
+    pseudonyms = Pseudonyms.open(home.keys, now, settings.key_days)
+    return Authors(settings, pseudonyms, lambda platform, handle: (platform, handle.casefold()) in publishers)
 
 
 def open_store(home: Home) -> Store:

@@ -78,6 +78,13 @@ def test_an_edit_is_a_new_fact_and_the_first_words_stay(home: Home) -> None:
     assert not stored(home, "rejects")
 
 
+def test_an_edit_is_not_stored_again_by_a_process_beside(home: Home) -> None:
+    one, beside = Landing(home), Landing(home)
+    one([brought([row(1)])])
+    one([brought([row(1, "other words")], minutes=10)])
+    assert beside([brought([row(1, "other words")], minutes=20)])["n_edits"] == 0
+
+
 def test_an_edit_is_not_stored_again_by_the_next_process(home: Home) -> None:
     Landing(home)([brought([row(1)])])
     Landing(home)([brought([row(1, "other words")], minutes=10)])
@@ -170,10 +177,14 @@ def test_an_account_that_lost_its_audience_is_no_longer_named(home: Home) -> Non
     for address, row in (
         ("https://social.kz/@gazeta", {**private, "post_id": "mastodon:gazeta@social.kz/1", "source": "gazeta@social.kz", "audience": 90_000}),
         ("https://social.kz/tags/kol", {**private, "post_id": "mastodon:secretperson@social.kz/112"}),
+        ("https://social.kz/@gazeta", {**private, "post_id": "mastodon:gazeta@social.kz/2", "source": "gazeta@social.kz", "audience": None}),
     ):  # fmt: skip
         other = Source(2, "mastodon", address, 0)
         assert not landing([Brought(other, Visit(rows=[row]), [row], (), NOON, None)])["private:2"]
+    fallen = {**private, "post_id": "mastodon:gazeta@social.kz/3", "source": "gazeta@social.kz", "audience": 40}
+    other = Source(2, "mastodon", "https://social.kz/@gazeta", 0)
+    assert landing([Brought(other, Visit(rows=[fallen]), [fallen], (), NOON, None)])["private:2"] == 1
     places = [row["place"] for table in ("looks", "gaps") for row in stored(home, table)]
-    assert len(places) == 4
+    assert len(places) == 6
     assert not any("secretperson" in place for place in places)
-    assert sum("p~" in place for place in places) == 2
+    assert sum("p~" in place for place in places) == 3

@@ -69,6 +69,10 @@ class Authors:
         key = (platform, handle)
         return key in self._named or key in self._seen or (self._asked is not None and self._asked(platform, handle))
 
+    def is_named(self, platform: str, handle: str) -> bool:
+        """Say whether the settings name a canonical handle as a publisher, whatever its audience."""
+        return (platform, handle) in self._named
+
     def pseudonym(self, platform: str, handle: str) -> str:
         """Return the pseudonym of a canonical handle; a pseudonym is its own."""
         return handle if PSEUDONYM.fullmatch(handle) else self._pseudonyms.pseudonym(platform, handle)

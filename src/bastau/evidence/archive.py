@@ -286,7 +286,7 @@ class Archive:
                 by_file.setdefault(item["file"], set()).add(item["record"])
         for name, gone in by_file.items():
             path = self.folder / "warc" / name
-            if not path.exists():
+            if not path.exists() or not any(record.record_id in gone for record in warc.read_records(path)):
                 continue
             temporary = path.with_name(f".{name}.tmp")
             with path.open("rb") as whole, temporary.open("wb") as out:

@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
-from bastau.collect.addresses import web_post_id, website_of
+from bastau.collect.addresses import social_platform, web_post_id, website_of
 from bastau.collect.articles import read_article
 from bastau.collect.articles.feeds import Entry, Feed, as_row, read_feed
 from bastau.collect.collectors.answers import Calls, as_time, posts_a_day
 from bastau.collect.collectors.cards import load_card
 from bastau.collect.collectors.pages import page_rows
+from bastau.collect.handles import names_somebody
 from bastau.collect.visits import Answer, Change, FetchFailed, Found, Gap, Request, Row, Visit, Watched, Web
 from bastau.errors import SourceChanged
 
@@ -256,8 +257,12 @@ def read_articles(body: bytes, url: str) -> Feed:
     """Return the feed in ``body``; not one of comments: those are private persons' (SCOPE, rule 2).
 
     Raises:
-        SourceChanged: it is no feed, or one of comments.
+        SourceChanged: it is no feed, or one of comments or of somebody's account.
     """
+    if names_somebody(url) or social_platform(url):
+        raise SourceChanged(
+            f"{website_of(url)}: a feed of an account; watch the account itself, if it is a publisher's"
+        )
     feed = read_feed(body, url)
     if _OF_COMMENTS.search(url) or _SAYS_COMMENTS.match(feed.title or ""):
         raise SourceChanged(f"{url}: a feed of comments, which are private persons' and not watched")

@@ -248,13 +248,9 @@ async def _find_without_preview(calls: Calls, known: str, name: str) -> list[Fou
     extra = _text(document.query_selector(".tgme_page_extra")) or ""
     if title is None:
         return []
-    if "member" in extra:
-        why = "a group: its members write there, only public channels are read"
-        return [Found("telegram", known, name, None, "page of Telegram", warnings=(why,))]
     if "subscriber" not in extra:
-        return [
-            Found("telegram", known, name, None, "page of Telegram", warnings=("a person or a bot, not a channel",))
-        ]
+        what = "a group, whose members write there" if "member" in extra else "a person or a bot"
+        raise FetchFailed(Trouble.FORBIDDEN, f"t.me: {what}; only public channels are watched")
     warning = "the channel has no preview page; watch it with telegram-account and your own keys"
     audience = rounded(extra)
     return [Found("telegram-account", known, name, title, "page of Telegram", warnings=(warning,), source_kind="channel", audience=audience)]  # fmt: skip

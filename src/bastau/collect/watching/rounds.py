@@ -20,9 +20,10 @@ from typing import Any
 
 import orjson
 
+from bastau.collect.handles import names_somebody
 from bastau.collect.visits import Collector, FetchFailed, Gap, Trouble, Visit, Watched, Web
 from bastau.collect.watching.intervals import FEWEST_S, backoff_s, interval_s, rate_after
-from bastau.collect.watching.store import LEASE_S, Holder, Source, Store, StoreUnavailable
+from bastau.collect.watching.store import LEASE_S, Holder, Source, Store, StoreUnavailable, slice_of
 from bastau.errors import BastauError, DiskFull, HomeBusy, SourceChanged
 
 logger = logging.getLogger(__name__)
@@ -355,7 +356,8 @@ class Rounds:
         wait = interval_s(source.posts_a_day, self._pace.max_staleness_s, visit.next_in_s, source.priority)
         # After the first look since the start anywhere in the interval: what began together does not stay together.
         least = 0.2 if self._looks[source.source_id] == 1 else 0.9
-        self._again(source, _MORE_S if visit.more else wait * self._rng.uniform(least, 1.0))
+        asked = min(visit.next_in_s or 0.0, wait)  # never undercut, up to the bound of staleness
+        self._again(source, _MORE_S if visit.more else max(wait * self._rng.uniform(least, 1.0), asked))
         if not visit.more:
             source.interval_s = wait
 
@@ -388,12 +390,16 @@ class Rounds:
             if not visit.is_unchanged:
                 self._moves.pop(source.source_id, None)
             return
+        if self._collectors[source.collector].card.has_accounts or names_somebody(visit.moved_to):
+            # Nobody has looked at the audience there, and what it is called may be a private person's name.
+            logger.warning("moved; add the new account if it is a publisher's", extra={"place": source.address})
+            return
         to, n = self._moves.get(source.source_id, ("", 0))
         self._moves[source.source_id] = (visit.moved_to, n + 1 if to == visit.moved_to else 1)
 
     def _is_fresh(self, row: Mapping[str, Any]) -> bool:
         """Say whether a row was not seen in this form lately; those that were need no second check."""
-        key = hash((row.get("post_id"), row.get("title"), row.get("text")))
+        key = _key(row)
         if key in self._seen:
             return False
         if key in self._seen_before:
@@ -560,8 +566,13 @@ class Rounds:
             for key, n in counts.items():
                 if key.startswith("posts:") and (copy := copies.get(int(key[6:]))) is not None:
                     copy.n_posts += n
-            for source_id in refused:
-                states.pop(source_id, None)
+            for one in refused:
+                # The next visit must bring it again: from the state before, and with no row taken for seen.
+                states.pop(one.source.source_id, None)
+                self._new_states.pop(one.source.source_id, None)
+                for row in one.rows:
+                    self._seen.discard(_key(row))
+                    self._seen_before.discard(_key(row))
             await self._part_with([int(key[8:]) for key in counts if key.startswith("private:")])
         self.figures.waiting_rows = sum(len(one.rows) for one in self._brought)
         if not copies:
@@ -595,8 +606,8 @@ class Rounds:
             self._touched.pop(source_id, None)
             self._new_states.pop(source_id, None)
 
-    async def _land_all(self, brought: Sequence[Brought]) -> tuple[Counter[str], list[int]]:
-        """Store visits; return the counts and the sources of visits that cannot be stored, each of which is told in the log.
+    async def _land_all(self, brought: Sequence[Brought]) -> tuple[Counter[str], list[Brought]]:
+        """Store visits; return the counts and the visits that cannot be stored, each of which is told in the log.
 
         One visit with which the storing fails must not end the watching of all others: they are then stored one by one.
         """
@@ -619,7 +630,7 @@ class Rounds:
                 source.trouble = str(Trouble.BROKEN)
                 source.troubles[source.trouble] = source.troubles.get(source.trouble, 0) + 1
                 self.figures.troubles[source.trouble] += 1
-                refused.append(source.source_id)
+                refused.append(one)
         return counts, refused
 
     async def _move(self, sources: Sequence[Source]) -> None:
@@ -629,7 +640,7 @@ class Rounds:
                 del self._moves[source.source_id]
                 if await asyncio.to_thread(self._store.move, source.source_id, to):
                     logger.warning("moved", extra={"place": source.address, "to": to})
-                    source.address = to
+                    source.address, source.slice = to, slice_of(to)
 
     def _count(self, counts: Counter[str]) -> None:
         for name in ("n_posts", "n_edits", "n_rejects", "n_repeats"):
@@ -649,6 +660,10 @@ class Rounds:
             await asyncio.sleep(_RETRY_S)
         with contextlib.suppress(StoreUnavailable):
             await asyncio.to_thread(self._store.release, self._holder, list(self._holder.tokens))
+
+
+def _key(row: Mapping[str, Any]) -> int:
+    return hash((row.get("post_id"), row.get("title"), row.get("text")))
 
 
 def _site(address: str) -> str:

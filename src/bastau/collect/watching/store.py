@@ -238,7 +238,7 @@ class Store:
     # ---- the list ---------------------------------------------------------------------------------------
 
     def add(self, found: Sequence[Found], *, options: Mapping[str, Any], priority: int, now: float) -> list[bool]:
-        """Watch what was found; return for each whether it is new."""
+        """Watch what was found; return for each whether it is new. Options and priority given are set on known ones too."""
         new = []
         with self._transaction():
             for one in found:
@@ -252,6 +252,15 @@ class Store:
                     row,
                 )
                 new.append(done.rowcount == 1)
+                if not new[-1] and (options or priority):
+                    where = (one.collector, one.address)
+                    held = self._run("SELECT options, priority FROM sources WHERE collector = ? AND address = ?", where)
+                    before, rank = held.fetchone()
+                    merged = json.dumps({**json.loads(before), **options})
+                    self._run(
+                        "UPDATE sources SET options = ?, priority = ? WHERE collector = ? AND address = ?",
+                        (merged, priority or rank, *where),
+                    )
         return new
 
     def sources(self, slices: Sequence[int] | None = None) -> list[Source]:

@@ -153,10 +153,9 @@ def test_groups_and_persons_are_not_offered_under_their_names(place: Place) -> N
     place["t.me/s/tau_gazeti"] = said(b"", 302, Location="https://t.me/tau_gazeti")
     for extra, word in (("310 members, 5 online", "group"), ("@tau_gazeti", "person")):
         place["t.me/tau_gazeti"] = f'<div class="tgme_page_title">Аты</div><div class="tgme_page_extra">{extra}</div>'
-        (found,) = asyncio.run(TELEGRAM.find("@tau_gazeti", PlaybackWeb(place), NOW))
-        assert word in found.warnings[0]
-        assert found.title is None
-        assert found.source_kind is None
+        with pytest.raises(FetchFailed, match=word) as refused:
+            asyncio.run(TELEGRAM.find("@tau_gazeti", PlaybackWeb(place), NOW))
+        assert "tau_gazeti" not in str(refused.value)
 
 
 def test_found_tells_title_audience_rate_and_first_posts(place: Place) -> None:

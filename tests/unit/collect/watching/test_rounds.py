@@ -6,7 +6,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -294,6 +294,41 @@ def test_an_account_that_turns_out_private_is_taken_off_the_list(world: World, m
     world.go(900)
     assert [source.address for source in world.store.sources()] == ["http://good.kz/feed"]
     assert sum("person" in address for address, _ in world.place.visits) <= 2
+
+
+def test_a_visit_that_cannot_be_stored_is_brought_again_and_costs_nobody_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch(world, "http://odd.kz/feed", "http://good.kz/feed")
+    land, n_refused = Shelf.__call__, 0
+
+    def picky(shelf: Shelf, brought: Sequence[Brought]) -> Counter[str]:
+        nonlocal n_refused
+        if n_refused < 6 and any("odd" in one.source.address for one in brought):
+            n_refused += 1
+            raise ZeroDivisionError("a row that cannot be stored")
+        return land(shelf, brought)
+
+    monkeypatch.setattr(Shelf, "__call__", picky)
+    world.go(2400)
+    for host in ("odd.kz", "good.kz"):
+        seen = numbers(world, host)
+        assert len(seen) > 10
+        assert all(world.shelf.ids[f"web:{host}/{n}"] == 1 for n in seen)
+    assert n_refused == 6
+
+
+def test_an_account_that_moved_is_not_followed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch(world, "http://a.kz/feed", "http://b.kz/feed")
+    visit = Place.visit
+
+    async def moved(place: Place, watched: Watched, web: Any, now: datetime) -> Visit:
+        to = "http://new.kz/feed" if "a.kz" in watched.address else "https://social.kz/@somebody"
+        return replace(await visit(place, watched, web, now), moved_to=to)
+
+    monkeypatch.setattr(Place, "visit", moved)
+    world.go(2400)
+    assert {source.address for source in world.store.sources()} == {"http://new.kz/feed", "http://b.kz/feed"}
 
 
 def test_a_collector_that_breaks_ends_nothing(world: World) -> None:

@@ -51,6 +51,14 @@ class TestList:
             assert store.add([found(2), found(3)], options={}, priority=0, now=NOW) == [False, True]
             assert [s.address for s in store.sources()] == [f"https://site{n}.kz/feed" for n in (1, 2, 3)]
 
+    def test_options_and_priority_given_are_set_on_what_is_watched_already(self, url: str) -> None:
+        with filled(url, 1) as store:
+            assert store.add([found(0)], options={"evidence": True}, priority=0, now=NOW) == [False]
+            assert store.sources()[0].options == {"full_text": True, "evidence": True}
+            assert store.sources()[0].priority == 1
+            store.add([found(0)], options={}, priority=3, now=NOW)
+            assert (store.sources()[0].options["full_text"], store.sources()[0].priority) == (True, 3)
+
     def test_options_and_state_come_back(self, url: str) -> None:
         with filled(url, 2) as store:
             second = store.sources()[1]
