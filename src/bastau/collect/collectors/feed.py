@@ -20,7 +20,20 @@ from bastau.collect.collectors.answers import Calls, as_time, posts_a_day
 from bastau.collect.collectors.cards import load_card
 from bastau.collect.collectors.pages import page_rows
 from bastau.collect.handles import names_somebody
-from bastau.collect.visits import Answer, Change, FetchFailed, Found, Gap, Request, Row, Visit, Watched, Web
+from bastau.collect.visits import (
+    Answer,
+    Change,
+    FetchFailed,
+    FetchRefused,
+    Found,
+    Gap,
+    Request,
+    Row,
+    Trouble,
+    Visit,
+    Watched,
+    Web,
+)
 from bastau.errors import SourceChanged
 
 MAX_ARTICLES = 10
@@ -257,7 +270,8 @@ def read_articles(body: bytes, url: str) -> Feed:
     """Return the feed in ``body``; not one of comments: those are private persons' (SCOPE, rule 2).
 
     Raises:
-        SourceChanged: it is no feed, or one of comments or of somebody's account.
+        SourceChanged: it is no feed.
+        FetchRefused: it is one of comments or of somebody's account.
     """
     if names_somebody(url) or social_platform(url):
         raise SourceChanged(
@@ -265,7 +279,7 @@ def read_articles(body: bytes, url: str) -> Feed:
         )
     feed = read_feed(body, url)
     if _OF_COMMENTS.search(url) or _SAYS_COMMENTS.match(feed.title or ""):
-        raise SourceChanged(f"{url}: a feed of comments, which are private persons' and not watched")
+        raise FetchRefused(Trouble.FORBIDDEN, f"{website_of(url)}: a feed of comments, which are private persons'")
     return feed
 
 

@@ -15,7 +15,7 @@ import pytest
 from bastau.collect.collectors.feed import FEED
 from bastau.collect.collectors.site import SITE
 from bastau.collect.collectors.sitemap import SITEMAP
-from bastau.collect.visits import Answer, FetchFailed, Request, Trouble, Visit, Watched
+from bastau.collect.visits import Answer, FetchFailed, FetchRefused, Request, Trouble, Visit, Watched
 from bastau.errors import SourceChanged
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -176,7 +176,7 @@ def test_comments_are_persons_and_their_feeds_are_not_watched(server: tuple[Serv
     found = asyncio.run(FEED.find(f"{root}/", Client(), NOW))
     assert [one.address for one in found] == [f"{root}/feed"]
     for path in ("/a/1/feed/", "/comments/feed/"):
-        with pytest.raises(SourceChanged, match="private persons"):
+        with pytest.raises(FetchRefused, match="private persons"):
             visit(FEED, f"{root}{path}")
 
 
