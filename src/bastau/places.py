@@ -188,7 +188,10 @@ async def _look_at(
     named = [wanted.collector] if wanted.collector else []
     # Those that know the address by its form come first; then whoever looks at a page.
     by_form = named or [name for name in sorted(known) if known[name].recognises(wanted.address)]
-    order = by_form or [name for name in ("feed", "sitemap", "site", *sorted(known)) if name in known]
+    # Servers without Mastodon's API may have an outbox, and a profile is asked for it before it is read as a page.
+    order = [*by_form, *(["activitypub"] if by_form == ["mastodon"] != named else ())] or [
+        name for name in ("activitypub", "feed", "sitemap", "site", *sorted(known)) if name in known
+    ]
     problems: list[str] = []
     found: list[Found] = []
     for name in dict.fromkeys(order):

@@ -2,15 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playback import NOW, Place, PlaybackWeb, playing, said
 
+from bastau import places
 from bastau.collect.collectors.activitypub import ACTIVITYPUB
 from bastau.collect.visits import FetchFailed, Trouble, Visit, Watched
 from bastau.errors import SourceChanged
+from bastau.home import Home
 
 ACTOR = "https://blog.example/users/tau"
 PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
@@ -140,3 +144,18 @@ def test_found_by_handle_and_by_address(place: Place) -> None:
     for address in ("tau@blog.example", "https://blog.example/@tau"):
         (found,) = asyncio.run(ACTIVITYPUB.find(address, PlaybackWeb(place), NOW))
         assert (found.address, found.source, found.audience, len(found.first)) == (ACTOR, "tau@blog.example", 9100, 2)
+
+
+@pytest.mark.parametrize("address", ["tau@blog.example", "https://blog.example/author/tau"])
+def test_adding_an_address_reaches_servers_without_mastodons_api(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    place["blog.example/author/tau"] = ABOUT
+
+    @asynccontextmanager
+    async def open_web(_home: Home) -> AsyncIterator[PlaybackWeb]:
+        yield PlaybackWeb(place)
+
+    monkeypatch.setattr(places, "_open_web", open_web)
+    (looked,) = asyncio.run(places.look(Home.open(tmp_path), [places.Wanted(address)]))
+    assert [(found.collector, found.address) for found in looked.found] == [("activitypub", ACTOR)]
