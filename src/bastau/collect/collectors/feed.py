@@ -109,21 +109,23 @@ class FeedCollector:
         feed = read_articles(answer.body, answer.url)
         gaps, entries = await self._entries(feed, watched, state, calls, now)
         seen: dict[str, str] = dict(state.get("seen") or {})
-        new = [entry for entry in entries if _key(entry) not in seen]
-        changed = [entry for entry in entries if seen.get(_key(entry), entry.text_key) != entry.text_key]
+        keyed = [(_key(entry), entry) for entry in entries]
+        new = [pair for pair in keyed if pair[0] not in seen]
+        changed = [(key, entry) for key, entry in keyed if seen.get(key, entry.text_key) != entry.text_key]
         full = bool(watched.options.get("full_text"))
-        waiting = new[MAX_ARTICLES:] if full else []
-        taken = new[:MAX_ARTICLES] if full else new
+        most = MAX_ARTICLES if full else len(keyed)
+        waiting = {key for key, _ in (*new[most:], *changed[most:])}
         sightings: list[Row] = []
-        rows = [await _row(entry, feed, watched.address, now, calls, sightings, full=full) for entry in taken]
+        rows = [await _row(entry, feed, watched.address, now, calls, sightings, full=full) for _, entry in new[:most]]
         edits = [
-            await _row(entry, feed, watched.address, now, calls, sightings, full=full)
-            for entry in changed[: MAX_ARTICLES if full else None]
+            await _row(entry, feed, watched.address, now, calls, sightings, full=full) for _, entry in changed[:most]
         ]
-        for entry in (*entries,):
-            if entry not in waiting:
-                seen.pop(_key(entry), None)
-                seen[_key(entry)] = entry.text_key
+        for key, entry in keyed:
+            before = seen.pop(key, None)  # what is listed stands last, so that it is the last to be forgotten
+            if key not in waiting:
+                seen[key] = entry.text_key
+            elif before is not None:
+                seen[key] = before
         dates = [as_time(row["published_at"]) for row in rows]
         state |= kept | {
             "etag": None if waiting else answer.header("etag"),

@@ -18,8 +18,8 @@ from bastau.collect.articles.reading import decode_page
 from bastau.collect.collectors.answers import Calls, as_time
 from bastau.collect.collectors.cards import load_card
 from bastau.collect.collectors.pages import page_rows
-from bastau.collect.collectors.sitemap import read_page
-from bastau.collect.visits import Change, FetchFailed, Found, Request, Row, Trouble, Visit, Watched, Web
+from bastau.collect.collectors.sitemap import gives_up, read_page
+from bastau.collect.visits import Change, FetchFailed, Found, Request, Row, Visit, Watched, Web
 
 MAX_SECTIONS = 8
 MAX_ARTICLES = 40
@@ -52,7 +52,13 @@ class SiteCollector:
         articles, _ = links_of(html, answer.url)
         if not articles:
             return []
-        rows = [row for link in articles[:5] if (row := await read_page(calls, link, now, [], []))]
+        rows: list[Row] = []
+        for link in articles[:5]:
+            try:
+                row = await read_page(calls, link, now, [], [])
+            except FetchFailed:
+                break
+            rows += [row] if row else []
         page = read_article(html, answer.url)
         warnings = ["no feed: pages are read one by one, which costs more and finds less"]
         if not rows:
@@ -69,25 +75,36 @@ class SiteCollector:
         seen: dict[str, int] = dict(state.get("seen") or {})
         recent: dict[str, Any] = dict(state.get("recent") or {})
         found = await _new_links(calls, watched, state)
-        todo = [link for link in found if _key(link) not in seen]
+        tried: dict[str, int] = dict(state.get("tried") or {})
+        todo = sorted((link for link in found if _key(link) not in seen), key=lambda link: tried.get(_key(link), 0))
         rows: list[Row] = []
         sightings: list[Row] = []
         changes: list[Change] = []
+        n_done = 0
         for link in todo[:MAX_ARTICLES]:
-            row = await read_page(calls, link, now, sightings, [])
+            try:
+                row = await read_page(calls, link, now, sightings, [])
+            except FetchFailed as error:
+                calls.note(f"page not fetched: {error.kind.value}")
+                if gives_up(tried, _key(link), error):
+                    seen[_key(link)] = 0
+                break
+            n_done += 1
             seen[_key(link)] = int(row is not None)
             if row is not None and row["post_id"] not in {r["post_id"] for r in rows} and row["post_id"] not in recent:
                 rows.append(row)
                 recent[row["post_id"]] = {"url": row["url"], "at": now.isoformat(), "text": _digest(row)}
-        await _look_again(calls, recent, {r["post_id"] for r in rows}, now, changes, sightings)
+        if n_done == min(len(todo), MAX_ARTICLES):  # else the website is in trouble
+            await _look_again(calls, recent, {r["post_id"] for r in rows}, now, changes, sightings)
         pages, kept = await page_rows(calls, watched.address, state, now)
         state |= kept | {
             "seen": dict(list(seen.items())[-MAX_SEEN:]),
+            "tried": {key: n for key in map(_key, todo) if key not in seen and (n := tried.get(key))},
             "recent": recent,
             "visited_at": now.isoformat(),
         }
         return Visit(rows=rows, state=state, changes=changes, pages=pages, sightings=sightings,
-                     more=len(todo) > MAX_ARTICLES, **calls.cost)  # fmt: skip
+                     more=len(todo) > n_done == MAX_ARTICLES, **calls.cost)  # fmt: skip
 
 
 def links_of(html: str, url: str) -> tuple[list[str], list[str]]:
@@ -148,13 +165,15 @@ async def _look_again(
     for post_id in old[:MAX_REVISITS]:
         kept = recent[post_id]
         kept["looked"] = now.isoformat()
+        gone: list[Change] = []
         try:
-            row = await _again(calls, kept["url"], now, sightings)
+            row = await read_page(calls, kept["url"], now, sightings, gone)
         except FetchFailed as error:
-            if error.kind is Trouble.GONE and not kept.get("gone"):
-                kept["gone"] = True
-                changes.append(Change(post_id, "deleted"))
-            continue
+            calls.note(f"page not fetched: {error.kind.value}")
+            break
+        if gone and not kept.get("gone"):
+            kept["gone"] = True
+            changes.append(Change(post_id, "deleted"))
         if row is None or row["post_id"] != post_id:
             continue
         if kept.pop("gone", False):
@@ -162,14 +181,6 @@ async def _look_again(
         elif _digest(row) != kept["text"]:
             changes.append(Change(post_id, "edited", row))
         kept["text"] = _digest(row)
-
-
-async def _again(calls: Calls, url: str, now: datetime, sightings: list[Row]) -> Row | None:
-    gone: list[Change] = []
-    row = await read_page(calls, url, now, sightings, gone)
-    if gone:
-        raise FetchFailed(Trouble.GONE, url.split("?", 1)[0])
-    return row
 
 
 def _digest(row: Row) -> str:

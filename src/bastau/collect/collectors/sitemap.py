@@ -3,11 +3,8 @@
 References: sitemaps.org/protocol.html; developers.google.com/search/docs/crawling-indexing/sitemaps/news-sitemap.
 """
 
-import gzip
 import hashlib
-import io
 import re
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +18,7 @@ from bastau.collect.collectors.cards import load_card
 from bastau.collect.collectors.feed import article_sightings, sighting
 from bastau.collect.collectors.pages import page_rows
 from bastau.collect.visits import Answer, Change, FetchFailed, Found, Request, Row, Trouble, Visit, Watched, Web
+from bastau.collect.web.encodings import Garbled, TooLarge, unpack
 from bastau.errors import SourceChanged
 
 MAX_SITEMAPS = 20
@@ -28,8 +26,16 @@ MAX_ARTICLES = 30
 MAX_BYTES = 50 << 20
 MAX_URLS = 50_000
 MAX_SEEN = 20_000
+"""Pages remembered beyond those that are listed now, of which none is forgotten."""
+MAX_FIRST = 100
+"""Pages of a first visit: where nothing has a date, all would be new."""
+MAX_TRIES = 5
+"""Visits in which a page that always fails is asked for."""
 RECENT = timedelta(days=3)
-"""On a first visit only pages younger than this are read; the rest of a website is its past."""
+"""Only pages younger than this are read for the first time; the rest of a website is its past."""
+PASSING = frozenset({Trouble.DNS, Trouble.CONNECT, Trouble.TLS, Trouble.TIMEOUT, Trouble.LIMITED, Trouble.SERVER,
+                     Trouble.RESTING})  # fmt: skip
+"""Troubles that say nothing of the page: it is asked for again."""
 _ENTRY = re.compile(r"<(?:\w+:)?(url|sitemap)(?:\s[^<>]*)?>(.*?)</(?:\w+:)?\1\s*>", re.DOTALL)
 _DOCTYPE = re.compile(r"<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>", re.DOTALL | re.IGNORECASE)
 
@@ -97,43 +103,67 @@ class SitemapCollector:
         calls, state = Calls(web), dict(watched.state)
         files: dict[str, Any] = dict(state.get("files") or {})
         is_first = "seen" not in state
+        state.setdefault("first_at", state.get("visited_at") or now.isoformat())
         since = as_time(state.get("visited_at")) or now - RECENT
+        # Until a visit leaves nothing waiting, what is the past is told from the first one.
+        past_at = (as_time(state.get("visited_at") or state["first_at"]) or now) - RECENT
         listed = await _read(calls, watched.address, since - timedelta(days=1), files)
         seen: dict[str, str] = dict(state.get("seen") or {})
-        todo = []
+        todo: list[tuple[Listed, str]] = []
+        tried: dict[str, int] = dict(state.get("tried") or {})
+        past: dict[str, str] = {}
         for item in listed:
-            stamp = (item.lastmod or item.published_at or datetime.min).isoformat()
-            if seen.get(_key(item.url)) == stamp:
+            key, stamp = _key(item.url), (item.lastmod or item.published_at or datetime.min).isoformat()
+            before = seen.pop(key, None)
+            if before is not None:
+                seen[key] = before  # what is listed stands last, so that it is the last to be forgotten
+            if before == stamp:
                 continue
             when = item.published_at or item.lastmod
-            if is_first and when is not None and when < now - RECENT:
-                seen[_key(item.url)] = stamp
+            if before is None and when is not None and when < past_at:
+                past[key] = stamp
             else:
                 todo.append((item, stamp))
         todo.sort(key=lambda pair: pair[1], reverse=True)
-        if is_first:
-            # Where nothing has a date, all would be new: the newest hundred are a fair beginning.
-            for item, stamp in todo[100:]:
+        todo.sort(key=lambda pair: tried.get(_key(pair[0].url), 0))
+        seen = past | seen  # the past is forgotten first: its dates tell it again
+        if is_first and past:
+            calls.note(f"{len(past)} pages older than {RECENT.days} days are the website's past and not read")
+        if is_first and len(todo) > MAX_FIRST:
+            calls.note(f"{len(todo) - MAX_FIRST} pages beyond the newest {MAX_FIRST} of a first visit are not read")
+            for item, stamp in todo[MAX_FIRST:]:
                 seen[_key(item.url)] = stamp
-            todo = todo[:100]
+            todo = todo[:MAX_FIRST]
         rows: list[Row] = []
         changes: list[Change] = []
         sightings: list[Row] = []
+        n_done = 0
         for item, stamp in todo[:MAX_ARTICLES]:
             was_there = _key(item.url) in seen
-            row = await read_page(calls, item.url, now, sightings, changes if was_there else [], item)
+            try:
+                row = await read_page(calls, item.url, now, sightings, changes if was_there else [], item)
+            except FetchFailed as error:
+                calls.note(f"page not fetched: {error.kind.value}")
+                if gives_up(tried, _key(item.url), error):
+                    seen[_key(item.url)] = stamp
+                break
+            n_done += 1
+            tried.pop(_key(item.url), None)
             seen[_key(item.url)] = stamp
             if row is not None and was_there:
                 changes.append(Change(row["post_id"], "edited", row))
             elif row is not None:
                 rows.append(row)
         pages, kept = await page_rows(calls, watched.address, state, now)
-        more = len(todo) > MAX_ARTICLES
+        waits = len(todo) > n_done
         state |= kept | {
-            "files": {} if more else dict(list(files.items())[-200:]),
-            "seen": dict(list(seen.items())[-MAX_SEEN:]),
-            "visited_at": now.isoformat(),
+            # What waits must be listed again, by sitemaps that did not change since too.
+            "files": {} if waits else dict(list(files.items())[-200:]),
+            "seen": dict(list(seen.items())[-max(MAX_SEEN, len(listed) - len(past)) :]),
+            "tried": {key: n for item, _ in todo if (n := tried.get(key := _key(item.url)))},
+            "visited_at": state.get("visited_at") if waits else now.isoformat(),
         }
+        more = waits and n_done == MAX_ARTICLES  # after a trouble the next visit is soon enough
         return Visit(rows=rows, state=state, changes=changes, pages=pages, sightings=sightings, more=more,
                      is_unchanged=not listed, **calls.cost)  # fmt: skip
 
@@ -172,13 +202,13 @@ def _unpacked(body: bytes, url: str) -> bytes:
     if not body.startswith(b"\x1f\x8b"):
         return body
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(body)) as packed:
-            data = packed.read(MAX_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
+        return unpack(body, "gzip", MAX_BYTES)
+    except Garbled as error:
         raise SourceChanged(f"{url.split('?', 1)[0]}: the packed sitemap is damaged") from error
-    if len(data) > MAX_BYTES:
-        raise SourceChanged(f"{url.split('?', 1)[0]}: the sitemap is larger than {MAX_BYTES >> 20} MB unpacked")
-    return data
+    except TooLarge as error:
+        raise SourceChanged(
+            f"{url.split('?', 1)[0]}: the sitemap is larger than {MAX_BYTES >> 20} MB unpacked"
+        ) from error
 
 
 def _inside(marked: str, name: str) -> str | None:
@@ -241,18 +271,34 @@ def _row(item: Listed | None, article: Any, url: str, now: datetime) -> Row:
     }
 
 
+def gives_up(tried: dict[str, int], key: str, error: FetchFailed) -> bool:
+    """Count a page's trouble in ``tried``, and say whether it had so many that it is not asked for again.
+
+    Only troubles that may be the page's own count; those that were tried stand behind all others, so none keeps them back.
+    """
+    if error.kind not in (Trouble.SERVER, Trouble.TIMEOUT):
+        return False
+    tried[key] = tried.get(key, 0) + 1
+    return tried[key] >= MAX_TRIES and bool(tried.pop(key))
+
+
 async def read_page(
     calls: Calls, url: str, now: datetime, sightings: list[Row], changes: list[Change], item: Listed | None = None
 ) -> Row | None:
     """Return the article at ``url`` as a post; None where there is none, or robots.txt keeps us out.
 
     A page that is gone is told as a deletion in ``changes``.
+
+    Raises:
+        FetchFailed: a trouble that passes (:data:`PASSING`), so that nothing is known of the page.
     """
     if social_platform(url):
         return None
     try:
         answer: Answer = await calls.fetch(Request(url, heed_robots=True, max_bytes=4 << 20))
     except FetchFailed as error:
+        if error.kind in PASSING:
+            raise
         if error.kind is Trouble.GONE:
             changes.append(Change(web_post_id(url), "deleted"))
         else:

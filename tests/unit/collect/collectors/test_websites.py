@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bastau.collect.collectors import sitemap
 from bastau.collect.collectors.feed import FEED
 from bastau.collect.collectors.site import SITE
 from bastau.collect.collectors.sitemap import SITEMAP
@@ -208,3 +209,119 @@ def test_a_site_gives_its_articles_and_tells_edits_and_deletions(server: tuple[S
     assert second.rows == []
     later = visit(SITE, f"{root}/", second.state, NOW + timedelta(days=8))
     assert [row["html"][:6] for row in (*first.pages, *second.pages, *later.pages)] == ["<html>"]
+
+
+class Troubled(Client):
+    """Cannot reach the paths in ``troubles``."""
+
+    def __init__(self, troubles: dict[str, Trouble]) -> None:
+        self.troubles = troubles
+        self.asked: list[str] = []
+
+    async def fetch(self, request: Request) -> Answer:
+        path = urlsplit(request.url).path
+        self.asked.append(path)
+        if path in self.troubles:
+            raise FetchFailed(self.troubles[path], request.url)
+        return await super().fetch(request)
+
+
+def visit_troubled(collector: Any, address: str, state: Any, client: Client, at: datetime = NOW) -> Visit:
+    return asyncio.run(collector.visit(Watched(1, collector.name, address, state), client, at))
+
+
+@pytest.mark.parametrize("kind", [Trouble.TIMEOUT, Trouble.SERVER, Trouble.RESTING, Trouble.LIMITED])
+@pytest.mark.parametrize("collector", [SITE, SITEMAP])
+def test_pages_that_a_trouble_kept_from_us_are_asked_for_again(
+    server: tuple[Server, str], collector: Any, kind: Trouble
+) -> None:
+    web, root = server
+    numbers = range(10001, 10006)
+    links = "".join(f'<a href="/news/{n}">x</a>' for n in numbers)
+    web.pages["/"] = (200, {}, f"<html><body>{links}</body></html>".encode())
+    listed = "".join(f"<url><loc>{root}/news/{n}</loc></url>" for n in numbers)
+    web.pages["/sitemap.xml"] = (200, {"ETag": '"1"'}, f"<urlset>{listed}</urlset>".encode())
+    web.pages |= {f"/news/{n}": (200, {}, page(f"Title {n}")) for n in numbers}
+    address = f"{root}/" if collector is SITE else f"{root}/sitemap.xml"
+    client = Troubled({"/news/10003": kind})
+    first = visit_troubled(collector, address, {}, client)
+    assert [row["title"] for row in first.rows] == ["Title 10001", "Title 10002"]
+    assert "/news/10004" not in client.asked  # the website is left alone
+    assert f"page not fetched: {kind.value}" in first.notes
+    assert not first.more
+    second = visit(collector, address, first.state)
+    assert sorted(row["title"] for row in second.rows) == ["Title 10003", "Title 10004", "Title 10005"]
+
+
+@pytest.mark.parametrize("collector", [SITE, SITEMAP])
+def test_a_page_that_always_fails_keeps_no_other_back_and_is_given_up(
+    server: tuple[Server, str], collector: Any
+) -> None:
+    web, root = server
+    links = "".join(f'<a href="/news/{n}">x</a>' for n in (10001, 10002))
+    web.pages["/"] = (200, {}, f"<html><body>{links}</body></html>".encode())
+    listed = "".join(f"<url><loc>{root}/news/{n}</loc></url>" for n in (10001, 10002))
+    web.pages["/sitemap.xml"] = (200, {}, f"<urlset>{listed}</urlset>".encode())
+    web.pages["/news/10002"] = (200, {}, page("Title"))
+    address = f"{root}/" if collector is SITE else f"{root}/sitemap.xml"
+    client = Troubled({"/news/10001": Trouble.SERVER})
+    state: Any = {}
+    titles = []
+    for _ in range(8):
+        done = visit_troubled(collector, address, state, client)
+        state = done.state
+        titles.append([row["title"] for row in done.rows])
+    assert titles == [[], ["Title"], *[[]] * 6]
+    assert client.asked.count("/news/10001") == 5
+
+
+def test_changed_entries_beyond_those_of_one_visit_become_edits_in_the_next(server: tuple[Server, str]) -> None:
+    web, root = server
+    web.pages["/feed"] = (200, {}, feed(root, range(10)))
+    state = visit(FEED, f"{root}/feed", full_text=True).state
+    web.pages["/feed"] = (200, {}, feed(root, range(13)))
+    state = visit(FEED, f"{root}/feed", state, full_text=True).state
+    web.pages["/feed"] = (200, {"ETag": '"9"'}, feed(root, range(13), "Other"))
+    first = visit(FEED, f"{root}/feed", state, full_text=True)
+    second = visit(FEED, f"{root}/feed", first.state, full_text=True)
+    assert (first.more, second.more) == (True, False)
+    assert (len(first.changes), len(second.changes)) == (10, 3)
+    assert len({change.post_id for change in (*first.changes, *second.changes)}) == 13
+
+
+def test_the_past_of_a_website_is_told_and_never_read(
+    server: tuple[Server, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web, root = server
+    monkeypatch.setattr(sitemap, "MAX_SEEN", 3)
+    old = "".join(f"<url><loc>{root}/old/{n}</loc><lastmod>2026-10-01T11:00:00Z</lastmod></url>" for n in range(40))
+    undated = "".join(f"<url><loc>{root}/a/{n}</loc></url>" for n in range(110))
+    web.pages["/sitemap.xml"] = (200, {}, f"<urlset>{old}{undated}</urlset>".encode())
+    web.pages |= {f"/a/{n}": (200, {}, page(f"Title {n}")) for n in range(110)}
+    web.pages |= {f"/old/{n}": (200, {}, page(f"Old {n}")) for n in range(40)}
+    state: Any = {}
+    notes: list[str] = []
+    numbers = []
+    for hour in range(6):
+        done = visit(SITEMAP, f"{root}/sitemap.xml", state, NOW + timedelta(hours=hour))
+        state = done.state
+        numbers.append(len(done.rows))
+        notes += done.notes
+    assert numbers == [30, 30, 30, 10, 0, 0]
+    assert [note for note in notes if "not read" in note] == [
+        "40 pages older than 3 days are the website's past and not read",
+        "10 pages beyond the newest 100 of a first visit are not read",
+    ]
+
+
+def test_what_waits_is_listed_again_by_sitemaps_that_did_not_change(server: tuple[Server, str]) -> None:
+    web, root = server
+    under = f"<sitemap><loc>{root}/news.xml</loc><lastmod>2026-11-26T11:00:00Z</lastmod></sitemap>"
+    web.pages["/sitemap.xml"] = (200, {}, f"<sitemapindex>{under}</sitemapindex>".encode())
+    listed = "".join(f"<url><loc>{root}/a/{n}</loc><lastmod>2026-11-26T11:00:00Z</lastmod></url>" for n in range(40))
+    web.pages["/news.xml"] = (200, {"ETag": '"1"'}, f"<urlset>{listed}</urlset>".encode())
+    web.pages |= {f"/a/{n}": (200, {}, page(f"Title {n}")) for n in range(40)}
+    first = visit(SITEMAP, f"{root}/sitemap.xml")
+    assert (len(first.rows), first.more) == (30, True)
+    second = visit(SITEMAP, f"{root}/sitemap.xml", first.state, NOW + timedelta(hours=1))
+    assert (len(second.rows), second.more) == (10, False)
