@@ -1,6 +1,8 @@
 """What collectors of JSON APIs and timelines share: reading an answer, telling the unmapped, remembering what was seen."""
 
 import asyncio
+import logging
+import random
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,13 +12,20 @@ from typing import Any, TypeVar
 import orjson
 
 from bastau.collect.visits import Answer, FetchFailed, Request, Row, Web
+from bastau.collect.web.budgets import rate_limit
 from bastau.errors import SourceChanged
+
+logger = logging.getLogger(__name__)
 
 _Item = TypeVar("_Item")
 MAX_RECENT = 200
 """Posts of a timeline remembered by id, to notice when one of them goes away."""
 MAX_CHECKS = 5
 """Posts asked about one by one in a visit, to tell a deletion from an odd order of the timeline."""
+MAX_NOTES = 1000
+FIRST_WAIT_S = 2.0
+MOST_WAIT_S = 600.0
+"""First and longest wait before a stream that broke is begun again."""
 
 
 @dataclass
@@ -28,6 +37,7 @@ class Calls:
     n_requests: int = 0
     n_bytes: int = 0
     notes: dict[str, None] = field(default_factory=dict)
+    n_told: int = 0
 
     async def fetch(self, request: Request) -> Answer:
         """Return the answer to ``request`` and count it."""
@@ -51,12 +61,19 @@ class Calls:
 
     def note(self, words: str) -> None:
         """Keep an oddity for the operator; the same one once. No words, names or handles of posts."""
-        self.notes[words] = None
+        if len(self.notes) < MAX_NOTES:
+            self.notes[words] = None
 
     def unmapped(self, value: Mapping[str, Any], known: Iterable[str], where: str) -> None:
         """Note the fields of ``value`` that are neither ``known`` to the collector nor ignored by its card."""
         for name in value.keys() - set(known) - self.ignored:
             self.note(f"unmapped field {where}.{name}")
+
+    def told(self) -> tuple[str, ...]:
+        """Return the notes that were not told yet: a stream lives for days and hands each out once."""
+        new = tuple(self.notes)[self.n_told :]
+        self.n_told = len(self.notes)
+        return new
 
     @property
     def cost(self) -> dict[str, Any]:
@@ -88,20 +105,20 @@ def posts_a_day(rows: Sequence[Row]) -> float | None:
 
 def as_time(value: Any) -> datetime | None:
     """Return an RFC 3339 string or Unix seconds as UTC; None for anything else."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return datetime.fromtimestamp(value, UTC)
     try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC)
         when = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
         return None
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
 
 
 def count(value: Any) -> int | None:
     """Return a count given as number or digits; None for anything else and below zero."""
     try:
         number = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if number >= 0 else None
 
@@ -119,38 +136,60 @@ def absent(before: Sequence[Any], listed: Sequence[Any], key: Callable[[Any], An
     return sorted((item for item in before if key(item) > oldest and item not in there), key=key, reverse=True)
 
 
-async def merge(streams: Sequence[AsyncIterator[_Item]]) -> AsyncIterator[_Item]:
-    """Yield what any of the streams yields, as it comes; the first that fails ends all.
+async def merge(streams: Sequence[Callable[[], AsyncIterator[_Item]]]) -> AsyncIterator[_Item]:
+    """Yield what any of the streams yields, as it comes; each is begun by a call.
 
+    One that fails or ends is begun again with back-off while the others go on. When none is left that brought something
+    since its last beginning (a first beginning counts as such), all end: with the first failure, if there was one.
     Streams are closed when the caller stops.
     """
-    queue: asyncio.Queue[tuple[_Item | None, BaseException | None, bool]] = asyncio.Queue(maxsize=1000)
+    queue: asyncio.Queue[tuple[int, _Item | None, Exception | None]] = asyncio.Queue(maxsize=1000)
 
-    async def pump(stream: AsyncIterator[_Item]) -> None:
-        try:
-            async for item in stream:
-                await queue.put((item, None, False))
-            await queue.put((None, None, True))
-        except Exception as error:
-            # handed to the reader below, which raises it there
-            await queue.put((None, error, True))
+    async def pump(number: int, begin: Callable[[], AsyncIterator[_Item]]) -> None:
+        n_ends = 0
+        while True:
+            failure: Exception | None = None
+            try:
+                async for item in begin():
+                    n_ends = 0
+                    await queue.put((number, item, None))
+            except Exception as error:
+                # handed to the reader below, which raises it when no stream is left
+                failure = error
+            await queue.put((number, None, failure))
+            await asyncio.sleep(min(FIRST_WAIT_S * 2 ** min(n_ends, 20), MOST_WAIT_S) * random.uniform(0.5, 1.0))
+            n_ends += 1
 
-    tasks = [asyncio.create_task(pump(stream)) for stream in streams]
-    n_open = len(tasks)
+    tasks = [asyncio.create_task(pump(number, begin)) for number, begin in enumerate(streams)]
+    down: dict[int, Exception | None] = {}
     try:
-        while n_open:
-            item, error, is_end = await queue.get()
-            if error is not None:
-                raise error
-            if is_end:
-                n_open -= 1
+        while len(down) < len(tasks):
+            number, item, error = await queue.get()
+            if item is not None:
+                down.pop(number, None)
+                yield item
                 continue
-            assert item is not None
-            yield item
+            down[number] = error
+            if error is not None and len(down) < len(tasks):
+                is_usual = isinstance(error, FetchFailed)
+                logger.log(
+                    logging.INFO if is_usual else logging.ERROR,
+                    "a stream broke and is begun again",
+                    extra={"trouble": error.kind.value if isinstance(error, FetchFailed) else type(error).__name__},
+                )
+        failures = [error for error in down.values() if error is not None]
+        if failures:
+            raise failures[0]
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def rest_s(answer: Answer, now: datetime, n_needed: int) -> float | None:
+    """Return the seconds until a server grants more requests, where it leaves us ``n_needed`` at most."""
+    budget = rate_limit([(name.lower(), value) for name, value in answer.headers], now)
+    return budget[1] if budget is not None and budget[0] <= n_needed else None
 
 
 _ADDRESS = re.compile(r"https?://[^\s<>\"'()\[\]|]+[^\s<>\"'()\[\]|.,;:!?…»”]")

@@ -12,8 +12,9 @@ app.bsky.feed.getPosts, app.bsky.feed.searchPosts, com.atproto.server.createSess
 
 import re
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
@@ -169,7 +170,16 @@ class Bluesky:
         parts = [
             (url, group[i : i + MAX_DIDS]) for url, group in groups.items() for i in range(0, len(group), MAX_DIDS)
         ]
-        async for item in merge([_listen(url, part, web, now, self.card.ignored) for url, part in parts]):
+        begun_at = time.monotonic()
+
+        def clock() -> datetime:
+            return now + timedelta(seconds=time.monotonic() - begun_at)
+
+        streams = [
+            partial(_listen, url, part, [dict(w.state) for w in part], web, clock, self.card.ignored)
+            for url, part in parts
+        ]
+        async for item in merge(streams):
             yield item
 
 
@@ -327,10 +337,9 @@ async def _search(calls: Calls, watched: Watched, words: str, state: dict[str, A
         if not cursor or not value.get("posts") or not since:
             cursor = None
             break
-    hidden = [p for p in posts if _labels(p["author"]) & _HIDDEN or _labels(p) & _TAKEN_DOWN]
-    if hidden:
-        calls.note(f"{len(hidden)} posts left out: their authors ask to be shown to signed-in readers only")
-    shown = [p for p in posts if p not in hidden]
+    shown = [p for p in posts if not (_labels(p["author"]) & _HIDDEN or _labels(p) & _TAKEN_DOWN)]
+    if n_hidden := len(posts) - len(shown):
+        calls.note(f"{n_hidden} posts left out: their authors ask to be shown to signed-in readers only")
     audiences = await _audiences(calls, api, token, {p["author"]["did"] for p in shown})
     rows = [_post_row(p, p["author"], audiences.get(p["author"]["did"]), calls) for p in shown]
     newest = max((t for p in posts if (t := as_time(p.get("indexedAt")))), default=None)
@@ -508,15 +517,23 @@ def _kind(address: str) -> tuple[str, str]:
 
 
 async def _listen(
-    url: str, watched: Sequence[Watched], web: Web, now: datetime, ignored: Sequence[str]
+    url: str,
+    watched: Sequence[Watched],
+    kept: Sequence[dict[str, Any]],
+    web: Web,
+    clock: Callable[[], datetime],
+    ignored: Sequence[str],
 ) -> AsyncIterator[tuple[int, Visit]]:
+    """Yield what one connection brings; ``kept`` are the states of ``watched``, from which it goes on if begun again."""
     by_did = {str(w.state["did"]): w for w in watched}
-    states = {did: dict(w.state) for did, w in by_did.items()}
+    states = {str(state["did"]): state for state in kept}
+    now = clock()
     cursors = [int(s["cursor"]) for s in states.values() if s.get("cursor")]
     query = [("wantedCollections", f"app.bsky.feed.{name}") for name in ("post", "repost")]
     query += [("wantedDids", did) for did in by_did]
     if cursors:
-        start = min(cursors)
+        # One connection hears all of them: what was heard of any was heard of the silent ones too.
+        start = max(cursors)
         since = datetime.fromtimestamp(start / 1e6, UTC)
         if now - since > REPLAY:
             for one in watched:
@@ -582,4 +599,4 @@ def read_event(event: Mapping[str, Any], state: dict[str, Any], calls: Calls) ->
         return None
     row |= {"source_name": state.get("name"), "audience": state.get("audience")}
     changes = (Change(post_id, "edited", row),) if commit.get("operation") == "update" else ()
-    return Visit((row,), kept, changes=changes, notes=tuple(calls.notes), **cost)
+    return Visit((row,), kept, changes=changes, notes=calls.told(), **cost)

@@ -45,10 +45,14 @@ def read_key(name: str, place: str, options: Mapping[str, Any] | None = None) ->
 
 
 def has_key(name: str, options: Mapping[str, Any] | None = None) -> bool:
-    """Say whether :func:`read_key` would find something."""
+    """Say whether the operator has brought the key ``name``.
+
+    Raises:
+        ConfigError: as :func:`read_key`: a key that cannot be read is not one that is missing.
+    """
     try:
         return bool(read_key(name, "", options))
-    except (NoKey, ConfigError):
+    except NoKey:
         return False
 
 

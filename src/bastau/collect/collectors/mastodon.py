@@ -13,6 +13,7 @@ entities/Account, api/rate-limits. Checked on the date in the card.
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -28,10 +29,11 @@ from bastau.collect.collectors.answers import (
     merge,
     posts_a_day,
     remember,
+    rest_s,
     with_author,
 )
 from bastau.collect.collectors.cards import load_card
-from bastau.collect.collectors.keys import has_key, read_key
+from bastau.collect.collectors.keys import NoKey, read_key
 from bastau.collect.handles import HOSTS
 from bastau.collect.native_ids import mastodon_id
 from bastau.collect.visits import (
@@ -199,13 +201,13 @@ class Mastodon:
             changes=changes,
             moved_to=moved_to,
             more=more,
-            next_in_s=_rest(answer, now),
+            next_in_s=rest_s(answer, now, 2 * MAX_PAGES),
             **calls.cost,
         )
 
     async def listen(self, watched: Sequence[Watched], web: Web, now: datetime) -> AsyncIterator[tuple[int, Visit]]:
         """Yield posts of tags and local timelines as they are published; accounts have no stream of their own."""
-        streams = [self._listen_one(w, web) for w in watched if _kind(w.address)[0] != "account"]
+        streams = [partial(self._listen_one, w, web) for w in watched if _kind(w.address)[0] != "account"]
         async for item in merge(streams):
             yield item
 
@@ -281,8 +283,10 @@ def _token(host: str, base: str, options: Mapping[str, Any]) -> str | None:
     """Return the operator's token for one server; a token must never reach another server than its own."""
     if options.get(KEY):
         return read_key(KEY, base, options)
-    name = key_name(host)
-    return read_key(name, base) if has_key(name) else None
+    try:
+        return read_key(key_name(host), base)
+    except NoKey:
+        return None
 
 
 def key_name(host: str) -> str:
@@ -428,14 +432,6 @@ def _order(number: str) -> tuple[int, str]:
     return len(number), number
 
 
-def _rest(answer: Answer, now: datetime) -> float | None:
-    """Return the seconds to wait when the server's budget is nearly used up."""
-    left, reset = count(answer.header("X-RateLimit-Remaining")), as_time(answer.header("X-RateLimit-Reset"))
-    if left is None or reset is None or left > 2 * MAX_PAGES:
-        return None
-    return max(0.0, (reset - now).total_seconds())
-
-
 # ---- streams -----------------------------------------------------------------------------------------------------
 
 
@@ -460,7 +456,7 @@ def _event(message: str | bytes, server: _Server, calls: Calls, listed: dict[str
     if len(listed) > MAX_LISTED:
         listed.pop(next(iter(listed)))
     changes = (Change(row["post_id"], "edited", row),) if kind == "status.update" else ()
-    return Visit((row,), changes=changes, n_requests=0, n_bytes=len(message), notes=tuple(calls.notes))
+    return Visit((row,), changes=changes, n_requests=0, n_bytes=len(message), notes=calls.told())
 
 
 # ---- posts -------------------------------------------------------------------------------------------------------

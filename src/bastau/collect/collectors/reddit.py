@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from bastau.collect.collectors.answers import Calls, absent, as_time, count, links_in, posts_a_day, remember
+from bastau.collect.collectors.answers import Calls, absent, as_time, count, links_in, posts_a_day, remember, rest_s
 from bastau.collect.collectors.cards import load_card
 from bastau.collect.collectors.keys import has_key, read_key
 from bastau.collect.native_ids import reddit_id
@@ -27,10 +27,12 @@ MAX_PAGES = 10
 """A listing gives no more than its newest thousand."""
 
 _ADDRESS = re.compile(
-    r"(?:(?:https?://)?(?:www\.|old\.|new\.|m\.)?reddit\.com)?/?r/(?P<name>[A-Za-z0-9]\w{1,20})/?(?:.*)?", re.IGNORECASE
+    r"(?:(?:https?://)?(?:www\.|old\.|new\.|m\.)?reddit\.com)?/?r/(?!u_)(?P<name>[A-Za-z0-9]\w{1,20})/?(?:.*)?",
+    re.IGNORECASE,
 )
 _USER = re.compile(r"(?<![\w/.])/?u/([\w\-]{3,20})")
 """A user in running text. It gets an @, by which the pseudonymiser knows people everywhere."""
+_OPEN = ("public", "restricted", "archived")
 _tokens: dict[str, tuple[str, float]] = {}
 """client id -> (token, when it ends by the monotonic clock); in memory only."""
 
@@ -62,10 +64,8 @@ class Reddit:
         about = await _about(calls, name, {})
         if about is None:
             return []
-        if about.get("subreddit_type") not in ("public", "restricted", "archived"):
-            return [
-                Found(self.name, known, f"r/{name}", why="Reddit", warnings=("private: only its members may read it",))
-            ]
+        if about.get("subreddit_type") not in _OPEN:  # private, or a user's own page
+            return []
         children, _, _ = await _listing(calls, name, None, {})
         rows = [row for child in children if (row := _row(child))]
         warnings = ("its authors are private persons: they are pseudonymised",)
@@ -86,10 +86,12 @@ class Reddit:
         """Return the submissions since the last visit.
 
         Raises:
-            FetchFailed: no keys, no such subreddit, or a private one.
+            FetchFailed: no keys, no such subreddit, a private one, or a user's own page.
         """
         calls = Calls(web, frozenset(self.card.ignored))
         name = watched.address.rsplit("/", 1)[1]
+        if name.lower().startswith("u_"):
+            raise FetchFailed(Trouble.FORBIDDEN, "reddit.com: a user's own page")
         state = dict(watched.state)
         last = state.get("last")
         children: list[dict[str, Any]] = []
@@ -125,7 +127,9 @@ class Reddit:
             "edited": remember(state.get("edited", ()), edits, str)[-100:],
         }
         in_order = sorted(rows, key=lambda row: float(row["published_at"]))
-        return Visit(in_order, state, gaps=gaps, changes=changes, next_in_s=_rest(answer), **calls.cost)
+        return Visit(
+            in_order, state, gaps=gaps, changes=changes, next_in_s=rest_s(answer, now, 2 * MAX_PAGES), **calls.cost
+        )
 
 
 REDDIT = Reddit()
@@ -207,7 +211,7 @@ def _is_removed(child: Mapping[str, Any]) -> bool:
 
 def _row(child: Mapping[str, Any]) -> Row | None:
     """Return the row of a submission; None if it was taken down, or stands on a user's own page."""
-    if _is_removed(child) or str(child.get("subreddit_type", "public")) not in ("public", "restricted", "archived"):
+    if _is_removed(child) or str(child.get("subreddit_type", "public")) not in _OPEN:
         return None
     target = str(child.get("url_overridden_by_dest") or ("" if child.get("is_self") else child.get("url") or ""))
     is_image = bool(re.match(r"https?://(?:i|v|preview)\.redd\.it/|https?://www\.reddit\.com/gallery/", target))
@@ -230,14 +234,6 @@ def _row(child: Mapping[str, Any]) -> Row | None:
         "likes": count(child.get("score")),
         "replies": count(child.get("num_comments")),
     }
-
-
-def _rest(answer: Answer) -> float | None:
-    left, reset = answer.header("X-Ratelimit-Remaining"), answer.header("X-Ratelimit-Reset")
-    try:
-        return float(reset or "") if float(left or "") < 2 * MAX_PAGES else None
-    except ValueError:
-        return None
 
 
 def _base36(number: str) -> int:

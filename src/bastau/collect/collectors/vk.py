@@ -147,7 +147,7 @@ class Vk:
                 break
         else:
             since = state.get("last_at")
-            oldest = datetime.fromtimestamp(min(i["date"] for i in items), UTC)
+            oldest = datetime.fromtimestamp(min(i["date"] for i in items if not i.get("is_pinned")), UTC)
             gaps = [Gap(datetime.fromtimestamp(since, UTC) if since else oldest, oldest, "more_than_can_be_paged")]
         numbers = [i["id"] for i in items if not i.get("is_pinned")]
         gone = await _gone(calls, owner, state, numbers, watched.options, now)

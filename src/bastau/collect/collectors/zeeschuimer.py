@@ -29,10 +29,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from bastau.collect.collectors.cards import load_card
 from bastau.collect.formats.zeeschuimer import MAPPERS
 
-CARD = load_card("zeeschuimer")
 MAX_BYTES = 256 << 20
 MAX_A_MINUTE = 5
 """Uploads; 4CAT allows as many, and the extension knows what 429 means."""

@@ -295,6 +295,29 @@ def test_a_silence_longer_than_the_stream_remembers_is_a_gap() -> None:
     assert [gap.reason for gap in visit.gaps] == ["stream_overran"]
 
 
+def test_a_silent_account_is_no_gap_where_others_were_heard() -> None:
+    old, new = (int((NOW.timestamp() - days * 86400) * 1e6) for days in (3, 0.1))
+    asked: list[str] = []
+
+    async def listen() -> list[tuple[int, Visit]]:
+        async with streaming([], asked) as port:
+            watched = [
+                Watched(7, "bluesky", ADDRESS, {"did": DID, "cursor": old}),
+                Watched(8, "bluesky", ADDRESS, {"did": OTHER, "cursor": new}),
+            ]
+            return [item async for item in BLUESKY.listen(watched, PlaybackWeb(None, port), NOW)]  # type: ignore[arg-type]
+
+    assert asyncio.run(listen()) == []
+    assert f"cursor={new - 5_000_000}" in asked[0]
+
+
+def test_a_stream_tells_what_is_odd_once() -> None:
+    calls = Calls(PlaybackWeb(None))  # type: ignore[arg-type]
+    calls.note("odd")
+    told = [read_event(json.loads(event("create", key)), {"did": DID}, calls) for key in ("3k1", "3k2")]
+    assert [visit.notes for visit in told if visit] == [("odd", "unmapped field record.langs"), ()]
+
+
 def test_accounts_that_are_switched_off_are_noted() -> None:
     gone = {"did": DID, "time_us": 1, "kind": "account", "account": {"active": False, "status": "deactivated"}}
     seen = read_event(gone, {}, Calls(PlaybackWeb(None)))  # type: ignore[arg-type]

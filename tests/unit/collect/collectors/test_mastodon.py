@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from playback import NOW, Place, PlaybackWeb, playing, said, streaming
 
 from bastau.collect.collectors.mastodon import MASTODON, read_content
 from bastau.collect.visits import FetchFailed, Trouble, Visit, Watched
-from bastau.errors import SourceChanged
+from bastau.errors import ConfigError, SourceChanged
 
 ADDRESS, TAG, LOCAL = "https://lake.example/@tau", "https://lake.example/tags/kol", "https://lake.example/public/local"
 API = "lake.example/api/v1"
@@ -250,6 +251,29 @@ def test_streams_bring_posts_edits_and_deletions_and_no_handle_into_the_state(pl
     ]
     assert got[-1][1].notes == ("an event of the stream in another form",)
     assert all(not v.state for _, v in got)
+
+
+def test_a_stream_tells_what_is_odd_once(place: Place) -> None:
+    messages: list[str | bytes] = [
+        json.dumps({"event": "update", "payload": json.dumps(status(n, STRANGER, novelty=1))}) for n in (11, 12, 13)
+    ]
+
+    async def listen() -> list[Visit]:
+        async with streaming(messages, []) as port:
+            watched = [Watched(3, "mastodon", TAG)]
+            return [visit async for _, visit in MASTODON.listen(watched, PlaybackWeb(place, port), NOW)]
+
+    assert [done.notes for done in asyncio.run(listen())] == [("unmapped field status.novelty",), (), ()]
+
+
+def test_a_token_that_others_can_read_is_not_a_missing_one(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key").write_text("s3cret")
+    (tmp_path / "key").chmod(0o644)
+    monkeypatch.setenv("MASTODON_TOKEN_LAKE_EXAMPLE_FILE", str(tmp_path / "key"))
+    with pytest.raises(ConfigError, match="chmod 600"):
+        visit(place)
 
 
 def test_words_keep_their_paragraphs() -> None:

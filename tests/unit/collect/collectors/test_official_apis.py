@@ -12,7 +12,7 @@ import pytest
 from playback import NOW, Place, PlaybackWeb, playing, said
 
 from bastau.collect.collectors import reddit, vk
-from bastau.collect.collectors.keys import Quota, read_key
+from bastau.collect.collectors.keys import Quota, has_key, read_key
 from bastau.collect.collectors.reddit import REDDIT
 from bastau.collect.collectors.vk import VK
 from bastau.collect.collectors.youtube import YOUTUBE
@@ -117,6 +117,17 @@ def test_a_wall_is_paged_to_the_last_visit_and_says_what_went_away(place: Place)
     assert {int(r["post_id"].rsplit("_")[-1]) for r in second.rows} >= set(range(301, 501))
     assert [(c.kind, c.post_id) for c in second.changes] == [("deleted", "vk:-70_299")]
     assert not second.gaps
+
+
+def test_a_pinned_post_is_no_end_of_a_gap(place: Place) -> None:
+    vk_place(place, *(wall_post(n) for n in range(3, 0, -1)))
+    state = dict(visit(VK, place, WALL).state)
+    pinned = wall_post(1, is_pinned=1, date=1_600_000_000)
+    vk_place(place, pinned, *(wall_post(n) for n in range(5000, 2000, -1)))
+    place["api.vk.com/method/wall.getById"] = {"response": {"items": []}}
+    (gap,) = visit(VK, place, WALL, state).gaps
+    assert gap.since.timestamp() == 1_700_000_003
+    assert gap.until.timestamp() > 1_700_002_000
 
 
 @pytest.mark.parametrize(
@@ -290,6 +301,24 @@ def test_pages_of_reddit_are_read_to_the_last_visit(place: Place) -> None:
         visit(REDDIT, place, SUB, {"last": "1a"})
 
 
+@pytest.mark.parametrize("kind", ["user", "private", "employees_only"])
+def test_what_is_no_open_subreddit_is_not_found(place: Place, kind: str) -> None:
+    place["www.reddit.com/api/v1/access_token"] = {"access_token": "t0ken", "expires_in": 86_400}
+    place["oauth.reddit.com/r/kol/about?raw_json=1"] = {"data": {"subreddit_type": kind, "title": "Көл"}}
+    place[NEW] = listing(submission("1b"))
+    assert asyncio.run(REDDIT.find(SUB, PlaybackWeb(place), NOW)) == []
+    place["oauth.reddit.com/r/kol/about?raw_json=1"] = {"data": {"subreddit_type": "restricted", "title": "Көл"}}
+    (found,) = asyncio.run(REDDIT.find(SUB, PlaybackWeb(place), NOW))
+    assert found.title == "Көл"
+
+
+def test_a_users_own_page_is_not_visited(place: Place) -> None:
+    with pytest.raises(FetchFailed) as raised:
+        visit(REDDIT, place, "https://www.reddit.com/r/u_biri_9")
+    assert raised.value.kind is Trouble.FORBIDDEN
+    assert not place.asked
+
+
 # ---- keys and addresses --------------------------------------------------------------------------------------------
 
 
@@ -324,6 +353,10 @@ def test_keys_come_from_files_that_nobody_else_can_read(tmp_path: Any, monkeypat
         read_key("VK_SERVICE_TOKEN", "vk.com")
     with pytest.raises(ConfigError, match="never the key itself"):
         read_key("VK_SERVICE_TOKEN", "vk.com", {"VK_SERVICE_TOKEN": "s3cret"})
+    with pytest.raises(ConfigError, match="chmod 600"):
+        has_key("VK_SERVICE_TOKEN")
+    monkeypatch.delenv("VK_SERVICE_TOKEN_FILE")
+    assert not has_key("VK_SERVICE_TOKEN")
 
 
 @pytest.mark.parametrize(
@@ -341,6 +374,8 @@ def test_keys_come_from_files_that_nobody_else_can_read(tmp_path: Any, monkeypat
         (REDDIT, "r/kol", SUB),
         (REDDIT, "https://old.reddit.com/r/kol/new/", SUB),
         (REDDIT, "https://www.reddit.com/user/biri_9", None),
+        (REDDIT, "https://www.reddit.com/r/u_biri_9", None),
+        (REDDIT, "r/U_biri_9", None),
         (REDDIT, "https://tau.example/r/kol", None),
     ],
 )  # fmt: skip
