@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bastau import __version__
-from bastau.errors import BastauError, ConfigError
+from bastau.errors import BastauError, ConfigError, HomeBusy
 
 if TYPE_CHECKING:
     from bastau.home import Home
@@ -794,8 +794,7 @@ def _alerts(options: argparse.Namespace) -> int:
         return _answer(options, *commands.show(home, _now(), _locale(options)))
     if options.act == "test":
         return _answer(options, *commands.test(home, _now()))
-    with home.locked():
-        done = commands.after_run(home, _now())
+    done = commands.after_run(home, _now())
     if done is None:
         raise ConfigError(f"{home.folder}: has no alerts.yaml; docs/how-to/alerts.md shows one")
     _answer(options, *done)
@@ -1029,7 +1028,11 @@ def _run(options: argparse.Namespace) -> int:
                 report = run(home, engine, progress=progress, rebuild=options.rebuild)
         finally:
             engine.close()
+    try:
         alerts = after_run(home, _now())
+    except HomeBusy:  # the run itself is done
+        waits = "another process is sending alerts; what is new goes out at the next run"
+        alerts = {"n_sent": 0, "problems": [waits]}, [waits]
     total = sum(report.seconds.values())
     if report.up_to_date:
         lines = [

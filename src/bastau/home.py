@@ -83,10 +83,11 @@ class Home:
         return self.folder / "keys"
 
     @contextlib.contextmanager
-    def locked(self, *, briefly: bool = False) -> Iterator[None]:
+    def locked(self, file: str = "lock", *, briefly: bool = False) -> Iterator[None]:
         """Hold the right to write; the kernel gives it back when the process dies.
 
         Args:
+            file: of the lock: one of its own for what keeps nobody from the rest of the home.
             briefly: for a moment only, as a watching process does again and again: who wants it for longer waits, while
                 another that wants it briefly is told at once and tries again by itself.
 
@@ -94,7 +95,7 @@ class Home:
             HomeBusy: another process holds it.
             ConfigError: no permission to write here.
         """
-        path = self.folder / "lock"
+        path = self.folder / file
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:

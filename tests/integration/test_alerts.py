@@ -4,7 +4,9 @@ import email
 import hashlib
 import hmac
 import json
+import shutil
 import socketserver
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -198,6 +200,33 @@ def test_words_of_posts_are_not_sent_unless_the_rule_asks(home: Home, web: Any) 
     assert any(b"disturbing" in body for _, _, body in web.got)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("to: [desk, hook, page]}", "to: [desk, hook, page, phone]}"),
+        ("name: big, when: new, min_posts: 10", "name: big, when: new, min_posts: 3"),
+        ("name: big, when: new", "name: big, when: coordinated"),
+    ],
+    ids=["channel", "threshold", "kind"],
+)
+def test_a_rule_that_changed_tells_what_comes_and_not_what_is_there(
+    home: Home, mail: Any, web: Any, before: str, after: str
+) -> None:
+    generation(home, 2, {"n-1": 12, "n-2": 5}, groups=2)
+    commands.after_run(home, NOON)
+    mail.got.clear()
+    web.got.clear()
+    text = (home.folder / FILE).read_text()
+    assert before in text
+    (home.folder / FILE).write_text(text.replace(before, after))
+    commands.after_run(home, NOON)
+    assert (mail.got, web.got) == ([], [])
+    generation(home, 3, {"n-1": 12, "n-2": 5, "n-3": 30}, groups=3)
+    commands.after_run(home, NOON)
+    assert "big" in {finding["rule"] for finding in hooks(web)}
+    assert len(mail.got) == 1
+
+
 def test_growth_is_told_at_each_doubling(home: Home, web: Any) -> None:
     for number, size in enumerate((12, 19, 20, 25, 39, 40, 85), 2):
         generation(home, number, {"n-1": size})
@@ -221,9 +250,10 @@ def test_a_webhook_is_signed_and_carries_a_key_for_what_comes_twice(home: Home, 
     expected = hmac.new(b"a key of the test", at.encode() + b"." + body, hashlib.sha256).hexdigest()
     assert headers["X-Bastau-Signature"] == f"sha256={expected}"
     assert int(at) == NOON.timestamp()
-    (home.folder / "alerts" / "sent.ndjson").write_text(
-        (home.folder / "alerts" / "sent.ndjson").read_text().replace('"channel": "hook"', '"channel": "lost"')
-    )
+    sent = home.folder / "alerts" / "sent.ndjson"
+    lines = [line for line in sent.read_text().splitlines() if '"channel": "hook"' not in line or '"rule-' in line]
+    assert len(lines) < len(sent.read_text().splitlines())
+    sent.write_text("".join(f"{line}\n" for line in lines))
     commands.after_run(home, NOON)  # as if killed between sending and noting it
     assert web.got[1][1]["Idempotency-Key"] == headers["Idempotency-Key"]
 
@@ -240,6 +270,59 @@ def test_what_was_not_taken_waits_and_goes_out_later(home: Home, web: Any, statu
     web.got.clear()
     commands.after_run(home, NOON)
     assert len(hooks(web)) == 1
+
+
+def test_an_answer_that_is_no_http_costs_nothing(home: Home, web: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    generation(home, 2, {"n-1": 12})
+    with monkeypatch.context() as broken:
+        broken.setattr(Receiver, "protocol_version", "nothing of ours")
+        answer = commands.after_run(home, NOON)
+    assert answer is not None
+    assert answer[0]["n_waiting"] == 1
+    assert answer[0]["problems"] == [
+        f"channel hook: 127.0.0.1: {answer[0]['problems'][0].rsplit(': ', 1)[1]}"
+    ]  # no path
+    web.got.clear()
+    web.status = 202
+    commands.after_run(home, NOON)
+    assert len(hooks(web)) == 1
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
+def test_a_mail_server_that_cannot_prove_its_name_gets_no_password(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "9", "-subj", "/CN=localhost"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Smtp)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    for running_server in running(server):
+        monkeypatch.setenv("MAIL_PASSWORD", "word")
+        (home.folder / FILE).write_text(
+            f"""
+channels:
+  desk: {{kind: email, server: "127.0.0.1:{server.server_address[1]}", from: a@site.kz, to: a@site.kz, tls: tls, user: a, password: env:MAIL_PASSWORD}}
+rules:
+  - {{name: big, when: new, min_posts: 10, to: desk}}
+"""
+        )
+        commands.after_run(home, NOON)
+        generation(home, 2, {"n-1": 12})
+        answer = commands.after_run(home, NOON)
+        assert answer is not None
+        assert "SSLCertVerificationError" in answer[0]["problems"][0]
+        assert running_server.got == []
+
+
+def test_what_comes_in_is_stored_while_alerts_go_out(home: Home) -> None:
+    with home.locked():
+        commands.after_run(home, NOON)
 
 
 def test_quiet_hours_hold_everything_back_until_they_are_over(home: Home, web: Any) -> None:
@@ -333,11 +416,15 @@ def test_every_channel_can_be_tried(home: Home, mail: Any, web: Any) -> None:
         ("channels:\n  a: {kind: webhook, address: x, secret: open}\nrules:\n  - {name: r, when: new, to: a}\n", "never written out"),
         ("channels:\n  a: {kind: feed, file: f}\nrules:\n  - {name: r, when: never, to: a}\n", "line 4: rule r: when must be one of"),
         ("channels:\n  a: {kind: feed, file: f}\nrules:\n  - {name: r, when: new, to: b}\n", "no channel called 'b'"),
+        ("channels:\n  a: {kind: feed, file: f}\nrules:\n  - {name: r, when: proposition, to: a}\n", "line 4: rule r: proposition is missing"),
+        ("channels:\n  a: {kind: feed, file: f}\nrules:\n  - {name: r, when: new, to: a, languages: kk}\n", "languages is a list"),
+        ("channels:\n  a: {kind: email, server: s, from: f, to: t, tls: ssl}\nrules:\n  - {name: r, when: new, to: a}\n", "line 2: channel a: tls must be"),
+        ("channels:\n  a: {kind: email, server: s, from: f, to: t, tls: none, user: u}\nrules:\n  - {name: r, when: new, to: a}\n", "without tls"),
         ("channels:\n  a: {kind: feed, file: f}\nrules:\n  - {name: r, when: new, to: a, who: x}\n", "unknown key 'who'"),
         ("channels:\n  a: {kind: feed, file: f}\nrules:\n  - {name: r, when: new, to: a}\nquiet: {from: 22, to: 7}\n", "in quotes"),
         ('channels:\n  a: {kind: feed, file: f}\nrules:\n  - {name: r, when: new, to: a}\nquiet: {from: "22:00", to: "07:00", zone: Mars}\n', "time zone"),
     ],
-    ids=["yaml", "empty", "kind", "secret", "when", "channel", "key", "hours", "zone"],
+    ids=["yaml", "empty", "kind", "secret", "when", "channel", "proposition", "languages", "tls", "user", "key", "hours", "zone"],
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / FILE).write_text(text)

@@ -5,60 +5,78 @@ was. Killed between sending and noting it, a message goes out again under the sa
 id): that is the one way in which something can double.
 """
 
+import hashlib
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from bastau.alerts.findings import Finding, find
-from bastau.alerts.rules import FILE, Alerts, Channel, read_rules
+from bastau.alerts.rules import FILE, Alerts, Channel, Rule, read_rules
 from bastau.alerts.sending import send
 from bastau.alerts.texts import line
-from bastau.errors import ConfigError, SourceUnavailable
+from bastau.errors import ConfigError, SourceChanged, SourceUnavailable
 from bastau.home import Home
 
 Answer = tuple[dict[str, Any], list[str]]
 _OUTBOX, _SENT = "outbox.ndjson", "sent.ndjson"
+_NOT_SENT = (SourceUnavailable, SourceChanged, ConfigError)
 
 
 def after_run(home: Home, now: datetime) -> Answer | None:
-    """Find and send, if the home has rules; the caller holds the lock. None without rules."""
+    """Find and send, if the home has rules; None without rules.
+
+    Raises:
+        HomeBusy: another process does so now.
+    """
     path = home.folder / FILE
     if not path.exists():
         return None
     alerts = read_rules(path)
-    collect(home, alerts, now)
-    return deliver(home, alerts, now)
+    with home.locked(
+        "alerts.lock"
+    ):  # a lock of its own: a slow mail server must not keep what comes in from being stored
+        collect(home, alerts, now)
+        return deliver(home, alerts, now)
 
 
 def collect(home: Home, alerts: Alerts, now: datetime) -> int:
     """Put findings that were not found before into the outbox; return how many.
 
-    On the first run all that is there already is noted as sent and not told: a new rule is about what comes.
+    On the first run of a rule over a channel all that is there already is noted as sent and not told: a rule that is new,
+    asks for something else now, or tells one more channel is about what comes.
     """
     folder = home.folder / "alerts"
     folder.mkdir(exist_ok=True)
     known = {(entry["key"], entry["channel"]) for name in (_OUTBOX, _SENT) for entry in _lines(folder / name)}
-    rules_seen = {entry["rule"] for entry in _lines(folder / _SENT) if entry.get("rule")}
-    fresh, old = [], []
+    found: dict[str, list[Finding]] = defaultdict(list)
+    for finding in find(home, alerts.rules, now):
+        found[finding.rule].append(finding)
+    fresh: list[dict[str, Any]] = []
+    old: list[dict[str, Any]] = []
     for rule in alerts.rules:
-        found = find(home, [rule], now)
-        new = [
-            {"key": finding.key, "channel": channel, "finding": finding.as_json(), "found_at": now.isoformat()}
-            for finding in found
-            for channel in rule.to
-            if (finding.key, channel) not in known
-        ]
-        if rule.name in rules_seen:
-            fresh += new
-        else:
-            old += [{"key": entry["key"], "channel": entry["channel"], "at": now.isoformat()} for entry in new]
-            old.append({"key": "", "channel": "", "rule": rule.name, "at": now.isoformat()})
+        for channel in rule.to:
+            new = [finding for finding in found[rule.name] if (finding.key, channel) not in known]
+            if (begun := _rule_key(rule), channel) in known:
+                fresh += [
+                    {"key": finding.key, "channel": channel, "finding": finding.as_json(), "found_at": now.isoformat()}
+                    for finding in new
+                ]
+            else:
+                keys = [*(finding.key for finding in new), begun]
+                old += [{"key": key, "channel": channel, "at": now.isoformat()} for key in keys]
     _append(folder / _SENT, old)
     _append(folder / _OUTBOX, fresh)
     return len(fresh)
+
+
+def _rule_key(rule: Rule) -> str:
+    """Return what notes that a rule has begun: the same as long as it asks for the same."""
+    asked = (rule.name, rule.when, rule.min_posts, rule.min_sources, sorted(rule.languages), sorted(rule.platforms))
+    return "rule-" + hashlib.sha256(repr((*asked, rule.proposition)).encode()).hexdigest()[:32]
 
 
 def deliver(home: Home, alerts: Alerts, now: datetime) -> Answer:
@@ -80,7 +98,7 @@ def deliver(home: Home, alerts: Alerts, now: datetime) -> Answer:
         for part in _messages(channel, mine):
             try:
                 send(channel, part, now, home=home.folder, allow_private=home.settings.network.allow_private)
-            except (SourceUnavailable, ConfigError) as error:
+            except _NOT_SENT as error:
                 problems.append(str(error))
                 break
             _append(folder / _SENT, [{"key": finding.key, "channel": name, "at": now.isoformat()} for finding in part])
@@ -103,11 +121,10 @@ def show(home: Home, now: datetime, locale: str = "en") -> Answer:
     """Return what waits, and what the rules would find now, told or not; sends nothing."""
     alerts = read_rules(_rules_file(home))
     folder = home.folder / "alerts"
-    sent = {(entry["key"], entry["channel"]) for entry in _lines(folder / _SENT)}
-    found = find(home, list(alerts.rules), now)
+    told = {entry["key"] for entry in _lines(folder / _SENT)}
     rows = [
-        {**finding.as_json(), "text": line(finding, locale), "is_told": any(key == finding.key for key, _ in sent)}
-        for finding in found
+        {**finding.as_json(), "text": line(finding, locale), "is_told": finding.key in told}
+        for finding in find(home, alerts.rules, now)
     ]
     lines = [f"{len(rows)} findings of {len(alerts.rules)} rules"]
     lines += [
@@ -129,7 +146,7 @@ def test(home: Home, now: datetime) -> Answer:
     for channel in alerts.channels.values():
         try:
             send(channel, [finding], now, home=home.folder, allow_private=home.settings.network.allow_private)
-        except (SourceUnavailable, ConfigError) as error:
+        except _NOT_SENT as error:
             problems.append(str(error))
     if problems:
         raise SourceUnavailable("\n".join(problems))

@@ -1,7 +1,7 @@
 """What there is to tell after a run: one finding for each rule and subject, with a key that never changes."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -38,7 +38,7 @@ def _finding(rule: Rule, subject: str, level: str, **facts: Any) -> Finding:
     return Finding(key, rule.name, rule.when, subject, facts)
 
 
-def find(home: Home, rules: list[Rule], now: datetime) -> list[Finding]:
+def find(home: Home, rules: Sequence[Rule], now: datetime) -> list[Finding]:
     """Return all findings of ``rules``, told before or not."""
     found: list[Finding] = []
     con = home.connect() if home.generation() is not None else None

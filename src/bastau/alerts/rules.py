@@ -16,6 +16,7 @@ KINDS = ("new", "grown", "coordinated", "known", "proposition", "silent", "gap")
 CHANNEL_KINDS = ("email", "webhook", "apprise", "feed")
 _RULE = {"name", "when", "to", "min_posts", "min_sources", "languages", "platforms", "proposition", "quote"}
 _CHANNEL = {"kind", "to", "server", "from", "user", "password", "tls", "address", "secret", "file", "locale", "digest"}
+_TLS = ("starttls", "tls", "none")
 _QUIET = {"from", "to", "zone"}
 
 
@@ -149,6 +150,10 @@ def _channels(raw: Any, wrong: Any) -> dict[str, Channel]:
         for key in needs[values["kind"]]:
             if not values.get(key):
                 wrong(place, f"channel {name}: a channel of kind {values['kind']} needs {key}")
+        if values.get("tls", "starttls") not in _TLS:
+            wrong((*place, "tls"), f"channel {name}: tls must be one of {', '.join(_TLS)}")
+        elif values.get("tls") == "none" and values.get("user"):
+            wrong((*place, "tls"), f"channel {name}: a password is not sent without tls")
         if values.get("locale", "en") not in ("kk", "ru", "en"):
             wrong((*place, "locale"), f"channel {name}: locale must be kk, ru or en")
         for key in ("secret", "password"):
@@ -174,7 +179,6 @@ def _rules(raw: Any, channels: Mapping[str, Channel], wrong: Any) -> list[Rule]:
             wrong(place, "a rule needs a name")
             continue
         name = str(values["name"])
-        before = len(rules)
         for key in values.keys() - _RULE:
             wrong((*place, key), f"rule {name}: unknown key {key!r}; known: {', '.join(sorted(_RULE))}")
         if values.get("when") not in KINDS:
@@ -189,12 +193,20 @@ def _rules(raw: Any, channels: Mapping[str, Channel], wrong: Any) -> list[Rule]:
         for key in ("min_posts", "min_sources"):
             if not isinstance(values.get(key, 1), int) or values.get(key, 1) < 1:
                 wrong((*place, key), f"rule {name}: {key} must be a whole number from 1")
+        if values.get("when") == "proposition" and not values.get("proposition"):
+            wrong(place, f"rule {name}: proposition is missing: the id of one in narratives.yaml")
+        for key in ("languages", "platforms"):
+            if not _is_words(values.get(key, [])):
+                wrong((*place, key), f"rule {name}: {key} is a list, as [kk, ru]")
         if name in {rule.name for rule in rules}:
             wrong((*place, "name"), f"rule {name}: there are two of this name")
         known = {key: value for key, value in values.items() if key in _RULE}
-        assert before == len(rules)
         rules.append(Rule(**{**known, "name": name, "when": values.get("when"), "to": to}))
     return rules
+
+
+def _is_words(raw: Any) -> bool:
+    return isinstance(raw, list) and all(isinstance(word, str) for word in raw)
 
 
 def _quiet(raw: Any, wrong: Any) -> Quiet | None:

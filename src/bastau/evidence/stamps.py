@@ -6,8 +6,6 @@ checked offline.
 """
 
 import hashlib
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -15,29 +13,17 @@ from typing import Any
 
 from bastau.errors import ConfigError, SourceChanged, SourceUnavailable
 from bastau.evidence.chain import ZERO, Chain, Entry, Finding
+from bastau.known_lists.network import Client, NetworkLimits
 
-MAX_ANSWER = 64 << 10
+_LIMITS = NetworkLimits(allow_private=True, total_s=60.0, max_bytes=64 << 10, max_redirects=0, tries=1)
+"""The address is the operator's own choice, an authority in the house as well as one outside."""
 Post = Callable[[str, bytes, str], bytes]
 """(address, body, content type) -> answer."""
 
 
 def post(address: str, body: bytes, kind: str) -> bytes:
-    """Send ``body`` to an address that the operator named.
-
-    Raises:
-        SourceUnavailable: it does not answer.
-    """
-    if not address.startswith(("https://", "http://")):
-        raise ConfigError(f"{address}: a time-stamping service is named by https://")
-    request = urllib.request.Request(address, data=body, headers={"Content-Type": kind, "User-Agent": "bastau"})  # noqa: S310
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - scheme checked above
-            data: bytes = answer.read(MAX_ANSWER + 1)
-    except (OSError, urllib.error.URLError) as error:
-        raise SourceUnavailable(f"{address}: the time-stamping service does not answer") from error
-    if len(data) > MAX_ANSWER:
-        raise SourceChanged(f"{address}: answers with more than a time stamp")
-    return data
+    """Send ``body`` to an address that the operator named; errors as of :meth:`Client.request`."""
+    return Client(_LIMITS).request("POST", address, {"Content-Type": kind}, body)
 
 
 def stamp(folder: Path, now: datetime, *, authority: str = "", calendar: str = "", send: Post = post) -> list[Entry]:

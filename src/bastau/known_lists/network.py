@@ -1,7 +1,8 @@
-"""Fetching lists: https only, public addresses only, with limits on size, time and redirects; secrets never shown.
+"""Requests to lists, exchanges, webhooks and time-stamping services: https and public addresses only, unless allowed.
 
-A list's address is typed in by a person and its answer is written by a stranger, so neither is trusted: the name is
+An address is typed in by a person and its answer is written by a stranger, so neither is trusted: the name is
 resolved once, every address it resolves to must be public, and the connection goes to the address that was checked.
+Size, time and redirects are limited, and secrets never shown.
 """
 
 import http.client
@@ -22,6 +23,9 @@ from bastau.public_addresses import is_public
 _RETRIED = frozenset({429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BLOCK = 1 << 16
+_TAKEN = {"GET": frozenset({200, 201})}
+_ANY_TAKEN = frozenset({200, 201, 202, 204})
+"""A post may be taken without an answer, which to a GET would be an empty list."""
 
 
 class NotThere(ConfigError):
@@ -61,12 +65,12 @@ def read_secret(reference: str | None) -> str | None:
     if kind == "env":
         secret = os.environ.get(rest, "")
         if not secret:
-            raise ConfigError(f"the environment has no variable {rest} for the list's secret")
+            raise ConfigError(f"the environment has no variable {rest} for the secret")
     elif kind == "file":
         try:
             secret = Path(rest).expanduser().read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{rest}: the list's secret cannot be read from there") from error
+            raise ConfigError(f"{rest}: the secret cannot be read from there") from error
     else:
         raise ConfigError("a secret is named as env:NAME or file:PATH, never written out")
     secret = secret.strip()
@@ -184,7 +188,7 @@ class Client:
             with connection.getresponse() as response:
                 if response.status in _REDIRECTS:
                     return response.status, response.getheader("Location"), b""
-                if response.status not in (200, 201):
+                if response.status not in _TAKEN.get(method, _ANY_TAKEN):
                     raise _refusal(url, response.status)
                 return response.status, None, self._body(url, response, sink, end)
         except (OSError, http.client.HTTPException) as error:
@@ -199,13 +203,13 @@ class Client:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise ConfigError("the list's address is none") from error
+            raise ConfigError("the address is none") from error
         if parts.scheme not in ("https", "http") or not parts.hostname:
-            raise ConfigError(f"{shown(url)}: lists are fetched from https:// addresses")
+            raise ConfigError(f"{shown(url)}: no https:// address")
         if parts.username or parts.password:
             raise ConfigError(f"{shown(url)}: leave keys out of the address; name them with --secret")
         if parts.scheme == "http" and not self.limits.allow_private:
-            raise ConfigError(f"{shown(url)}: only https is fetched, unless private addresses are allowed")
+            raise ConfigError(f"{shown(url)}: must begin with https://, unless private addresses are allowed")
         port = port or (443 if parts.scheme == "https" else 80)
         try:
             addresses = self.resolve(parts.hostname, port)
@@ -229,7 +233,7 @@ class Client:
         while block := response.read1(_BLOCK):
             size += len(block)
             if size > self.limits.max_bytes:
-                raise SourceChanged(f"{shown(url)}: answers with more than {self.limits.max_bytes >> 20} MiB")
+                raise SourceChanged(f"{shown(url)}: answers with more than {_size(self.limits.max_bytes)}")
             if self.clock() > end:
                 raise SourceUnavailable(f"{shown(url)}: took longer than {self.limits.total_s:.0f} s")
             if sink is None:
@@ -239,6 +243,10 @@ class Client:
         if response.length:  # the server hung up before it had sent what it announced
             raise SourceUnavailable(f"{shown(url)}: broke off")
         return b"".join(parts)
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes >> 20} MiB" if n_bytes >> 20 else f"{n_bytes >> 10} KiB"
 
 
 def shown(url: str) -> str:

@@ -269,17 +269,16 @@ async def _try(calls: Calls, url: str, now: datetime, why: str) -> Found | None:
 
 
 def read_articles(body: bytes, url: str) -> Feed:
-    """Return the feed in ``body``; not one of comments: those are private persons' (SCOPE, rule 2).
+    """Return the feed in ``body``; not one of comments or of an account: those may be private persons' (SCOPE, rule 2).
 
     Raises:
         SourceChanged: it is no feed.
         FetchRefused: it is one of comments or of somebody's account.
     """
-    if names_somebody(url) or social_platform(url):
-        raise SourceChanged(
-            f"{website_of(url)}: a feed of an account; watch the account itself, if it is a publisher's"
-        )
     feed = read_feed(body, url)
+    if names_somebody(url) or social_platform(url):
+        reason = f"{website_of(url)}: a feed of an account; watch the account itself, if it is a publisher's"
+        raise FetchRefused(Trouble.FORBIDDEN, reason)
     if _OF_COMMENTS.search(url) or _SAYS_COMMENTS.match(feed.title or ""):
         raise FetchRefused(Trouble.FORBIDDEN, f"{website_of(url)}: a feed of comments, which are private persons'")
     return feed

@@ -243,9 +243,7 @@ async def _gone(calls: Calls, channel: str, state: dict[str, Any], newest: Page)
 
 async def _find_without_preview(calls: Calls, known: str, name: str) -> list[Found]:
     answer = await calls.fetch(Request(f"https://t.me/{name}", headers={"Accept-Language": "en"}))
-    document: Any = HTMLTree.parse(answer.body.decode("utf-8", "replace")).document
-    title = _text(document.query_selector(".tgme_page_title"))
-    extra = _text(document.query_selector(".tgme_page_extra")) or ""
+    title, extra = _title_and_extra(answer.body.decode("utf-8", "replace"))
     if title is None:
         return []
     if "subscriber" not in extra:
@@ -257,6 +255,13 @@ async def _find_without_preview(calls: Calls, known: str, name: str) -> list[Fou
 
 
 # ---- markup ------------------------------------------------------------------------------------------------------
+
+
+def _title_and_extra(source: str) -> tuple[str | None, str]:
+    # apart from what raises: an error's traceback would keep the tree until some other thread's garbage collection, and
+    # a tree can be freed by its own thread only
+    document: Any = HTMLTree.parse(source).document
+    return _text(document.query_selector(".tgme_page_title")), _text(document.query_selector(".tgme_page_extra")) or ""
 
 
 def read_page(source: str) -> Page:
