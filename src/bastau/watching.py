@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 import secrets
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -312,8 +313,11 @@ def open_store(home: Home) -> Store:
 
 
 @contextlib.asynccontextmanager
-async def open_rounds(home: Home, store: Store) -> AsyncIterator[Rounds]:
+async def open_rounds(home: Home, store: Store, wall: Callable[[], float] = time.time) -> AsyncIterator[Rounds]:
     """Open the loop with everything around it; what hosts asked of us is kept over restarts.
+
+    Args:
+        wall: the clock that recorded times go by.
 
     Raises:
         ConfigError: the fetcher is not installed, or settings do not fit.
@@ -330,10 +334,14 @@ async def open_rounds(home: Home, store: Store) -> AsyncIterator[Rounds]:
         flush_s=watch.store_every_s,
     )
     archive = await asyncio.to_thread(open_archive, home, store)
-    landing = await asyncio.to_thread(lambda: Landing(home, archive=archive))
+
+    def now() -> datetime:
+        return datetime.fromtimestamp(wall(), UTC)
+
+    landing = await asyncio.to_thread(lambda: Landing(home, archive=archive, wall=now))
     record = None if archive is None else archive.take
-    async with open_web(home.settings, record=record, state=store.kept("web")) as web:
-        rounds = Rounds(store, collectors(), web, landing, name=process_name(), pace=pace)
+    async with open_web(home.settings, now=now, record=record, state=store.kept("web")) as web:
+        rounds = Rounds(store, collectors(), web, landing, name=process_name(), pace=pace, wall=wall)
         try:
             yield rounds
         finally:

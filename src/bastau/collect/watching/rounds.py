@@ -10,12 +10,15 @@ import contextlib
 import heapq
 import itertools
 import logging
+import os
 import random
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -66,6 +69,16 @@ def steady() -> float:
 
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+@lru_cache(maxsize=1)
+def boot() -> str:
+    """Return what tells this start of the machine from others, where the system says so: its steady clock began then."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return f"process {os.getpid()}"
+
 
 Land = Callable[[Sequence[Brought]], Counter[str]]
 """Stores what visits brought, and returns counts: n_posts, n_edits, n_rejects, ..., ``posts:<source_id>``, ``private:<source_id>``."""
@@ -155,6 +168,8 @@ class Rounds:
         self._flushing: asyncio.Task[None] | None = None
         self._listed_at = -_LISTED_S
         self._succeeded_on: dict[int, float] = {}
+        self._told_s: dict[int, float] = {}
+        self._clocks_before = (self._wall(), self._steady())
         self._seen: set[int] = set()
         self._seen_before: set[int] = set()
         self._looks: Counter[int] = Counter()
@@ -174,6 +189,7 @@ class Rounds:
             BastauError: what cannot be helped by trying again.
         """
         tasks: set[asyncio.Task[None]] = set()
+        await self._read_clocks()
         await self._share(spread=not once)
         if once:
             for source_id in self._sources:
@@ -314,6 +330,7 @@ class Rounds:
 
     def _failed(self, source: Source, kind: Trouble, asked_s: float | None) -> None:
         now = self._wall()
+        self._tell_open_gap(source, kind, now)
         ours = kind is Trouble.RESTING or getattr(self._web, "is_offline", False)
         source.trouble = str(kind)
         source.troubles[str(kind)] = source.troubles.get(str(kind), 0) + 1
@@ -335,14 +352,11 @@ class Rounds:
             before = began_at  # the wall clock was set back
         gaps = list(visit.gaps)
         began = self._steady() - took_s
-        unseen_s = 0.0 if before is None else began_at - before
-        # A wall clock that was set back must not hide a gap.
-        unseen_s = max(unseen_s, began - self._succeeded_on.get(source.source_id, began))
+        unseen_s = self._unseen_s(source, began_at, began)
         self._succeeded_on[source.source_id] = began
-        is_long = unseen_s > max(_FEWEST_GAP_S, 2 * self._pace.max_staleness_s)
-        if before is not None and not visit.is_unchanged and is_long:
-            since = datetime.fromtimestamp(began_at - unseen_s, UTC)
-            gaps.append(Gap(since, datetime.fromtimestamp(began_at, UTC), source.trouble or "not_watched"))
+        self._told_s.pop(source.source_id, None)
+        if unseen_s > self._gap_from_s and not visit.is_unchanged:
+            gaps.append(_gap(began_at, unseen_s, source.trouble or "not_watched"))
         rows = [row for row in visit.rows if self._is_fresh(row)]
         self._note(source, visit, gaps, len(rows), began_at)
         looked_after = None if before is None else datetime.fromtimestamp(before, UTC)
@@ -360,6 +374,43 @@ class Rounds:
         self._again(source, _MORE_S if visit.more else max(wait * self._rng.uniform(least, 1.0), asked))
         if not visit.more:
             source.interval_s = wait
+
+    @property
+    def _gap_from_s(self) -> float:
+        return max(_FEWEST_GAP_S, 2 * self._pace.max_staleness_s)
+
+    def _unseen_s(self, source: Source, at: float, on: float) -> float:
+        """Return seconds since the last successful look, by whichever clock says more: no clock that was set hides a gap.
+
+        Args:
+            at, on: now by the wall and by the steady clock.
+        """
+        if source.succeeded_at is None:
+            return 0.0
+        steady_s = on - self._succeeded_on.get(source.source_id, on)
+        if source.source_id not in self._succeeded_on:
+            steady_s = at - source.succeeded_at + self._set_back_s(at, on)
+        return max(at - source.succeeded_at, steady_s, 0.0)
+
+    def _set_back_s(self, at: float, on: float) -> float:
+        """Return by how much the wall clock was set back since the last storing before our start, or since the start."""
+        wall_before, steady_before = self._clocks_before
+        return (on - steady_before) - (at - wall_before)
+
+    def _tell_open_gap(self, source: Source, kind: Trouble, now: float) -> None:
+        """Record the gap of a source that is still down, each time that it has become twice as long."""
+        unseen_s = self._unseen_s(source, now, self._steady())
+        if unseen_s > max(self._gap_from_s, 2 * self._told_s.get(source.source_id, 0.0)):
+            self._told_s[source.source_id] = unseen_s
+            at = datetime.fromtimestamp(now, UTC)
+            self._brought.append(Brought(source, Visit(), (), (_gap(now, unseen_s, kind.value),), at, None))
+
+    async def _read_clocks(self) -> None:
+        """Take up what the clocks were when something was last stored in this boot of the machine."""
+        with contextlib.suppress(StoreUnavailable):
+            kept = await asyncio.to_thread(self._store.kept, "clocks")
+            if kept.get("boot") == boot():
+                self._clocks_before = (float(kept["wall"]), float(kept["steady"]))
 
     def _note(self, source: Source, visit: Visit, gaps: Sequence[Gap], n_rows: int, began_at: float) -> None:
         if source.succeeded_at is not None and self._looks[source.source_id] > 1:
@@ -515,8 +566,9 @@ class Rounds:
     def _take(self, new: Sequence[Source], *, spread: bool) -> None:
         """Schedule sources. What is overdue is spread over the time that visiting all of it takes, most urgent first."""
         now = self._wall()
-        # A clock that was set back must not put a source off for longer than any back-off.
-        waits = {s.source_id: min(max(0.0, s.next_at - now), 86_400.0) for s in new}
+        # A clock that was set back must not put a source off, nor, where that is not known, for longer than any back-off.
+        later = now + max(0.0, self._set_back_s(now, self._steady()))
+        waits = {s.source_id: min(max(0.0, s.next_at - later), 86_400.0) for s in new}
         overdue = [s for s in new if waits[s.source_id] <= 0.0]
         overdue.sort(key=lambda s: (-s.priority, s.n_failures > 0, s.succeeded_at or 0.0))
         for place, source in enumerate(overdue):
@@ -536,6 +588,7 @@ class Rounds:
         self._sources.pop(source_id, None)
         self._tickets.pop(source_id, None)
         self._succeeded_on.pop(source_id, None)
+        self._told_s.pop(source_id, None)
         self._states.pop(source_id, None)
 
     async def _flush_now(self) -> None:
@@ -577,8 +630,10 @@ class Rounds:
         self.figures.waiting_rows = sum(len(one.rows) for one in self._brought)
         if not copies:
             return
+        clocks = {"boot": boot(), "wall": self._wall(), "steady": self._steady()}
         try:
             lost = await asyncio.to_thread(self._store.save, self._holder, list(copies.values()), states, self._wall())
+            await asyncio.to_thread(self._store.keep, "clocks", clocks)
         except StoreUnavailable as error:
             self.figures.trouble = str(error)
             return
@@ -660,6 +715,10 @@ class Rounds:
             await asyncio.sleep(_RETRY_S)
         with contextlib.suppress(StoreUnavailable):
             await asyncio.to_thread(self._store.release, self._holder, list(self._holder.tokens))
+
+
+def _gap(until: float, length_s: float, reason: str) -> Gap:
+    return Gap(datetime.fromtimestamp(until - length_s, UTC), datetime.fromtimestamp(until, UTC), reason)
 
 
 def _key(row: Mapping[str, Any]) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bastau.collect.visits import Card, Change, FetchFailed, Found, Trouble, Visit, Watched
+from bastau.collect.visits import Card, Change, FetchFailed, Found, Gap, Trouble, Visit, Watched
 from bastau.collect.watching.rounds import Brought, Pace, Rounds
 from bastau.collect.watching.store import Store
 from bastau.errors import DiskFull, HomeBusy
@@ -114,6 +114,26 @@ class World:
 
         asyncio.run(run())
 
+    def go_until(self, is_reached: Callable[[], bool], then: Callable[[], None] = lambda: None) -> None:
+        """Watch until something is the case (thirty real seconds at most), do ``then``, and stop."""
+
+        async def run() -> None:
+            async def look() -> None:
+                until = time.monotonic() + 30
+                while not is_reached() and time.monotonic() < until:
+                    await asyncio.sleep(0.01)
+                then()
+                self.rounds.stop()
+
+            looking = asyncio.create_task(look())
+            await self.rounds.run()
+            await looking
+
+        asyncio.run(run())
+
+    def gaps(self) -> list[Gap]:
+        return [gap for one in self.shelf.brought for gap in one.gaps]
+
     def again(self) -> None:
         """Start a new process over the same list."""
         self.rounds = _rounds(self.store, self.place, self.shelf, self.clock)
@@ -210,48 +230,81 @@ def test_states_are_kept_only_when_the_posts_are_safe(world: World, monkeypatch:
     assert source.n_visits == 0
 
 
-def test_a_long_silence_of_ours_is_a_gap(world: World) -> None:
+def watched_well(world: World) -> None:
+    """Watch until something is stored."""
     watch(world, "http://a.kz/feed")
-    world.go(200)
+    world.go_until(lambda: bool(world.shelf.brought))
+
+
+def length_s(gap: Gap) -> float:
+    return (gap.until - gap.since).total_seconds()
+
+
+def test_a_long_silence_of_ours_is_a_gap(world: World) -> None:
+    watched_well(world)
     world.clock.began -= 7200 / FAST  # two hours in which nobody watched
     world.again()
-    world.go(200)
-    gaps = [gap for one in world.shelf.brought for gap in one.gaps]
-    assert [gap.reason for gap in gaps] == ["not_watched"]
-    assert 6900 < (gaps[0].until - gaps[0].since).total_seconds() < 9000
+    world.go_until(lambda: bool(world.gaps()))
+    assert [gap.reason for gap in world.gaps()] == ["not_watched"]
+    assert 6900 < length_s(world.gaps()[0]) < 12_000
     assert world.store.sources()[0].n_gaps == 1
 
 
 def test_a_clock_that_is_set_back_hides_no_gap(world: World) -> None:
     watch(world, "http://a.kz/feed")
+    slept = []
 
-    def sleep() -> None:
-        world.clock.began -= 7200 / FAST
-        world.clock.shift = -7200.0
+    def looked_and_slept() -> bool:
+        if world.place.visits and not slept:
+            slept.append(True)
+            world.clock.began -= 7200 / FAST
+            world.clock.shift = -7200.0
+        return bool(world.gaps())
 
-    async def run() -> None:
-        loop = asyncio.get_running_loop()
-        loop.call_later(200 / FAST, sleep)
-        loop.call_later(1200 / FAST, world.rounds.stop)
-        await world.rounds.run()
+    world.go_until(looked_and_slept)
+    assert [gap.reason for gap in world.gaps()] == ["not_watched"]
+    assert length_s(world.gaps()[0]) > 7000
 
-    asyncio.run(run())
-    gaps = [gap for one in world.shelf.brought for gap in one.gaps]
-    assert [gap.reason for gap in gaps] == ["not_watched"]
-    assert (gaps[0].until - gaps[0].since).total_seconds() > 7000
+
+def test_a_clock_that_was_set_back_before_a_restart_hides_no_gap(world: World) -> None:
+    watched_well(world)
+    world.clock.began -= 7200 / FAST  # two hours in which nobody watched, and in which the clock was set back by three
+    world.clock.shift = -10_800.0
+    world.again()
+    world.go_until(lambda: bool(world.gaps()))
+    assert [gap.reason for gap in world.gaps()] == ["not_watched"]
+    assert 6900 < length_s(world.gaps()[0]) < 12_000
 
 
 def test_a_source_that_was_down_leaves_a_gap_with_its_trouble(world: World) -> None:
-    watch(world, "http://a.kz/feed")
-    world.go(200)
+    watched_well(world)
     world.place.trouble = lambda address: FetchFailed(Trouble.TIMEOUT, address)
     world.again()
-    world.go(600)
+    world.go_until(lambda: world.rounds.figures.n_failures > 0)
     world.clock.began -= 3600 / FAST
     world.place.trouble = lambda _: None
     world.again()
-    world.go(600)
-    assert [gap.reason for one in world.shelf.brought for gap in one.gaps] == ["timeout"]
+    world.go_until(lambda: world.store.sources()[0].n_gaps > 0)
+    assert {gap.reason for gap in world.gaps()} == {"timeout"}
+    assert length_s(world.gaps()[-1]) > 3600
+
+
+def test_a_gap_that_is_still_open_is_told_each_time_it_doubled(world: World) -> None:
+    watched_well(world)
+    world.place.trouble = lambda address: FetchFailed(Trouble.SERVER, address)
+    world.again()
+
+    def is_long() -> bool:
+        world.clock.began -= 25 / FAST  # less than a lease
+        return len(world.gaps()) >= 3
+
+    world.go_until(is_long)
+    assert {gap.reason for gap in world.gaps()} == {"server_error"}
+    lengths = [length_s(gap) for gap in world.gaps()]
+    assert len(lengths) >= 3
+    assert all(later > 2 * length for length, later in itertools.pairwise(lengths))
+    assert world.rounds.figures.n_failures > len(lengths) + 1
+    assert world.store.sources()[0].n_gaps == 0  # counted when it ends
 
 
 @pytest.mark.parametrize("jump", [86_400.0, -86_400.0])
