@@ -160,9 +160,18 @@ def build_parser() -> argparse.ArgumentParser:
     )
 
     alerts = add("alerts", _alerts, "rules of alerts.yaml: list what they find, send what waits, test every channel")
-    alerts.add_argument("act", choices=("list", "send", "test"), metavar="ACT", help="list, send or test")
     alerts.add_argument(
-        "--locale", choices=("kk", "ru", "en"), help="list: language of the answer (default: from $LANG, else en)"
+        "act",
+        choices=("list", "send", "test", "past", "mute", "unmute", "drop"),
+        metavar="ACT",
+        help="list; send (at once, also over a channel that failed lately); test; past: what the rules would have told; "
+        "mute, unmute: a rule, narrative, group or source; drop: what waits for a channel",
+    )
+    alerts.add_argument("what", nargs="?", metavar="WHAT", help="rule or subject (mute, unmute), channel (drop)")
+    alerts.add_argument("--for", dest="duration", default="1d", metavar="TIME", help="mute: for so long (default 1d)")
+    alerts.add_argument("--days", type=int, default=30, metavar="N", help="past: days to look back (default 30)")
+    alerts.add_argument(
+        "--locale", choices=("kk", "ru", "en"), help="list, past: language of the answer (default: from $LANG, else en)"
     )
 
     evidence = add(
@@ -790,11 +799,27 @@ def _alerts(options: argparse.Namespace) -> int:
     from bastau.alerts import commands
 
     home = _open_home(options)
-    if options.act == "list":
-        return _answer(options, *commands.show(home, _now(), _locale(options)))
-    if options.act == "test":
-        return _answer(options, *commands.test(home, _now()))
-    done = commands.after_run(home, _now())
+    if options.act in ("mute", "unmute", "drop") and not options.what:
+        raise ConfigError(
+            f"say what to {options.act}: bastau alerts {options.act} WHAT; `bastau alerts list` shows what there is"
+        )
+    match options.act:
+        case "list":
+            return _answer(options, *commands.show(home, _now(), _locale(options)))
+        case "test":
+            return _answer(options, *commands.test(home, _now()))
+        case "past":
+            if not 1 <= options.days <= 3660:
+                raise ConfigError("--days: a whole number from 1 to 3660")
+            return _answer(options, *commands.review(home, options.days, _now(), _locale(options)))
+        case "mute":
+            duration = timedelta(seconds=_seconds(options.duration, "--for"))
+            return _answer(options, *commands.silence(home, options.what, duration, _now()))
+        case "unmute":
+            return _answer(options, *commands.end_silence(home, options.what, _now()))
+        case "drop":
+            return _answer(options, *commands.drop(home, options.what, _now()))
+    done = commands.after_run(home, _now(), at_once=True)
     if done is None:
         raise ConfigError(f"{home.folder}: has no alerts.yaml; docs/how-to/alerts.md shows one")
     _answer(options, *done)

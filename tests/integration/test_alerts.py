@@ -1,8 +1,10 @@
 """Alerts by real e-mail, signed webhook, notification service and feed, each told once."""
 
 import email
+import email.header
 import hashlib
 import hmac
+import itertools
 import json
 import shutil
 import socketserver
@@ -27,7 +29,7 @@ from bastau.collect.visits import Found
 from bastau.collect.watching.store import Store
 from bastau.errors import ConfigError, SourceUnavailable
 from bastau.home import Home
-from bastau.schemas import COORDINATION, CURATED, GAPS, MATCHES, MEMBERS, NARRATIVES
+from bastau.schemas import COORDINATION, CURATED, GAPS, MATCHES, MEMBERS, NARRATIVES, POSTS
 from bastau.watching import LIST_FILE
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -60,6 +62,8 @@ class Receiver(BaseHTTPRequestHandler):
         server: Any = self.server
         server.got.append((self.path, dict(self.headers), body))
         self.send_response(server.status)
+        if server.retry_after:
+            self.send_header("Retry-After", server.retry_after)
         if server.status in (301, 302):
             self.send_header("Location", "http://127.0.0.1:1/elsewhere")
         self.send_header("Content-Length", "2")
@@ -73,7 +77,7 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 def running(server: Any) -> Iterator[Any]:
-    server.got, server.status = [], 200
+    server.got, server.status, server.retry_after = [], 200, None
     thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server
@@ -268,8 +272,165 @@ def test_what_was_not_taken_waits_and_goes_out_later(home: Home, web: Any, statu
     assert "hook" in answer[0]["problems"][0]
     web.status = 200
     web.got.clear()
+    commands.after_run(home, NOON + timedelta(minutes=1))
+    assert len(hooks(web)) == 1
+
+
+def test_a_channel_that_fails_is_tried_ever_more_seldom_and_by_hand_at_once(home: Home, web: Any) -> None:
+    web.status = 500
+    generation(home, 2, {"n-1": 12})
+    alerts = read_rules(home.folder / FILE)
+    commands.collect(home, alerts, NOON)
+    tried = []
+    for minute in range(6 * 60):
+        commands.deliver(Home.open(home.folder), alerts, NOON + timedelta(minutes=minute))  # anew, as after a restart
+        tried += [minute] * len(web.got)
+        web.got.clear()
+    pauses = [after - before for before, after in itertools.pairwise(tried)]
+    assert all(2**n / 2 <= pause <= 2**n + 1 for n, pause in enumerate(pauses[:6]))
+    assert len(pauses) > 8
+    assert all(30 <= pause <= 61 for pause in pauses[6:])
+    at = NOON + timedelta(hours=6)
+    listed, lines = commands.show(home, at)
+    (hook,) = [channel for channel in listed["channels"] if channel["name"] == "hook"]
+    assert (hook["n_waiting"], hook["failing_since"], hook["n_failures"]) == (1, NOON, len(tried))
+    assert at < hook["next_try_at"] <= at + timedelta(hours=1)
+    assert any("failing since 2026-11-28 12:00 UTC, 1 wait" in line for line in lines)
+    web.status = 200
+    commands.after_run(home, at, at_once=True)
+    assert len(hooks(web)) == 1
+    assert commands.show(home, at)[0]["channels"][1]["failing_since"] is None
+
+
+@pytest.mark.parametrize(("asked", "waits_s"), [("600", 600), ("99999999", 86_400), ("soon", 60)])
+def test_what_a_webhook_asks_for_is_heeded_within_a_day(home: Home, web: Any, asked: str, waits_s: int) -> None:
+    web.status, web.retry_after = 429, asked
+    generation(home, 2, {"n-1": 12})
+    commands.after_run(home, NOON)
+    at = commands.show(home, NOON)[0]["channels"][1]["next_try_at"]
+    assert waits_s / 2 <= (at - NOON).total_seconds() <= waits_s
+    assert waits_s == 60 or at == NOON + timedelta(seconds=waits_s)
+
+
+def test_a_channel_written_anew_is_not_kept_waiting(home: Home, web: Any) -> None:
+    web.status = 500
+    generation(home, 2, {"n-1": 12})
+    commands.after_run(home, NOON)
+    web.status = 200
+    web.got.clear()
+    (home.folder / FILE).write_text((home.folder / FILE).read_text().replace("/hook", "/new"))
+    commands.after_run(home, NOON)
+    assert [path for path, _, _ in web.got] == ["/new"]
+
+
+def test_after_a_month_of_failures_people_get_a_digest_and_machines_all_of_it(home: Home, mail: Any, web: Any) -> None:
+    text = (home.folder / FILE).read_text().replace(", digest: true", "").replace(f":{mail.server_address[1]}", ":1")
+    (home.folder / FILE).write_text(text)
+    web.status = 500
+    generation(home, 2, {f"n-{n}": 12 for n in range(250)})
+    commands.after_run(home, NOON)
+    outbox = home.folder / "alerts" / "outbox.ndjson"
+    assert len(outbox.read_text().splitlines()) == 500  # the feed has its entries, and holds nobody else's place
+    assert (home.folder / "alerts.atom").read_text().count("<entry>") == 200
+    web.status = 200
+    web.got.clear()
+    commands.after_run(home, NOON + timedelta(days=30))
+    assert [len(json.loads(body)["findings"]) for _, _, body in web.got] == [100, 100, 50]
+    assert len({finding["subject"] for finding in hooks(web)}) == 250
+    (home.folder / FILE).write_text(text.replace('"127.0.0.1:1"', f'"127.0.0.1:{mail.server_address[1]}"'))
+    commands.after_run(home, NOON + timedelta(days=30))
+    (message,) = mail.got
+    assert "250" in message["Subject"] or "250" in str(
+        email.header.make_header(email.header.decode_header(message["Subject"]))
+    )
+    assert words(message).count("жазба") == 100
+    assert "(150): big 150" in words(message)
+    assert not outbox.exists()
+
+
+def test_what_waits_for_a_channel_that_is_gone_can_be_dropped(home: Home, web: Any) -> None:
+    web.status = 500
+    generation(home, 2, {"n-1": 12})
+    commands.after_run(home, NOON)
+    text = (home.folder / FILE).read_text().replace("  hook:", "  other:").replace("hook]", "other]")
+    (home.folder / FILE).write_text(
+        text.replace("to: hook", "to: other").replace("[desk, hook,", "[desk, other,").replace("[hook,", "[other,")
+    )
+    answer = commands.after_run(home, NOON)
+    assert answer is not None
+    assert "bastau alerts drop hook" in answer[0]["problems"][0]
+    assert commands.drop(home, "hook", NOON)[0]["n_dropped"] == 1
+    assert commands.after_run(home, NOON)[0]["problems"] == []  # type: ignore[index]
+    with pytest.raises(ConfigError, match="nothing waits"):
+        commands.drop(home, "hook", NOON)
+
+
+@pytest.mark.parametrize("what", ["big", "n-1"])
+def test_what_is_muted_is_not_told_and_what_comes_after_it_is(home: Home, web: Any, what: str) -> None:
+    generation(home, 2, {"n-1": 9, "n-2": 3}, curated=[1])
+    commands.after_run(home, NOON)
+    web.got.clear()
+    commands.silence(home, what, timedelta(days=2), NOON)
+    generation(home, 3, {"n-1": 12, "n-2": 3}, curated=[1])
+    answer = commands.after_run(home, NOON + timedelta(days=1))
+    assert answer is not None
+    assert (answer[0]["n_muted"], hooks(web)) == (3, [])  # by mail, webhook and feed
+    listed = commands.show(home, NOON)[0]
+    assert {row["rule"] for row in listed["findings"] if row["is_muted"]} == (
+        {"big"} if what == "big" else {"big", "water"}
+    )
+    generation(home, 4, {"n-1": 25, "n-2": 30}, curated=[1])
+    commands.after_run(home, NOON + timedelta(days=3))
+    assert {(f["rule"], f["subject"]) for f in hooks(web)} == {("growing", "n-1"), ("growing", "n-2"), ("big", "n-2")}
+    with pytest.raises(ConfigError, match="is not muted"):
+        commands.end_silence(home, what, NOON + timedelta(days=3))
+
+
+def test_a_mute_has_an_end_and_a_name_that_somebody_knows(home: Home, web: Any) -> None:
+    with pytest.raises(ConfigError, match="no rule"):
+        commands.silence(home, "bgi", timedelta(days=1), NOON)
+    with pytest.raises(ConfigError, match="366 days"):
+        commands.silence(home, "big", timedelta(days=1000), NOON)
+    commands.silence(home, "big", timedelta(days=1), NOON)
+    commands.end_silence(home, "big", NOON)
+    generation(home, 2, {"n-1": 12})
     commands.after_run(home, NOON)
     assert len(hooks(web)) == 1
+
+
+def test_the_past_tells_when_a_narrative_had_reached_the_size_of_a_rule(home: Home, web: Any) -> None:
+    posts = [
+        {
+            **dict.fromkeys(POSTS.names), "post_id": f"web:{n}", "post_key": n, "platform": "web", "source": "alpha" if n < 4 else f"s{n}", "source_kind": "outlet", "is_publisher": True,
+            "published_at": NOON - timedelta(days=9) + timedelta(hours=n), "text": "x", "content_key": n, "collected_at": NOON,
+        }
+        for n in range(1, 8)
+    ]  # fmt: skip
+    home.lake.commit("posts", "past-batch", pa.Table.from_pylist(posts, POSTS), NOON.date())
+    (home.folder / FILE).write_text(
+        f"""
+channels:
+  hook: {{kind: webhook, address: "http://127.0.0.1:{web.server_port}/hook", secret: env:ALERT_SECRET}}
+rules:
+  - {{name: big, when: new, min_posts: 2, min_sources: 3, to: hook}}
+  - {{name: growing, when: grown, min_posts: 3, min_sources: 1, to: hook}}
+  - {{name: gone, when: silent, to: hook}}
+"""
+    )
+    generation(home, 2, {"n-1": 7, "n-2": 1}, members=[(n, 1) for n in range(1, 8)])
+    answer, lines = commands.review(home, 30, NOON)
+    began = NOON - timedelta(days=9)
+    assert [(row["rule"], row["at"], row["n_posts"]) for row in answer["alerts"]] == [
+        ("big", began + timedelta(hours=5), 2),  # the third source
+        ("growing", began + timedelta(hours=6), 6),
+    ]
+    assert lines[:3] == [
+        "big: 1 in 30 days, most on 2026-11-19: 1",
+        "growing: 1 in 30 days, most on 2026-11-19: 1",
+        "gone: cannot be told of the past",
+    ]
+    assert commands.review(home, 5, NOON)[0]["alerts"] == []
+    assert web.got == []
 
 
 def test_an_answer_that_is_no_http_costs_nothing(home: Home, web: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,7 +445,7 @@ def test_an_answer_that_is_no_http_costs_nothing(home: Home, web: Any, monkeypat
     ]  # no path
     web.got.clear()
     web.status = 202
-    commands.after_run(home, NOON)
+    commands.after_run(home, NOON + timedelta(minutes=1))
     assert len(hooks(web)) == 1
 
 
@@ -432,9 +593,9 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, words: str)
         read_rules(tmp_path / FILE)
 
 
-@pytest.mark.parametrize("act", ["list", "send", "test"])
+@pytest.mark.parametrize("act", ["list", "send", "test", "past", "mute big"])
 def test_the_command_can_be_reached(home: Home, web: Any, act: str) -> None:
-    command = [sys.executable, "-m", "bastau", "alerts", act, "--home", str(home.folder)]
+    command = [sys.executable, "-m", "bastau", "alerts", *act.split(), "--home", str(home.folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -18,7 +18,7 @@ from bastau.alerts.findings import Finding
 from bastau.alerts.rules import Channel
 from bastau.alerts.texts import body, line, title
 from bastau.errors import BastauError, ConfigError, SourceUnavailable
-from bastau.known_lists.network import Client, NetworkLimits, read_secret, shown
+from bastau.known_lists.network import Busy, Client, NetworkLimits, read_secret, shown
 
 TIMEOUT_S = 30.0
 MAX_FEED = 200
@@ -93,7 +93,8 @@ def _webhook(channel: Channel, findings: Sequence[Finding], now: datetime, *, al
     except BastauError as error:
         # Paths of webhooks hold keys: the host alone is told.
         reason = str(error).replace(shown(address), urlsplit(address).hostname or "the address")
-        raise type(error)(f"channel {channel.name}: {reason}") from error
+        reason = f"channel {channel.name}: {reason}"
+        raise Busy(reason, error.retry_after_s) if isinstance(error, Busy) else type(error)(reason) from error
 
 
 def _apprise(channel: Channel, findings: Sequence[Finding], _now: datetime, **_: Any) -> None:
@@ -113,7 +114,7 @@ def _apprise(channel: Channel, findings: Sequence[Finding], _now: datetime, **_:
 def _feed(channel: Channel, findings: Sequence[Finding], now: datetime, *, home: Path, **_: Any) -> None:
     """Put entries at the head of an Atom file; one that is there already stays once."""
     path = home / str(channel.values["file"])
-    entries = [_entry(finding, channel.locale, now) for finding in findings]
+    entries = [_entry(finding, channel.locale, now) for finding in reversed(findings[-MAX_FEED:])]
     try:
         before = path.read_text("utf-8") if path.exists() else ""
         old = ["<entry>" + part.split("</entry>", 1)[0] + "</entry>" for part in before.split("<entry>")[1:]]

@@ -1,8 +1,12 @@
 """Words of alerts in Kazakh, Russian and English."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from bastau.alerts.findings import Finding
+
+MAX_TOLD = 100
+"""Findings that one message tells in words; of more, the latest."""
 
 _TEXTS = {
     "en": {
@@ -14,6 +18,7 @@ _TEXTS = {
         "silent": "Source {subject} answers, but has brought nothing since {since} UTC",
         "gap": "Posts of {subject} may have been missed from {since} to {until} UTC ({reason})",
         "digest": "{n} findings",
+        "more": "... and {n} older ones: {by_rule}",
         "one_house": "It is openly one publisher's network.",
     },
     "ru": {
@@ -25,6 +30,7 @@ _TEXTS = {
         "silent": "Источник {subject} отвечает, но ничего не публиковал с {since} UTC",
         "gap": "Посты {subject} могли быть пропущены с {since} до {until} UTC ({reason})",
         "digest": "Находок: {n}",
+        "more": "... и более ранние ({n}): {by_rule}",
         "one_house": "Это открытая сеть одного издателя.",
     },
     "kk": {
@@ -36,6 +42,7 @@ _TEXTS = {
         "silent": "{subject} дереккөзі жауап береді, бірақ {since} UTC бастап ештеңе жарияламады",
         "gap": "{subject} жазбалары {since} мен {until} UTC аралығында өткізіп алынуы мүмкін ({reason})",
         "digest": "Табылғаны: {n}",
+        "more": "... және бұрынғылары ({n}): {by_rule}",
         "one_house": "Бұл — бір баспагердің ашық желісі.",
     },
 }
@@ -62,5 +69,9 @@ def title(findings: Sequence[Finding], locale: str) -> str:
 
 
 def body(findings: Sequence[Finding], locale: str) -> str:
-    """Return the text of a message."""
-    return "\n\n".join(line(finding, locale) for finding in findings) + "\n"
+    """Return the text of a message: the latest in words, those before them counted by rule."""
+    told = [line(finding, locale) for finding in findings[-MAX_TOLD:]]
+    if older := Counter(finding.rule for finding in findings[:-MAX_TOLD]):
+        by_rule = ", ".join(f"{rule} {n}" for rule, n in older.most_common())
+        told.append(_TEXTS[locale]["more"].format(n=older.total(), by_rule=by_rule))
+    return "\n\n".join(told) + "\n"

@@ -13,10 +13,12 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
 
+from bastau.collect.web.budgets import retry_after_s
 from bastau.errors import ConfigError, SourceChanged, SourceUnavailable
 from bastau.public_addresses import is_public
 
@@ -30,6 +32,14 @@ _ANY_TAKEN = frozenset({200, 201, 202, 204})
 
 class NotThere(ConfigError):
     """A server that answers has no such page."""
+
+
+class Busy(SourceUnavailable):
+    """A server that takes nothing now; ``retry_after_s``: for how long it asked to be left alone, None if it did not say."""
+
+    def __init__(self, reason: str, retry_after_s: float | None = None):
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True)
@@ -189,7 +199,7 @@ class Client:
                 if response.status in _REDIRECTS:
                     return response.status, response.getheader("Location"), b""
                 if response.status not in _TAKEN.get(method, _ANY_TAKEN):
-                    raise _refusal(url, response.status)
+                    raise _refusal(url, response.status, response.getheader("Retry-After"))
                 return response.status, None, self._body(url, response, sink, end)
         except (OSError, http.client.HTTPException) as error:
             kind = "did not answer in time" if isinstance(error, TimeoutError) else type(error).__name__
@@ -264,9 +274,10 @@ def _resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def _refusal(url: str, status: int) -> Exception:
+def _refusal(url: str, status: int, retry_after: str | None) -> Exception:
     if status in _RETRIED:
-        return SourceUnavailable(f"{shown(url)}: answers {status}; try again later")
+        asked_s = retry_after_s(retry_after, datetime.now(UTC))
+        return Busy(f"{shown(url)}: answers {status}; try again later", asked_s)
     if status in (401, 403):
         return ConfigError(f"{shown(url)}: refuses the credentials ({status})")
     if status in (404, 410):
