@@ -136,19 +136,38 @@ def build_parser() -> argparse.ArgumentParser:
         help="option of the collector; may be given often",
     )
 
-    listed = add("sources", _sources, "the watched sources: health, gaps, cost")
+    listed = add("sources", _sources, "the watched sources: health, gaps, cost; edit, pause and remove them")
     listed.add_argument(
         "act",
         nargs="?",
         default="list",
-        choices=("list", "pause", "resume", "remove", "now"),
+        choices=("list", "edit", "pause", "resume", "remove", "now", "export", "import"),
         metavar="ACT",
-        help="list (default), pause, resume, remove, now (visit soon)",
+        help="list (default), edit, pause, resume, remove, now (visit soon), export (CSV), import (what a CSV changes)",
     )
-    listed.add_argument("places", nargs="*", metavar="ADDRESS", help="id or address")
-    listed.add_argument("--only", choices=("failing", "silent", "paused", "gaps"), help="list these only")
-    listed.add_argument("--match", metavar="WORDS", help="list those with this in their address or name")
+    listed.add_argument("places", nargs="*", metavar="ADDRESS", help="id or address; import: the CSV")
+    listed.add_argument("--only", choices=("failing", "silent", "paused", "gaps"), help="these only")
+    listed.add_argument("--trouble", metavar="KIND", help="those whose last visit failed so, for example gone")
+    listed.add_argument("--match", metavar="WORDS", help="those with this in their address or name")
+    listed.add_argument("--collector", metavar="NAME", help="those of this collector")
+    listed.add_argument("--host", metavar="HOST", help="those of this host and of hosts below it")
     listed.add_argument("--limit", type=int, default=50, metavar="N", help="lines shown (default 50; --json has all)")
+    listed.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="edit: set an option of the collector; NAME= takes it off; may be given often",
+    )
+    listed.add_argument("--name", metavar="NAME", help="edit: what one source is called")
+    listed.add_argument("--priority", type=int, choices=range(-4, 5), metavar="N", help="edit: -4 to 4")
+    paused = listed.add_mutually_exclusive_group()
+    paused.add_argument("--pause", action="store_true", help="edit: visit no more")
+    paused.add_argument("--resume", action="store_true", help="edit: visit again")
+    listed.add_argument("--yes", action="store_true", help="change what the filters find; without it they are counted")
+    listed.add_argument(
+        "-o", "--output", type=Path, metavar="F", help="export: file to write (default: standard output)"
+    )
 
     watch = add("watch", _watch, "collect continuously from the watched sources, until Ctrl-C")
     watch.add_argument("--for", dest="duration", metavar="TIME", help="stop after so long: 90s, 10m, 2h")
@@ -749,25 +768,23 @@ def _chosen(options: argparse.Namespace, found: Sequence[Any]) -> list[Any]:
 
 
 def _sources(options: argparse.Namespace) -> int:
-    from bastau import places
+    from bastau import editing, places
     from bastau.watching import open_store
 
     home = _open_home(options)
+    chosen = editing.Filter(options.only, options.trouble, options.match, options.collector, options.host)
     with open_store(home) as store:
-        if options.act != "list":
-            chosen = places.choose(store, options.places)
-            if not chosen:
-                raise ConfigError(f"name the sources to {options.act}, by id or address")
-            if options.act == "remove":
-                store.remove([source.source_id for source in chosen])
-            for source in chosen if options.act != "remove" else ():
-                values: dict[str, Any] = (
-                    {"next_at": 0.0} if options.act == "now" else {"is_paused": options.act == "pause"}
-                )
-                store.change(source.source_id, **values)
-            done = {"act": options.act, "addresses": [source.address for source in chosen]}
-            return _answer(options, done, [f"{options.act}: {source.address}" for source in chosen])
-        answer, lines = places.health(store, _now(), only=options.only, match=options.match)
+        if options.act not in ("list", "export"):
+            return _edit_sources(options, store, chosen)
+        if options.act == "export":
+            text = editing.as_csv([source for source in store.sources() if chosen.holds(source, _now())])
+            if options.output is None:
+                print(text, end="")
+                return 0
+            _write(options.output, text)
+            n = text.count("\n") - 1
+            return _answer(options, {"file": str(options.output), "n_lines": n}, [f"{options.output} written"])
+        answer, lines = places.health(store, _now(), chosen.holds)
     if options.json:
         return _answer(options, answer, lines)
     from rich.console import Console
@@ -793,6 +810,67 @@ def _sources(options: argparse.Namespace) -> int:
     if len(answer["sources"]) > options.limit:
         print(f"... and {len(answer['sources']) - options.limit} more (--limit, --json)")
     return 0
+
+
+def _edit_sources(options: argparse.Namespace, store: Any, chosen: Any) -> int:
+    """Change sources that are named, or what filters find or a table changes after it was counted."""
+    from bastau import editing, places
+
+    unknown: list[str] = []
+    is_counted = True
+    if options.act == "import":
+        if len(options.places) != 1:
+            raise ConfigError("name one CSV: bastau sources import list.csv; `bastau sources export` writes one")
+        changes, unknown = editing.from_csv(Path(options.places[0]), store.sources())
+        n, lines = len(changes), editing.tell(changes)
+    else:
+        is_counted = not options.places
+        if is_counted and chosen == editing.Filter():
+            raise ConfigError(
+                f"name the sources to {options.act}, by id or address, or by --only, --trouble, --match, --collector or --host"
+            )
+        listed = places.choose(store, options.places) if options.places else store.sources()
+        sources = [source for source in listed if chosen.holds(source, _now())]
+        changes = editing.apply(_change(options), sources) if options.act in ("edit", "pause", "resume") else []
+        whole = options.act in ("remove", "now")
+        n = len(sources) if whole else len(changes)
+        lines = [f"{options.act}: {source.address}" for source in sources[:10]] if whole else editing.tell(changes)
+    known_only = [f"{len(unknown)} not watched, as {unknown[0]}; bastau add looks at them first"] if unknown else []
+    if is_counted and n and not options.yes:
+        if options.json or not sys.stdin.isatty():
+            counted = {"act": options.act, "n_changed": 0, "n_would_change": n, "n_unknown": len(unknown)}
+            return _answer(options, counted, [*lines, *known_only, f"{n} sources would change; --yes changes them"])
+        print("\n".join([*lines, *known_only]))
+        if input(f"{options.act}: {n} sources? [y/N] ").strip().lower() not in ("y", "yes"):
+            return 0
+        lines = []
+    if options.act == "remove":
+        store.remove([source.source_id for source in sources])
+    elif options.act == "now":
+        store.hurry([source.source_id for source in sources])
+    else:
+        store.edit([after for _, after in changes])
+    return _answer(
+        options,
+        {"act": options.act, "n_changed": n, "n_unknown": len(unknown)},
+        [*lines, *known_only, f"{n} sources changed"],
+    )
+
+
+def _change(options: argparse.Namespace) -> Any:
+    from bastau.editing import Change
+
+    if options.act in ("pause", "resume"):
+        return Change(is_paused=options.act == "pause")
+    change = Change(
+        options.name,
+        options.priority,
+        True if options.pause else False if options.resume else None,
+        _options_of(options.option),
+    )
+    if change == Change():
+        raise ConfigError("say what to change: --option NAME=VALUE, --name, --priority, --pause or --resume")
+    return change
 
 
 def _alerts(options: argparse.Namespace) -> int:
@@ -848,11 +926,11 @@ def _evidence(options: argparse.Namespace) -> int:
         case "export":
             if options.output is None:
                 raise ConfigError("name the file to write: bastau evidence export -o evidence.wacz")
-            with home.locked():
+            with commands.writing(home):
                 return _answer(options, *commands.export(archive, options.output, _now(), by=by))
         case "stamp":
-            with home.locked():
-                done = commands.stamp_head(archive, _now(), authority=settings.authority, calendar=settings.calendar)
+            services = {"authority": settings.authority, "calendar": settings.calendar}
+            done = commands.stamp_head(archive, _now(), lock=lambda: commands.writing(home), **services)
             return _answer(options, *done)
         case "shot":
             return _shot(options, home, archive.folder, by)
@@ -860,7 +938,7 @@ def _evidence(options: argparse.Namespace) -> int:
             numbers = _item_numbers(options.what, "erase") if options.what else []
             if not numbers and options.older_than is None and options.website is None:
                 raise ConfigError("name the items to erase, --older-than DAYS or --website DOMAIN")
-            with home.locked():
+            with commands.writing(home):
                 done = commands.erase(
                     archive,
                     numbers,
@@ -877,15 +955,24 @@ def _shot(options: argparse.Namespace, home: "Home", folder: Path, by: str) -> i
     import asyncio
 
     from bastau.collect.web.names import ask_system
+    from bastau.evidence.commands import writing
     from bastau.evidence.shots import take_shot
 
     if len(options.what) != 1:
         raise ConfigError("name one address: bastau evidence shot https://site.kz/page")
     allow = home.settings.network.allow_private
-    with home.locked():
-        taken = asyncio.run(
-            take_shot(folder, options.what[0], _now(), by=by, why=options.why, resolve=ask_system, allow_private=allow)
+    taken = asyncio.run(
+        take_shot(
+            folder,
+            options.what[0],
+            _now(),
+            by=by,
+            why=options.why,
+            resolve=ask_system,
+            allow_private=allow,
+            lock=lambda: writing(home),
         )
+    )
     return _answer(options, taken, [f"item {taken['n']}: {folder / 'shots' / taken['file']}"])
 
 

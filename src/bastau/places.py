@@ -5,7 +5,7 @@ import csv
 import io
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -291,27 +291,24 @@ def _first_words(row: Mapping[str, Any]) -> str:
 
 
 def health(
-    store: Store, now: datetime, *, only: str | None = None, match: str | None = None
+    store: Store, now: datetime, holds: Callable[[Source, datetime], bool] = lambda _source, _now: True
 ) -> tuple[Answer, list[str]]:
-    """Return how watched sources are doing.
-
-    Args:
-        only: ``failing``, ``silent`` (well, but no post for a week or ten times its usual pause), ``paused`` or ``gaps``.
-        match: part of an address or name.
-    """
+    """Return how watched sources are doing: those for which ``holds`` does."""
     sources = store.sources()
-    shown = [s for s in sources if _is(s, only, now) and (not match or match in s.address or match in s.name)]
-    answer = {"n_sources": len(sources), "sources": [_health(s, now) for s in shown]}
+    answer = {"n_sources": len(sources), "sources": [_health(s, now) for s in sources if holds(s, now)]}
     lines = [
-        f"{len(sources)} sources; {sum(1 for s in sources if s.trouble and not s.is_paused)} failing, "
-        f"{sum(1 for s in sources if _is(s, 'silent', now))} silent, {sum(s.is_paused for s in sources)} paused, "
+        f"{len(sources)} sources; {sum(is_in_state(s, 'failing', now) for s in sources)} failing, "
+        f"{sum(is_in_state(s, 'silent', now) for s in sources)} silent, {sum(s.is_paused for s in sources)} paused, "
         f"{sum(1 for s in sources if s.n_gaps)} with gaps"
     ]
     return answer, lines
 
 
-def _is(source: Source, only: str | None, now: datetime) -> bool:
-    match only:
+def is_in_state(source: Source, state: str | None, now: datetime) -> bool:
+    """Say whether a source is ``failing``, ``silent`` (well, but no post for a week or ten times its usual pause), ``paused`` or
+    has ``gaps``; None: any.
+    """
+    match state:
         case None:
             return True
         case "failing":
@@ -324,7 +321,7 @@ def _is(source: Source, only: str | None, now: datetime) -> bool:
             since = now.timestamp() - (source.brought_at or source.added_at)
             usual_s = 86_400.0 / source.posts_a_day if source.posts_a_day else 86_400.0
             return source.trouble is None and not source.is_paused and since > max(7 * 86_400.0, 10 * usual_s)
-    raise ConfigError(f"sources are listed as failing, silent, paused or gaps, not {only!r}")
+    raise ConfigError(f"sources are listed as failing, silent, paused or gaps, not {state!r}")
 
 
 def _health(source: Source, now: datetime) -> Answer:
@@ -339,6 +336,7 @@ def _health(source: Source, now: datetime) -> Answer:
         "name": source.name,
         "is_paused": source.is_paused,
         "priority": source.priority,
+        "options": source.options,
         "last_success_at": since(source.succeeded_at),
         "last_post_at": since(source.brought_at),
         "stale_s": stale_s,

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from bastau import places
+from bastau.collect.visits import Found
 from bastau.errors import ConfigError, InputError
 from bastau.home import Home
 from bastau.places import Wanted, parse_list
@@ -182,3 +183,33 @@ def test_nothing_to_add_and_nothing_found_say_so(home: Home, root: str) -> None:
     assert bastau(home, "add", f"{root}/none/feed").returncode == 3
     with open_store(home) as store, pytest.raises(ConfigError, match="not watched"):
         places.choose(store, ["https://tau.kz"])
+
+
+def test_many_sources_are_counted_before_they_are_changed(home: Home, tmp_path: Path) -> None:
+    with open_store(home) as store:
+        found = [Found("feed", f"https://news{n}.tau.kz/feed", "tau.kz") for n in range(3)]
+        store.add([*found, Found("feed", "https://other.kz/feed", "other.kz")], options={}, priority=0, now=0.0)
+    edit = ("sources", "edit", "--host", "tau.kz", "--option", "full_text=true", "--priority", "2")
+    counted = bastau(home, *edit)
+    assert (counted.returncode, counted.stdout.splitlines()[-1]) == (0, "3 sources would change; --yes changes them")
+    assert json.loads(bastau(home, *edit, "--json").stdout)["n_would_change"] == 3
+    with open_store(home) as store:
+        assert {source.priority for source in store.sources()} == {0}
+    assert bastau(home, *edit, "--yes").returncode == 0
+    with open_store(home) as store:
+        changed = [(source.options, source.priority) for source in store.sources()]
+    assert changed == [({"full_text": True}, 2)] * 3 + [({}, 0)]
+    assert bastau(home, "sources", "pause", "--yes").returncode == 2  # all of them is not said by saying nothing
+    assert bastau(home, "sources", "edit", "4").returncode == 2
+    table = tmp_path / "list.csv"
+    assert bastau(home, "sources", "export", "--collector", "feed", "-o", str(table)).returncode == 0
+    table.write_text(table.read_text().replace("other.kz,0", "Other,0").replace("feed,,0,0", "feed,Other,0,1"))
+    assert json.loads(bastau(home, "sources", "import", str(table), "--json").stdout)["n_would_change"] == 1
+    assert bastau(home, "sources", "import", str(table), "--yes").returncode == 0
+    assert bastau(home, "sources", "now", "1").returncode == 0
+    with open_store(home) as store:
+        assert [(s.name, s.is_paused) for s in store.sources() if s.is_paused] == [("Other", True)]
+        assert store.hurried(range(256)) == [1]
+    assert bastau(home, "sources", "remove", "--only", "paused", "--yes").returncode == 0
+    with open_store(home) as store:
+        assert len(store.sources()) == 3

@@ -108,13 +108,14 @@ def _of_sources(home: Home, rule: Rule, now: datetime) -> Iterator[Finding]:
             since, until = (gap[name].astimezone(UTC).strftime("%Y-%m-%d %H:%M") for name in ("since_at", "until_at"))
             yield _finding(rule, gap["place"], since, since=since, until=until, reason=gap["reason"])
         return
-    from bastau.places import health
+    from bastau.places import is_in_state
     from bastau.watching import LIST_FILE, open_store
 
     if not home.settings.watch.database and not (home.folder / LIST_FILE).exists():
         return
     with open_store(home) as store:
-        answer, _ = health(store, now, only="silent")
-    for source in answer["sources"]:
-        last = source["last_post_at"] or ""
-        yield _finding(rule, source["address"], last, since=last[:16].replace("T", " ") or None)
+        silent = [source for source in store.sources() if is_in_state(source, "silent", now)]
+    for source in silent:
+        last = None if source.brought_at is None else datetime.fromtimestamp(source.brought_at, UTC)
+        since = None if last is None else last.strftime("%Y-%m-%d %H:%M")
+        yield _finding(rule, source.address, last.isoformat(timespec="seconds") if last else "", since=since)

@@ -71,6 +71,7 @@ CREATE TABLE IF NOT EXISTS slices (
     until_at {real} NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS holders (holder TEXT PRIMARY KEY, until_at {real} NOT NULL);
+CREATE TABLE IF NOT EXISTS hurried (source_id BIGINT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
@@ -303,18 +304,35 @@ class Store:
     def remove(self, source_ids: Sequence[int]) -> int:
         """Forget sources; their posts stay."""
         with self._transaction():
-            self._run_many("DELETE FROM sources WHERE source_id = ?", [(n,) for n in source_ids])
+            for table in ("hurried", "sources"):
+                self._run_many(f"DELETE FROM {table} WHERE source_id = ?", [(n,) for n in source_ids])  # noqa: S608
         return len(source_ids)
 
-    def change(self, source_id: int, **values: Any) -> None:
-        """Set ``is_paused``, ``priority``, ``options`` or ``next_at`` of a source."""
-        given = {
-            k: json.dumps(v) if k == "options" else int(v) if isinstance(v, bool) else v for k, v in values.items()
-        }
-        assert given.keys() <= {"is_paused", "priority", "options", "next_at"}
-        names = ", ".join(f"{name} = ?" for name in given)
+    def edit(self, sources: Sequence[Source]) -> None:
+        """Set name, options, priority and pause of sources to what is given, all or none."""
+        rows = [(s.name, json.dumps(s.options), s.priority, int(s.is_paused), s.source_id) for s in sources]
         with self._transaction():
-            self._run(f"UPDATE sources SET {names} WHERE source_id = ?", (*given.values(), source_id))  # noqa: S608
+            self._run_many(
+                "UPDATE sources SET name = ?, options = ?, priority = ?, is_paused = ? WHERE source_id = ?", rows
+            )
+
+    def hurry(self, source_ids: Sequence[int]) -> None:
+        """Make sources due now, also for processes that watch them already: these ask :meth:`hurried`."""
+        with self._transaction():
+            self._run_many("UPDATE sources SET next_at = 0 WHERE source_id = ?", [(n,) for n in source_ids])
+            self._run_many(
+                "INSERT INTO hurried (source_id) VALUES (?) ON CONFLICT (source_id) DO NOTHING",
+                [(n,) for n in source_ids],
+            )
+
+    def hurried(self, slices: Sequence[int]) -> list[int]:
+        """Return sources of some slices that were made due, each once."""
+        if not slices:
+            return []
+        where = f"SELECT source_id FROM sources WHERE slice IN ({', '.join('?' * len(slices))})"  # noqa: S608 - question marks
+        with self._transaction():
+            found = self._run(f"DELETE FROM hurried WHERE source_id IN ({where}) RETURNING source_id", tuple(slices))  # noqa: S608
+            return sorted(row[0] for row in found.fetchall())
 
     # ---- what visits change -----------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import postgres_server
@@ -30,7 +31,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     import psycopg
 
     with psycopg.connect(server.url, autocommit=True) as con:
-        con.execute("DROP TABLE IF EXISTS sources, slices, holders, kept")
+        con.execute("DROP TABLE IF EXISTS sources, slices, holders, kept, hurried")
     yield server.url
 
 
@@ -76,11 +77,31 @@ class TestList:
         with filled(url, 3) as store:
             ids = [s.source_id for s in store.sources()]
             store.remove(ids[:1])
-            store.change(ids[1], is_paused=True, priority=3)
+            store.edit([replace(store.sources()[0], is_paused=True, priority=3)])
             assert [(s.source_id, s.is_paused, s.priority) for s in store.sources()] == [
                 (ids[1], True, 3),
                 (ids[2], False, 1),
             ]
+
+    def test_an_edit_changes_what_the_operator_says_and_nothing_that_visits_say(self, url: str) -> None:
+        with filled(url, 2) as store:
+            first, second = store.sources()
+            store.edit(
+                [replace(first, name="New", options={"full_text": False}, n_posts=99, address="https://other.kz")]
+            )
+            assert store.sources() == [replace(first, name="New", options={"full_text": False}), second]
+
+    def test_what_is_hurried_is_told_once_to_whom_it_belongs(self, url: str) -> None:
+        with filled(url, 3) as store:
+            first, second, third = store.sources()
+            assert len({first.slice, second.slice, third.slice}) == 3
+            for _ in range(2):
+                store.hurry([first.source_id, second.source_id, third.source_id])
+            store.remove([third.source_id])
+            assert store.hurried([]) == []
+            assert store.hurried([second.slice, third.slice]) == [second.source_id]
+            assert store.hurried([second.slice, third.slice]) == []
+            assert store.hurried([first.slice]) == [first.source_id]
 
     def test_small_things_are_kept(self, url: str) -> None:
         with Store(url) as store:
