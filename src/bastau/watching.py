@@ -33,9 +33,9 @@ from bastau.collect.reading import digest
 from bastau.collect.visits import Change, Collector, Row
 from bastau.collect.watching.rounds import Brought, Figures, Pace, Rounds
 from bastau.collect.watching.store import Source, Store, process_name
-from bastau.errors import ConfigError
+from bastau.errors import ConfigError, HomeBusy, LakeDamaged
 from bastau.evidence.archive import Archive
-from bastau.evidence.commands import FOLDER
+from bastau.evidence.commands import FOLDER, writing
 from bastau.hashing import hash_strings
 from bastau.home import Home
 from bastau.intake import FileReport, StoredKeys, known_publishers, publisher_keys, store_chunk
@@ -64,6 +64,7 @@ class Landing:
         self._edits: set[tuple[int, int]] = set()
         self._gone: set[int] = set()
         self._edit_batches: set[str] = set()
+        self._scrub: Callable[[str], str] | None = None
         self._read_edits()
 
     def _read_edits(self) -> None:
@@ -93,18 +94,30 @@ class Landing:
             counts: Counter[str] = Counter()
             for some in _each_post_once(brought):
                 counts += self._store(some)
-            self._preserve()
-            return counts
+            self._scrub = self._scrubber()
+        # Out of the lock: replacing handles in long pages takes its time.
+        self._preserve(self._scrub)
+        return counts
 
     def preserve(self) -> None:
-        """Write what is left for the archive."""
-        with self._home.locked(briefly=True):
-            self._preserve()
+        """Write what is left for the archive; told and lost if that cannot be done within a minute."""
+        if self._scrub is not None:
+            self._preserve(self._scrub, patience_s=60.0)
 
-    def _preserve(self) -> None:
-        if self._archive is not None:
-            replace_handle = self._authors().replace
-            self._archive.write(lambda text: scrub(text, "web", replace_handle, markup=True), self._wall())
+    def _preserve(self, scrub_page: Callable[[str], str], patience_s: float = 0.0) -> None:
+        if self._archive is None:
+            return
+        try:
+            self._archive.write(scrub_page, self._wall(), lock=lambda: writing(self._home, patience_s))
+        except (HomeBusy, LakeDamaged) as error:
+            # The posts are stored; what was fetched is held for the next time.
+            (_log.info if isinstance(error, HomeBusy) and not patience_s else _log.error)(
+                "evidence not kept: %s", error
+            )
+
+    def _scrubber(self) -> Callable[[str], str]:
+        replace_handle = self._authors().replace
+        return lambda text: scrub(text, "web", replace_handle, markup=True)
 
     def _authors(self) -> Authors:
         return open_authors(self._home, self._wall(), self._publishers)
@@ -353,20 +366,40 @@ async def open_rounds(home: Home, store: Store, wall: Callable[[], float] = time
 def open_archive(home: Home, store: Store) -> Archive | None:
     """Return the archive that the settings want, None for none; what is too old to be kept is erased first."""
     evidence, folder = home.settings.evidence, home.folder / FOLDER
-    if evidence.keep_days and folder.exists():
-        old, now = Archive(folder), datetime.now(UTC)
-        with home.locked(briefly=True):
-            why = f"older than [evidence] keep_days = {evidence.keep_days}"
-            old.erase(old.expired(now, evidence.keep_days), now, by="watch", why=why)
+    # Told by what collects there, not by its address: anybody may run a social server.
+    watched = [source for source in store.sources() if source.collector in WEBSITES]
+    by_website = _days_by_website(watched)
+    if folder.exists() and (evidence.keep_days or by_website):
+        archive, now = Archive(folder), datetime.now(UTC)
+        with writing(home):
+            old = archive.expired_by(now, lambda website: by_website.get(website, evidence.keep_days) or None)
+            why = "older than evidence_days of its website, or else [evidence] keep_days"
+            archive.erase(old, now, by="watch", why=why)
     if evidence.keep == "none":
         return None
-    # Told by what collects there, not by its address: anybody may run a social server.
+    from bastau.collect.web.fetching import user_agent
+
     hosts = frozenset(
-        website_of(source.address)
-        for source in store.sources()
-        if source.collector in WEBSITES and (evidence.keep == "all" or source.options.get("evidence"))
+        website_of(source.address) for source in watched if evidence.keep == "all" or source.options.get("evidence")
     )
-    return Archive(folder, hosts.__contains__) if hosts else None
+    contact = home.settings.network.contact
+    return Archive(folder, hosts.__contains__, agent=user_agent(contact), operator=contact) if hosts else None
+
+
+def _days_by_website(watched: Sequence[Source]) -> dict[str, int]:
+    """Return for how many days websites are kept whose sources have the option ``evidence_days``; the shortest counts."""
+    found: dict[str, int] = {}
+    for source in watched:
+        days = source.options.get("evidence_days")
+        if days is None:
+            continue
+        if not isinstance(days, int) or isinstance(days, bool) or days < 1:
+            raise ConfigError(
+                f"{source.address}: the option evidence_days is a number of days, 1 or more, and not {days!r}"
+            )
+        website = website_of(source.address)
+        found[website] = min(days, found.get(website, days))
+    return found
 
 
 # ---- how it goes -----------------------------------------------------------------------------------------------

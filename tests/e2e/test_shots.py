@@ -1,6 +1,7 @@
 """Pictures of pages: taken by a real Chromium, which reaches nothing that the filter refuses."""
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -73,6 +74,20 @@ def test_a_picture_is_taken_and_stands_in_the_chain(site: Site, tmp_path: Path) 
     assert "inside.test" in list(taken["refused_hosts"])  # it has no address
     (tmp_path / "shots" / str(taken["file"])).write_bytes(data + b"x")
     assert [finding.code for finding in Archive(tmp_path).verify()] == ["changed"]
+
+
+def test_nothing_is_locked_before_the_page_is_there(site: Site, tmp_path: Path) -> None:
+    asked_before = []
+
+    @contextlib.contextmanager
+    def lock() -> Iterator[None]:
+        asked_before.append(list(site.asked))
+        yield
+
+    url = f"http://127.0.0.1:{site.server_port}/"
+    given: dict[str, Any] = {"by": "test", "why": "a test", "resolve": lambda host, _: [host], "allow_private": True}
+    asyncio.run(shots.take_shot(tmp_path, url, NOON, lock=lock, **given))
+    assert ["/" in asked for asked in asked_before] == [True]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1"])

@@ -11,9 +11,11 @@ from threading import Thread
 
 import pytest
 
+from bastau.cli import main
 from bastau.errors import ConfigError, SourceChanged, SourceUnavailable
 from bastau.evidence.chain import Chain
 from bastau.evidence.stamps import stamp, verify_stamps
+from bastau.home import Home
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
@@ -196,5 +198,36 @@ def test_a_calendar_commits_to_the_head(folder: Path, serve: Callable[..., str])
 
 def test_a_proof_for_something_else_is_found(folder: Path, serve: Callable[..., str]) -> None:
     stamp(folder, NOON, calendar=serve(calendar))
-    Chain(folder).append([{"act": "stamped", "by": "x", "kind": "opentimestamps", "of": 2, "head": list(Chain(folder).entries())[1]["hash"], "file": "00000001.ots", "sha256": hashlib.sha256((folder / "stamps" / "00000001.ots").read_bytes()).hexdigest()}], NOON)  # fmt: skip
+    Chain(folder).append([{"act": "stamped", "by": "x", "kind": "opentimestamps", "of": 2, "head": list(Chain(folder).entries())[1]["hash"], "file": "00000002.ots", "sha256": hashlib.sha256((folder / "stamps" / "00000002.ots").read_bytes()).hexdigest()}], NOON)  # fmt: skip
     assert [finding.code for finding in verify_stamps(folder)[1]] == ["bad_stamp"]
+
+
+def test_nothing_is_locked_while_a_service_takes_its_time(tmp_path: Path, serve: Callable[..., str]) -> None:
+    """What others write meanwhile stands before the stamp in the chain, and the stamp is of what was asked for."""
+    home = Home.open(tmp_path / "home", create=True)
+    evidence = home.folder / "evidence"
+    Chain(evidence).append([{"act": "kept", "by": "test", "url": "https://site.kz"}], NOON)
+
+    def slow(path: str, message: bytes) -> bytes:
+        with home.locked(briefly=True), home.locked("evidence.lock", briefly=True):
+            Chain(evidence).append([{"act": "kept", "by": "test", "url": "https://site.kz"}], NOON)
+        return calendar(path, message)
+
+    (home.folder / "bastau.toml").write_text(f'[evidence]\ncalendar = "{serve(slow)}"\n')
+    assert main(["evidence", "stamp", "--home", str(home.folder)]) == 0
+    assert Chain(evidence).verify() == []
+    shown, findings = verify_stamps(evidence)
+    assert (findings, shown[0]["of"], Chain(evidence).n) == ([], 1, 3)
+
+
+def test_two_that_stamp_the_same_head_at_once_both_keep_their_stamp(folder: Path, serve: Callable[..., str]) -> None:
+    inner = serve(calendar)
+
+    def while_another_stamps(path: str, message: bytes) -> bytes:
+        stamp(folder, NOON, calendar=inner)
+        return calendar(path, message)
+
+    stamp(folder, NOON, calendar=serve(while_another_stamps))
+    shown, findings = verify_stamps(folder)
+    assert (findings, [one["of"] for one in shown]) == ([], [1, 1])
+    assert Chain(folder).verify() == []

@@ -10,7 +10,8 @@ Reference: Haber and Stornetta 1991, "How to time-stamp a digital document", sec
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,8 @@ from bastau.errors import LakeDamaged
 ZERO = "0" * 64
 _TAIL = 1 << 20
 Entry = dict[str, Any]
+Lock = Callable[[], AbstractContextManager[None]]
+"""Holds the right to write to the archive."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Finding:
 
 
 class Chain:
-    """The chain in a folder; one writer at a time (the lock of the home). Reading changes nothing."""
+    """The chain in a folder; one writer at a time (the lock of the archive). Reading changes nothing."""
 
     def __init__(self, folder: Path):
         self.path = folder / "chain.ndjson"
@@ -64,10 +67,15 @@ class Chain:
         Raises:
             LakeDamaged: a line is no JSON object.
         """
+        return (entry for _, _, entry in self.placed())
+
+    def placed(self, start: int = 0) -> Iterator[tuple[int, int, Entry]]:
+        """Yield (first byte, byte behind the last, act) from the byte ``start`` on, where an act begins; as :meth:`entries`."""
         if not self.path.exists():
             return
         with self.path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
+            lines.seek(start)
+            for line in lines:
                 if not line.endswith(b"\n"):
                     return  # being written, or cut off by a kill: not acknowledged
                 try:
@@ -75,8 +83,21 @@ class Chain:
                 except ValueError:
                     entry = None
                 if not isinstance(entry, dict):
+                    number = self.path.read_bytes()[:start].count(b"\n") + 1
                     raise LakeDamaged(f"{self.path}, line {number}: is no act; restore the file from a copy")
-                yield entry
+                yield start, start + len(line), entry
+                start += len(line)
+
+    def act_at(self, start: int) -> Entry:
+        """Return the act that begins at a byte that :meth:`placed` told.
+
+        Raises:
+            LakeDamaged: none does now.
+        """
+        found = next(self.placed(start), None)
+        if found is None:
+            raise LakeDamaged(f"{self.path}: is shorter than before; restore it from a copy")
+        return found[2]
 
     def verify(self) -> list[Finding]:
         """Return where the chain is broken; nothing if it is whole."""

@@ -1,17 +1,44 @@
 """What `bastau evidence` does; each returns (answer, lines)."""
 
+import contextlib
+import time
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bastau.errors import ConfigError
+from bastau.errors import ConfigError, HomeBusy
 from bastau.evidence.archive import Archive
-from bastau.evidence.chain import Chain, Entry
+from bastau.evidence.chain import Chain, Entry, Lock
 from bastau.evidence.packing import pack
 from bastau.evidence.stamps import stamp, verify_stamps
+from bastau.home import Home
 
 Answer = tuple[dict[str, Any], list[str]]
 FOLDER = "evidence"
+_PATIENCE_S = 60.0
+
+
+@contextlib.contextmanager
+def writing(home: Home, patience_s: float = _PATIENCE_S) -> Iterator[None]:
+    """Hold the right to write to the archive of a home, waiting a while for whoever holds it.
+
+    A lock of its own: nothing slow here keeps posts from being stored, and nothing slow there keeps evidence from being kept.
+
+    Raises:
+        HomeBusy: it is still held after ``patience_s``.
+    """
+    until = time.monotonic() + patience_s
+    with contextlib.ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(home.locked("evidence.lock", briefly=True))
+                break
+            except HomeBusy:
+                if time.monotonic() >= until:
+                    raise
+            time.sleep(0.05)
+        yield
 
 
 def list_items(archive: Archive, match: str = "", limit: int = 50) -> Answer:
@@ -21,6 +48,7 @@ def list_items(archive: Archive, match: str = "", limit: int = 50) -> Answer:
     lines += [
         f"{item['n']:>7}  {str(item.get('fetched_at') or item['at'])[:19]}  {item['act']:<4}  {item['url']}"
         + ("  (pseudonymised)" if item.get("is_pseudonymised") else "")
+        + (f"  (last seen unchanged {item['last_seen_at'][:10]})" if item["n_seen"] else "")
         + (f"  (erased by act {item['erased']})" if item["erased"] is not None else "")
         for item in items[:limit]
     ]
@@ -29,13 +57,12 @@ def list_items(archive: Archive, match: str = "", limit: int = 50) -> Answer:
 
 def show(archive: Archive, number: int, out: Path | None) -> Answer:
     """Return an item with its chain of custody; with ``out`` also write a working copy."""
-    item = next((entry for entry in archive.items() if entry["n"] == number), None)
-    if item is None:
-        raise ConfigError(f"the chain has no item {number}; `bastau evidence list` names them")
-    custody = [
-        entry for entry in Chain(archive.folder).entries() if entry["n"] == number or entry.get("item") == number
-    ]
-    lines = [f"{key}: {value}" for key, value in item.items() if value is not None]
+    item = archive.item(number)
+    number = item["n"]
+    acts = list(Chain(archive.folder).entries())
+    seen = {entry["n"] for entry in acts if entry["act"] == "seen" and entry["of"] == number}
+    custody = [entry for entry in acts if number in (entry["n"], entry.get("item")) or entry["n"] in seen]
+    lines = [f"{key}: {value}" for key, value in item.items() if value is not None and key != "beside"]
     lines += [_custody(entry) for entry in custody]
     if out is not None:
         _, data = archive.working_copy(number)
@@ -85,9 +112,9 @@ def verify(archive: Archive, authority_file: str = "") -> Answer:
     return answer, lines
 
 
-def stamp_head(archive: Archive, now: datetime, *, authority: str, calendar: str) -> Answer:
+def stamp_head(archive: Archive, now: datetime, *, authority: str, calendar: str, lock: Lock) -> Answer:
     """Have the head stamped."""
-    made = stamp(archive.folder, now, authority=authority, calendar=calendar)
+    made = stamp(archive.folder, now, authority=authority, calendar=calendar, lock=lock)
     return {"stamped": made}, [f"act {entry['of']} stamped by {entry['by']} ({entry['kind']})" for entry in made]
 
 
@@ -113,4 +140,4 @@ def erase(
     elif website is not None:
         numbers = [*numbers, *archive.expired(now, 0, website=website)]
     n = archive.erase(numbers, now, by=by, why=why)
-    return {"n_erased": n}, [f"{n} items erased; who, when and why stay in the chain"]
+    return {"n_erased": n}, [f"{n} erased, unchanged looks at them included; who, when and why stay in the chain"]

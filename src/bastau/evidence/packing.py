@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from bastau.errors import ConfigError
 from bastau.evidence import warc
 from bastau.evidence.archive import Archive
+from bastau.evidence.captures import record_digests
 from bastau.evidence.chain import Chain, Entry
 
 
@@ -28,7 +29,7 @@ def pack(archive: Archive, out: Path, now: datetime, *, by: str) -> dict[str, An
     files = sorted((archive.folder / "warc").glob("*.warc.gz"))
     if not files:
         raise ConfigError("nothing was kept yet; see docs/how-to/evidence.md")
-    acts = {item["record"]: item for item in archive.items() if "record" in item}
+    acts = {record_id: entry for entry in Chain(archive.folder).entries() for record_id, _ in record_digests(entry)}
     index = sorted(_index(files, acts))
     pages = [json.dumps({"format": "json-pages-1.0", "id": "pages", "title": "Pages"})]
     items = [item for item in archive.items() if item["erased"] is None]
@@ -77,16 +78,22 @@ def pack(archive: Archive, out: Path, now: datetime, *, by: str) -> dict[str, An
 
 
 def _index(files: list[Path], acts: Mapping[str, Entry]) -> Iterator[str]:
-    """Yield a line of CDXJ for each kept record."""
+    """Yield a line of CDXJ for each kept record that answers an address: bodies, redirects, and what was seen again."""
     for path in files:
         for record in warc.read_records(path):
-            url, act = record.fields.get("warc-target-uri"), acts.get(record.record_id)
-            if not url or act is None:
+            url, act, kind = (
+                record.fields.get("warc-target-uri"),
+                acts.get(record.record_id),
+                record.fields["warc-type"],
+            )
+            if not url or act is None or kind == "request":
                 continue
+            status = act["status"] if record.record_id == act["record"] else record.block.split(b" ", 2)[1].decode()
+            mime = "warc/revisit" if kind == "revisit" else act.get("media_type", "unk")
             time = "".join(c for c in record.fields.get("warc-date", "") if c.isdigit())[:14]
             about = {
-                "url": url, "mime": act["media_type"], "status": str(act["status"]), "digest": record.fields.get("warc-payload-digest", ""), "length": str(record.length),
-                "offset": str(record.offset), "filename": path.name,
+                "url": url, "mime": mime if record.record_id == act["record"] else "unk", "status": str(status),
+                "digest": record.fields.get("warc-payload-digest", ""), "length": str(record.length), "offset": str(record.offset), "filename": path.name,
             }  # fmt: skip
             yield f"{_sort_key(url)} {time} {json.dumps(about, ensure_ascii=False)}\n"
 

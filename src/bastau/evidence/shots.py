@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from bastau.collect.addresses import social_platform
 from bastau.collect.handles import names_somebody
 from bastau.errors import ConfigError, SourceUnavailable
-from bastau.evidence.chain import Chain, Entry
+from bastau.evidence.chain import Chain, Entry, Lock
 from bastau.public_addresses import is_public
 
 MAX_BYTES = 64 << 20
@@ -143,9 +143,20 @@ def browser() -> str:
 
 
 async def take_shot(
-    folder: Path, url: str, now: datetime, *, by: str, why: str, resolve: Resolve, allow_private: bool
+    folder: Path,
+    url: str,
+    now: datetime,
+    *,
+    by: str,
+    why: str,
+    resolve: Resolve,
+    allow_private: bool,
+    lock: Lock = contextlib.nullcontext,
 ) -> Entry:
     """Take a picture of a page into the archive in ``folder`` and return its act.
+
+    Args:
+        lock: held while the picture is written, not while the page loads.
 
     Raises:
         ConfigError: the address is none, or Chromium is missing.
@@ -195,11 +206,12 @@ async def take_shot(
             raise SourceUnavailable(f"{parts.hostname}: no picture could be taken")
         data = picture.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
-    shots = folder / "shots"
-    shots.mkdir(parents=True, exist_ok=True)
-    (shots / f"{digest}.png").write_bytes(data)
     act = {
         "act": "shot", "by": by, "why": why, "url": url, "file": f"{digest}.png", "kept_sha256": digest, "size_bytes": len(data),
         "refused_hosts": sorted(proxy.refused)[:100],
     }  # fmt: skip
-    return Chain(folder).append([act], now)[0]
+    shots = folder / "shots"
+    with lock():
+        shots.mkdir(parents=True, exist_ok=True)
+        (shots / f"{digest}.png").write_bytes(data)
+        return Chain(folder).append([act], now)[0]

@@ -5,6 +5,7 @@ asked only when the operator configured one, and learn nothing but a hash. Their
 checked offline.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bastau.errors import ConfigError, SourceChanged, SourceUnavailable
-from bastau.evidence.chain import ZERO, Chain, Entry, Finding
+from bastau.evidence.chain import ZERO, Chain, Entry, Finding, Lock
 from bastau.known_lists.network import Client, NetworkLimits
 
 _LIMITS = NetworkLimits(allow_private=True, total_s=60.0, max_bytes=64 << 10, max_redirects=0, tries=1)
@@ -26,40 +27,59 @@ def post(address: str, body: bytes, kind: str) -> bytes:
     return Client(_LIMITS).request("POST", address, {"Content-Type": kind}, body)
 
 
-def stamp(folder: Path, now: datetime, *, authority: str = "", calendar: str = "", send: Post = post) -> list[Entry]:
+def stamp(
+    folder: Path,
+    now: datetime,
+    *,
+    authority: str = "",
+    calendar: str = "",
+    send: Post = post,
+    lock: Lock = contextlib.nullcontext,
+) -> list[Entry]:
     """Have the head of the chain stamped by those configured; return the new acts.
+
+    Args:
+        lock: held while the stamps are written, not while the services are asked.
 
     Raises:
         ConfigError: neither is configured, the chain is empty, or bastau[evidence] is not installed.
         SourceUnavailable: a service does not answer.
         SourceChanged: it answers with something else.
     """
+    asked = [
+        (kind, address, ending, ask)
+        for kind, address, ending, ask in (
+            ("rfc3161", authority, "tsr", _ask_authority),
+            ("opentimestamps", calendar, "ots", _ask_calendar),
+        )
+        if address
+    ]
     chain = Chain(folder)
-    if not authority and not calendar:
+    if not asked:
         raise ConfigError("no service is configured: [evidence] authority (RFC 3161) or calendar (OpenTimestamps)")
     if chain.head == ZERO:
         raise ConfigError("the chain is empty; there is nothing to stamp")
     head, number = chain.head, chain.n
-    stamps = folder / "stamps"
-    stamps.mkdir(exist_ok=True)
-    made = []
-    for name, address, make in (("rfc3161", authority, _ask_authority), ("opentimestamps", calendar, _ask_calendar)):
-        if address:
-            data = make(address, bytes.fromhex(head), send)
-            file = f"{number:08d}.{'tsr' if name == 'rfc3161' else 'ots'}"
-            (stamps / file).write_bytes(data)
+    answers = [(kind, address, ending, ask(address, bytes.fromhex(head), send)) for kind, address, ending, ask in asked]
+    with lock():
+        chain = Chain(folder)  # others may have written meanwhile
+        (folder / "stamps").mkdir(exist_ok=True)
+        made = []
+        for act, (kind, address, ending, data) in enumerate(answers, chain.n + 1):
+            file = f"{act:08d}.{ending}"
+            (folder / "stamps" / file).write_bytes(data)
             made.append(
                 {
                     "act": "stamped",
                     "by": address,
-                    "kind": name,
+                    "kind": kind,
                     "of": number,
                     "head": head,
                     "file": file,
                     "sha256": hashlib.sha256(data).hexdigest(),
                 }
             )
-    return chain.append(made, now)
+        return chain.append(made, now)
 
 
 def _ask_authority(address: str, head: bytes, send: Post) -> bytes:

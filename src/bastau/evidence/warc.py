@@ -4,7 +4,6 @@ Reference: ISO 28500:2017 (WARC 1.1), sections 5 (named fields) and 6 (record ty
 """
 
 import gzip
-import io
 import uuid
 import zlib
 from collections.abc import Iterator, Sequence
@@ -42,12 +41,17 @@ def packed(kind: str, record_id: str, at: datetime, fields: Sequence[tuple[str, 
     lines = [
         ("WARC-Type", kind),
         ("WARC-Record-ID", record_id),
-        ("WARC-Date", at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")),
+        ("WARC-Date", date(at)),
         *((name, _one_line(value)) for name, value in fields),
         ("Content-Length", str(len(block))),
     ]
     head = "WARC/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines) + "\r\n"
     return gzip.compress(head.encode() + block + b"\r\n\r\n", 6, mtime=0)
+
+
+def date(at: datetime) -> str:
+    """Return a time as WARC-Date wants it, to the microsecond."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _one_line(value: str) -> str:
@@ -120,10 +124,10 @@ def _parse(data: bytes, offset: int, length: int) -> Record | None:
 
 def as_http(status: int, headers: Sequence[tuple[str, str]], body: bytes) -> bytes:
     """Return an answer as HTTP/1.1 would have sent it, unpacked."""
-    out = io.BytesIO()
-    out.write(f"HTTP/1.1 {status} \r\n".encode())
-    for name, value in headers:
-        out.write(f"{_one_line(name)}: {_one_line(value)}\r\n".encode())
-    out.write(b"\r\n")
-    out.write(body)
-    return out.getvalue()
+    return http(f"HTTP/1.1 {status} ", headers, body)
+
+
+def http(first: str, headers: Sequence[tuple[str, str]], body: bytes) -> bytes:
+    """Return a message of HTTP/1.1 that begins with the line ``first``."""
+    lines = [first, *(f"{_one_line(name)}: {_one_line(value)}" for name, value in headers), "", ""]
+    return "\r\n".join(lines).encode() + body

@@ -124,11 +124,11 @@ def test_a_changed_file_is_found(archive: Archive, at: float) -> None:
 
 def test_a_record_put_in_the_place_of_another_is_found(archive: Archive) -> None:
     (path,) = (archive.folder / "warc").glob("*.gz")
-    first, second, *rest = list(warc.read_records(path))
+    true = next(r for r in warc.read_records(path) if b"page 1" in r.block)
     data = path.read_bytes()
-    fields = [(name, value) for name, value in second.fields.items() if name == "warc-target-uri"]
-    forged = warc.packed("response", second.record_id, NOON, fields, warc.as_http(200, (), b"<p>forged</p>"))
-    path.write_bytes(data[: first.length] + forged + data[rest[0].offset :])
+    fields = [("WARC-Target-URI", true.fields["warc-target-uri"])]
+    forged = warc.packed("response", true.record_id, NOON, fields, warc.as_http(200, (), b"<p>forged</p>"))
+    path.write_bytes(data[: true.offset] + forged + data[true.offset + true.length :])
     assert [(finding.code, finding.number) for finding in archive.verify()] == [("changed", 1)]
 
 
@@ -237,7 +237,7 @@ class TestDamage:
     @pytest.fixture
     def damaged(self, archive: Archive) -> Archive:
         (path,) = (archive.folder / "warc").glob("*.gz")
-        second = list(warc.read_records(path))[2]
+        second = next(r for r in warc.read_records(path) if b"page 2" in r.block)
         data = bytearray(path.read_bytes())
         data[second.offset + second.length // 2] ^= 0xFF
         path.write_bytes(bytes(data))
@@ -298,7 +298,7 @@ def test_a_broken_chain_lets_nothing_be_cut_off(archive: Archive) -> None:
     again.take(Request("https://site.kz/4"), answer("https://site.kz/4"))
     again.write(scrub, NOON)
     (path,) = (archive.folder / "warc").glob("*.gz")
-    assert len(list(warc.read_records(path))) == 5
+    assert len([r for r in warc.read_records(path) if r.fields["warc-type"] == "response"]) == 4
 
 
 def test_reading_changes_nothing(archive: Archive) -> None:
