@@ -370,11 +370,7 @@ def open_archive(home: Home, store: Store) -> Archive | None:
     watched = [source for source in store.sources() if source.collector in WEBSITES]
     by_website = _days_by_website(watched)
     if folder.exists() and (evidence.keep_days or by_website):
-        archive, now = Archive(folder), datetime.now(UTC)
-        with writing(home):
-            old = archive.expired_by(now, lambda website: by_website.get(website, evidence.keep_days) or None)
-            why = "older than evidence_days of its website, or else [evidence] keep_days"
-            archive.erase(old, now, by="watch", why=why)
+        _erase_old(home, Archive(folder), lambda website: by_website.get(website, evidence.keep_days) or None)
     if evidence.keep == "none":
         return None
     from bastau.collect.web.fetching import user_agent
@@ -384,6 +380,15 @@ def open_archive(home: Home, store: Store) -> Archive | None:
     )
     contact = home.settings.network.contact
     return Archive(folder, hosts.__contains__, agent=user_agent(contact), operator=contact) if hosts else None
+
+
+def _erase_old(home: Home, archive: Archive, days_of: Callable[[str], int | None]) -> None:
+    now, why = datetime.now(UTC), "older than evidence_days of its website, or else [evidence] keep_days"
+    try:
+        with writing(home):
+            archive.erase(archive.expired_by(now, days_of), now, by="watch", why=why)
+    except LakeDamaged as error:  # a damaged archive keeps nobody from watching
+        _log.error("old evidence not erased: %s", error)
 
 
 def _days_by_website(watched: Sequence[Source]) -> dict[str, int]:

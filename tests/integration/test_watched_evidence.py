@@ -93,6 +93,15 @@ class TestLocks:
         assert landing(brought(1))["n_posts"] == 1
         assert "line 1: is no act" in caplog.text
 
+    def test_a_damaged_chain_keeps_nobody_from_watching(self, home: Home, caplog: pytest.LogCaptureFixture) -> None:
+        (home.folder / "evidence").mkdir()
+        (home.folder / "evidence" / "chain.ndjson").write_bytes(b"nonsense\n")
+        with open_store(home) as store:
+            options = {"evidence": True, "evidence_days": 30}
+            store.add([Found("feed", "https://site.kz/feed", "site")], options=options, priority=0, now=0.0)
+            assert open_archive(home, store) is not None
+        assert "old evidence not erased" in caplog.text
+
     def test_who_wants_to_write_waits_for_who_writes(self, home: Home) -> None:
         order = []
 

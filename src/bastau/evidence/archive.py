@@ -28,7 +28,7 @@ from pathlib import Path
 import bastau
 from bastau.collect.addresses import social_platform, website_of
 from bastau.collect.visits import Answer, Request
-from bastau.errors import ConfigError
+from bastau.errors import ConfigError, LakeDamaged
 from bastau.evidence import warc
 from bastau.evidence.captures import Capture, Scrub, act_of, capture, record_digests, records
 from bastau.evidence.chain import Chain, Entry, Finding, Lock
@@ -294,8 +294,10 @@ class Archive:
 
     def verify(self) -> list[Finding]:
         """Return everything that is not as the chain says: broken links, and records missing or changed."""
-        chain = Chain(self.folder)
-        findings = chain.verify()
+        try:
+            findings = Chain(self.folder).verify()
+        except LakeDamaged as error:
+            findings = [Finding("unreadable", None, str(error))]
         if any(finding.code == "unreadable" for finding in findings):
             return findings
         wanted: dict[str, dict[str, tuple[Entry, str]]] = {}

@@ -82,17 +82,22 @@ def _custody(entry: Entry) -> str:
 def verify(archive: Archive, authority_file: str = "") -> Answer:
     """Return what does not fit, and what time stamps show."""
     findings = archive.verify()
-    shown, bad = verify_stamps(archive.folder, authority_file=authority_file)
-    findings += bad
-    chain = Chain(archive.folder)
-    answer = {
-        "n_acts": chain.n,
-        "head": chain.head,
+    shown: list[dict[str, Any]] = []
+    answer: dict[str, Any] = {"n_acts": None, "head": None}
+    lines = []
+    if not any(finding.code == "unreadable" for finding in findings):
+        shown, bad = verify_stamps(archive.folder, authority_file=authority_file)
+        findings += bad
+        chain = Chain(archive.folder)
+        answer = {"n_acts": chain.n, "head": chain.head}
+        lines = [f"{chain.n} acts, head {chain.head}"]
+    answer |= {
         "is_whole": not findings,
         "findings": [{"code": f.code, "act": f.number, "detail": f.detail} for f in findings],
         "stamps": shown,
     }
-    lines = [f"{chain.n} acts, head {chain.head}"]
+    if answer["n_acts"] == 0 and not findings:
+        return answer, ["nothing was kept yet; see docs/how-to/evidence.md"]
     lines += [f"act {f.number if f.number is not None else '?'}: {f.code}: {f.detail}" for f in findings]
     for one in shown:
         if one["kind"] == "rfc3161":
@@ -105,9 +110,11 @@ def verify(archive: Archive, authority_file: str = "") -> Answer:
         else:
             state = f"in blocks {one['blocks']}" if one["blocks"] else "pending, not in the ledger yet"
             lines.append(f"act {one['of']}: {one['by']}: {state}; the ledger itself is not looked at here")
-    if not findings:
+    if findings:
+        lines.append(f"NOT whole: {len(findings)} findings; keep the folder as it is and compare it with a copy")
+    else:
         lines.append("whole: nothing was edited, removed, moved or cut off before the head")
-    if not shown:
+    if not shown and answer["n_acts"]:
         lines.append("no time stamp: a cut end shows only against a copy of the head that somebody else has")
     return answer, lines
 
@@ -135,6 +142,8 @@ def erase(
     why: str,
 ) -> Answer:
     """Take items out: those named, or those older than a number of days (of one website)."""
+    if older_than is not None and older_than < 0:
+        raise ConfigError("--older-than: name a number of days, 0 or more")
     if older_than is not None:
         numbers = [*numbers, *archive.expired(now, older_than, website=website)]
     elif website is not None:

@@ -13,7 +13,7 @@ from bastau.errors import ConfigError
 from bastau.evidence import warc
 from bastau.evidence.archive import Archive
 from bastau.evidence.chain import Chain
-from bastau.evidence.commands import list_items, show
+from bastau.evidence.commands import erase, list_items, show, verify
 from bastau.evidence.packing import pack
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -252,6 +252,8 @@ def test_the_index_of_a_package_leads_through_redirects_to_what_was_seen_again(
     pack(archive, tmp_path / "a.wacz", NOON, by="A")
     with zipfile.ZipFile(tmp_path / "a.wacz") as package:
         lines = gzip.decompress(package.read("indexes/index.cdx.gz")).decode().splitlines()
+        # py-wacz looks one folder deep.
+        assert {r["path"].count("/") for r in json.loads(package.read("datapackage.json"))["resources"]} == {1}
     about = [(line.split(" ")[0], json.loads(line.split(" ", 2)[2])) for line in lines]
     assert [(key, one["status"], one["mime"]) for key, one in about] == [
         ("kz,site)/1", "200", "text/html"),
@@ -268,3 +270,26 @@ def test_what_is_written_already_is_not_read_again_for_each_write(
     monkeypatch.setattr(Archive, "_cut", lambda *_: pytest.fail("the whole file was read"))
     look(archive, answer("https://site.kz/2"))
     assert archive.verify() == []
+
+
+@pytest.mark.parametrize("at", [1, 3])
+def test_a_chain_that_cannot_be_read_is_a_finding_with_its_line(archive: Archive, at: int) -> None:
+    for n in range(3):
+        look(archive, answer(f"https://site.kz/{n}"))
+    path = archive.folder / "chain.ndjson"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:at], b"nonsense\n", *lines[at:]]))
+    said, told = verify(archive)
+    assert (said["is_whole"], said["findings"][0]["code"]) == (False, "unreadable")
+    assert f"line {at + 1}: is no act" in told[0]
+
+
+def test_an_archive_without_anything_says_so(archive: Archive) -> None:
+    assert verify(archive)[1] == ["nothing was kept yet; see docs/how-to/evidence.md"]
+
+
+def test_a_negative_age_erases_nothing(archive: Archive) -> None:
+    look(archive, answer())
+    with pytest.raises(ConfigError, match="0 or more"):
+        erase(archive, [], NOON, older_than=-5, website=None, by="A", why="b")
+    assert acts(archive) == ["kept"]
