@@ -18,6 +18,7 @@ import math
 import resource
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
@@ -361,8 +362,8 @@ def number_of(address: str) -> int:
     return ((middle - 1) * 250 + third) * 250 + low - 1
 
 
-async def serve(farm: Farm) -> None:
-    """Serve until interrupted."""
+async def serve(farm: Farm, down: Callable[[], str] = lambda: "") -> None:
+    """Serve until interrupted; ``down`` says how the network is away: ``refused``, ``silent`` or not at all."""
     server = Server(farm)
 
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -379,6 +380,11 @@ async def serve(farm: Farm) -> None:
                 first, *rest = head.decode("latin-1").split("\r\n")
                 headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in rest if line)}
                 path = first.split(" ")[1].partition("?")[0]
+                if down() == "refused":
+                    writer.transport.abort()
+                    return
+                while down():
+                    await asyncio.sleep(5)
                 stays = await server.answer(i, path, headers, writer)
                 await writer.drain()
                 if not stays or headers.get("connection", "").lower() == "close":

@@ -123,7 +123,8 @@ class Landing:
         return open_authors(self._home, self._wall(), self._publishers)
 
     def _store(self, brought: Sequence[tuple[int, Brought, list[Row]]]) -> Counter[str]:
-        now = self._wall()
+        # A wall clock that was set back since the looks must not make their rows ones of the future, which are rejected.
+        now = max([self._wall(), *(one.looked_at for _, one, _ in brought)])
         authors = self._authors()
         rows = [
             {"collected_at": _text(one.looked_at), **row, "line": number}

@@ -120,6 +120,12 @@ def test_looks_say_between_which_visits_a_post_appeared(home: Home) -> None:
     assert looks["web:site.kz/2"]["place"] == "https://site.kz/feed1"
 
 
+def test_a_clock_set_back_between_look_and_storing_loses_nothing(home: Home) -> None:
+    ahead = brought([row(1, collected_at=(NOON + timedelta(hours=26)).isoformat())], minutes=26 * 60)
+    counts = Landing(home, wall=lambda: NOON)([ahead])
+    assert (counts["n_posts"], counts["n_rejects"]) == (1, 0)
+
+
 def test_gaps_are_kept(home: Home) -> None:
     Landing(home)([brought([], gaps=[Gap(NOON, NOON + timedelta(hours=2), "feed_overran")])])
     assert [(gap["reason"], gap["until_at"] - gap["since_at"]) for gap in stored(home, "gaps")] == [
