@@ -1,8 +1,10 @@
 """A private person marked in every place of every format, then looked for byte by byte in all that bastau keeps or says."""
 
 import base64
+import gzip
 import json
 import re
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -67,8 +69,15 @@ def strings_of(column: pa.ChunkedArray | pa.Array) -> Iterator[bytes]:
 
 
 def contents(path: Path) -> Iterator[bytes]:
-    """Yield the bytes of a file; of Parquet also the unpacked columns and the metadata."""
+    """Yield the bytes of a file; of Parquet also the unpacked columns and the metadata, of packed files what is in them."""
     yield path.read_bytes()
+    if path.suffix == ".gz":
+        yield gzip.decompress(path.read_bytes())
+    if path.suffix == ".wacz":
+        with zipfile.ZipFile(path) as package:
+            for name in package.namelist():
+                data = package.read(name)
+                yield gzip.decompress(data) if name.endswith(".gz") else data
     if path.suffix == ".parquet":
         file = pq.ParquetFile(path)
         yield repr(file.schema_arrow.metadata).encode() + repr(file.metadata.metadata).encode()
@@ -105,6 +114,12 @@ class TestLooking:
     def test_every_disguise_is_seen(self, hidden: str) -> None:
         assert found_in(f"before {hidden} after".encode())
         assert not found_in(b"before zhasyryn, q7 after")
+
+    def test_web_archives_and_their_packages_are_seen_through(self, tmp_path: Path) -> None:
+        (tmp_path / "a.warc.gz").write_bytes(gzip.compress(b"other record") + gzip.compress(marked.SHOWN.encode() * 99))
+        with zipfile.ZipFile(tmp_path / "a.wacz", "w") as package:
+            package.write(tmp_path / "a.warc.gz", "archive/a.warc.gz")
+        assert list(places(tmp_path)) == ["a.wacz", "a.warc.gz"]
 
     def test_compressed_columns_and_their_depths_are_seen(self, tmp_path: Path) -> None:
         inner = [[{"url": f"{i * 7919} {marked.SHOWN}"}] for i in range(500)]

@@ -29,6 +29,7 @@ from bastau.tables import conform
 logger = logging.getLogger(__name__)
 
 _PAGE_FIELDS = {"html": True, "url": False, "headers": True}
+_SIGHTING_FIELDS = {"url": False, "value": False}
 _CLAIM_FIELDS = {"claim_id": False, "text": False, "title": False, "url": False}
 
 
@@ -233,7 +234,7 @@ def read_live(
         lines=posts.column("line"),
         rejects=_rejects([*rejected, *doubles], place, now),
         pages=pa.Table.from_pylist(scrub_records(_without_contacts(pages), _PAGE_FIELDS, authors), PAGES),
-        sightings=pa.Table.from_pylist(said, SIGHTINGS),
+        sightings=pa.Table.from_pylist(scrub_records(said, _SIGHTING_FIELDS, authors), SIGHTINGS),
         changed=ids[len(sightings) :],
     )
 

@@ -27,11 +27,12 @@ Scrub = Callable[[str], str]
 """Replaces private handles in the source of a page or feed, or in an address."""
 _KEPT_HEADERS = frozenset(
     {
-        "age", "alt-svc", "cache-control", "content-disposition", "content-language", "content-location", "content-type", "date",
-        "etag", "expires", "last-modified", "link", "server", "vary", "via", "x-cache", "x-powered-by", "x-robots-tag",
+        "age", "alt-svc", "cache-control", "content-disposition", "content-language", "content-type", "date", "etag", "expires",
+        "last-modified", "server", "vary", "via", "x-cache", "x-powered-by", "x-robots-tag",
     }
 )  # fmt: skip
-"""Headers of answers that are kept; others may hold cookies, keys and traces of a session."""
+"""Headers of answers that are kept; others may hold cookies, keys and traces of a session, or relative addresses of persons'
+pages, which do not show whose they are."""
 _ASKED_HEADERS = ("accept", "accept-language")
 """Headers of requests that are kept beside those we always send; others may be keys."""
 _TEXTS = frozenset(

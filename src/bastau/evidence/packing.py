@@ -89,6 +89,8 @@ def _index(files: list[Path], acts: Mapping[str, Entry]) -> Iterator[str]:
             if not url or act is None or kind == "request":
                 continue
             status = act["status"] if record.record_id == act["record"] else record.block.split(b" ", 2)[1].decode()
+            if str(status) == "304":  # players would show it as an empty page; without it they show what it is about
+                continue
             mime = "warc/revisit" if kind == "revisit" else act.get("media_type", "unk")
             time = "".join(c for c in record.fields.get("warc-date", "") if c.isdigit())[:14]
             about = {

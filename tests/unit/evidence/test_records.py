@@ -247,8 +247,10 @@ def test_the_index_of_a_package_leads_through_redirects_to_what_was_seen_again(
     archive: Archive, tmp_path: Path
 ) -> None:
     hops = (Hop("https://site.kz/old", 301, "/1"),)
-    look(archive, answer(hops=hops), Request("https://site.kz/old"))
+    look(archive, answer(hops=hops, ETag='"a"'), Request("https://site.kz/old"))
     look(archive, answer(at=NOON + DAY, hops=hops), Request("https://site.kz/old"))
+    look(archive, unchanged(NOON + 2 * DAY), Request(PAGE, etag='"a"'))
+    assert acts(archive) == ["kept", "seen", "seen"]
     pack(archive, tmp_path / "a.wacz", NOON, by="A")
     with zipfile.ZipFile(tmp_path / "a.wacz") as package:
         lines = gzip.decompress(package.read("indexes/index.cdx.gz")).decode().splitlines()
