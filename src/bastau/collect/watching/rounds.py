@@ -527,10 +527,13 @@ class Rounds:
     async def _share(self, *, spread: bool) -> None:
         """Renew leases; load sources that became ours, drop those that went."""
         try:
-            shared = await asyncio.to_thread(self._store.share, self._holder, self._wall())
+            await self._renew(spread=spread)
         except StoreUnavailable as error:
             self.figures.trouble = str(error)
-            return
+        self._listen()
+
+    async def _renew(self, *, spread: bool) -> None:
+        shared = await asyncio.to_thread(self._store.share, self._holder, self._wall())
         self._drop(shared.lost)
         surplus = [
             n for n in shared.surplus if not any(self._sources[s].slice == n for s in self._busy if s in self._sources)
@@ -539,12 +542,15 @@ class Rounds:
             await self._flush_now()
             self._drop(surplus)
             await asyncio.to_thread(self._store.release, self._holder, surplus)
+        for source_id in await asyncio.to_thread(self._store.hurried, list(self._holder.tokens)):
+            if source_id in self._sources:
+                self._schedule(source_id, 0.0)
         taken = list(shared.taken)
         if not taken and not surplus and self._steady() - self._listed_at < _LISTED_S:
             return
-        self._listed_at = self._steady()
         known = {source.source_id for source in self._sources.values()}
         fresh = await asyncio.to_thread(self._store.sources, list(self._holder.tokens))
+        self._listed_at = self._steady()
         listed = {source.source_id: source for source in fresh if not source.is_paused}
         for source_id in known - listed.keys():
             self._forget(source_id)
@@ -561,7 +567,6 @@ class Rounds:
             logger.info("leases", extra={"n_slices": len(self._holder.tokens), "n_sources": len(self._sources)})
         oldest = [s.succeeded_at for s in self._sources.values() if s.succeeded_at and not s.n_failures]
         self.figures.oldest_s = max(0.0, self._wall() - min(oldest)) if oldest else 0.0
-        self._listen()
 
     def _take(self, new: Sequence[Source], *, spread: bool) -> None:
         """Schedule sources. What is overdue is spread over the time that visiting all of it takes, most urgent first."""
@@ -654,7 +659,8 @@ class Rounds:
     async def _part_with(self, source_ids: Sequence[int]) -> None:
         """Watch accounts no longer that turned out to be private persons', and forget their addresses (SCOPE, rule 2)."""
         if source_ids:
-            await asyncio.to_thread(self._store.remove, source_ids)
+            with contextlib.suppress(StoreUnavailable):  # its next post tells again
+                await asyncio.to_thread(self._store.remove, source_ids)
             logger.warning("private accounts are no longer watched", extra={"n_sources": len(source_ids)})
         for source_id in source_ids:
             self._forget(source_id)
@@ -693,7 +699,10 @@ class Rounds:
             to, n = self._moves.get(source.source_id, ("", 0))
             if n >= _MOVES:
                 del self._moves[source.source_id]
-                if await asyncio.to_thread(self._store.move, source.source_id, to):
+                is_moved = False
+                with contextlib.suppress(StoreUnavailable):  # it says so again
+                    is_moved = await asyncio.to_thread(self._store.move, source.source_id, to)
+                if is_moved:
                     logger.warning("moved", extra={"place": source.address, "to": to})
                     source.address, source.slice = to, slice_of(to)
 

@@ -15,7 +15,7 @@ import pytest
 
 from bastau.collect.visits import Card, Change, FetchFailed, Found, Gap, Trouble, Visit, Watched
 from bastau.collect.watching.rounds import Brought, Pace, Rounds
-from bastau.collect.watching.store import Store
+from bastau.collect.watching.store import Store, StoreUnavailable
 from bastau.errors import DiskFull, HomeBusy
 
 FAST = 600.0
@@ -322,6 +322,42 @@ def test_a_clock_that_jumps_neither_hurries_nor_stalls(world: World, jump: float
     steps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert max(steps) < 1200
     assert min(steps) > 50
+
+
+def test_a_source_that_was_made_due_is_visited_by_the_process_that_watches_it(world: World) -> None:
+    watched_well(world)
+    (source,) = world.store.sources()
+    world.again()
+    visited: list[int] = []
+
+    def is_visited() -> bool:
+        if not visited and source.source_id in world.rounds._sources:
+            world.rounds._schedule(source.source_id, 1e9)  # never by itself
+            visited.append(len(world.place.visits))
+            world.store.hurry([source.source_id])
+        return bool(visited) and len(world.place.visits) > visited[0]
+
+    world.go_until(is_visited)
+    assert is_visited()
+
+
+@pytest.mark.parametrize("method", ["share", "hurried", "sources", "states"])
+def test_a_database_that_goes_away_at_any_step_ends_nothing(
+    world: World, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch(world, "http://a.kz/feed")
+    real, n_failed = getattr(world.store, method), [0]
+
+    def failing(*arguments: object) -> object:
+        if n_failed[0] < 2:
+            n_failed[0] += 1
+            raise StoreUnavailable("away")
+        return real(*arguments)
+
+    monkeypatch.setattr(world.store, method, failing)
+    world.go_until(lambda: bool(world.shelf.brought))
+    assert n_failed[0] == 2
+    assert world.shelf.brought
 
 
 def test_a_restart_does_not_rush_at_everything_at_once(world: World) -> None:
