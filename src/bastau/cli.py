@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,8 +98,16 @@ def build_parser() -> argparse.ArgumentParser:
         "optionally title, publisher, verdict, url, language, published_at",
     )
 
-    receive = add("receive", _receive, "captures that the Zeeschuimer browser extension sends, as to a 4CAT server")
+    receive = add(
+        "receive", _receive, "captures of the Zeeschuimer browser extension, as a 4CAT server; pushes of feeds' hubs"
+    )
     receive.add_argument("--port", type=int, default=8421, help="port on 127.0.0.1 (default 8421; 0: any free one)")
+    receive.add_argument(
+        "--hub-port",
+        type=int,
+        default=8422,
+        help="port on 127.0.0.1 for hubs of feeds, with [watch] callback (default 8422; 0: any free one)",
+    )
     receive.add_argument(
         "--token-file", type=Path, metavar="F", help="file with a token that whoever sends must give; chmod 600"
     )
@@ -625,7 +634,7 @@ def _receive(options: argparse.Namespace) -> int:
 
     from bastau.collect.collectors.keys import read_file
     from bastau.collect.collectors.zeeschuimer import Receiver, serve
-    from bastau.receiving import importer
+    from bastau.receiving import importer, open_hubs
 
     home = _open_home(options, create=True)
     token = read_file(options.token_file) if options.token_file else None
@@ -634,23 +643,32 @@ def _receive(options: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stop.set())
     # with --json standard output holds one object only
     told = sys.stderr if options.json else sys.stdout
-    receiver = Receiver(importer(home, _now, lambda line: print(line, file=told, flush=True)), token)
+    say = partial(print, file=told, flush=True)
+    receiver = Receiver(importer(home, _now, say), token)
+    pushes: Answer = {}
     try:
-        with serve(receiver, options.port) as server:
+        with contextlib.ExitStack() as opened:
+            server = opened.enter_context(serve(receiver, options.port))
             address = f"http://127.0.0.1:{server.server_address[1]}"
-            print(
-                f"Receiving at {address}; write it as the 4CAT server in Zeeschuimer. Ctrl-C ends.",
-                file=told,
-                flush=True,
-            )
+            say(f"Receiving at {address}; write it as the 4CAT server in Zeeschuimer. Ctrl-C ends.")
+            if callback := home.settings.watch.callback:
+                hubs, port = opened.enter_context(open_hubs(home, options.hub_port, stop))
+                say(f"Hubs reach {callback}/websub/; pass it on to http://127.0.0.1:{port}/websub/.")
             stop.wait()
+        if callback:
+            pushes = {"n_pushes": hubs.n_pushes, "n_refused_pushes": hubs.n_refused}
     except OSError as error:
-        raise ConfigError(f"port {options.port}: {error.strerror}; choose another with --port") from error
+        raise ConfigError(
+            f"a port cannot be used: {error.strerror}; choose others with --port and --hub-port"
+        ) from error
     n_posts = sum(upload.rows for upload in receiver.uploads.values())
-    _answer(
-        options, {"n_deliveries": len(receiver.uploads), "n_posts": n_posts}, [f"{_number(n_posts)} posts received"]
-    )
-    return 0
+    answer = {"n_deliveries": len(receiver.uploads), "n_posts": n_posts, **pushes}
+    lines = [f"{_number(n_posts)} posts received"]
+    if pushes:
+        lines.append(
+            f"{_number(pushes['n_pushes'])} pushes of hubs, {_number(pushes['n_refused_pushes'])} with a wrong signature"
+        )
+    return _answer(options, answer, lines)
 
 
 def _login(options: argparse.Namespace) -> int:

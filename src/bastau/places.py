@@ -18,6 +18,7 @@ from bastau.collect.handles import canonical, names_somebody, scrub
 from bastau.collect.privacy import Authors
 from bastau.collect.visits import Collector, FetchFailed, Found, Row, Web
 from bastau.collect.watching.store import Source, Store
+from bastau.collect.watching.websub import summary
 from bastau.errors import ConfigError, InputError, SourceChanged
 from bastau.home import Home
 from bastau.intake import known_publishers
@@ -295,12 +296,16 @@ def health(
 ) -> tuple[Answer, list[str]]:
     """Return how watched sources are doing: those for which ``holds`` does."""
     sources = store.sources()
-    answer = {"n_sources": len(sources), "sources": [_health(s, now) for s in sources if holds(s, now)]}
+    answer: Answer = {"n_sources": len(sources), "sources": [_health(s, now) for s in sources if holds(s, now)]}
     lines = [
         f"{len(sources)} sources; {sum(is_in_state(s, 'failing', now) for s in sources)} failing, "
         f"{sum(is_in_state(s, 'silent', now) for s in sources)} silent, {sum(s.is_paused for s in sources)} paused, "
         f"{sum(1 for s in sources if s.n_gaps)} with gaps"
     ]
+    subscriptions = store.subscriptions()
+    if subscriptions:
+        answer["hubs"] = summary(subscriptions, now.timestamp())
+        lines.append("hubs that tell what is new: " + ", ".join(f"{n} {how}" for how, n in answer["hubs"].items() if n))
     return answer, lines
 
 

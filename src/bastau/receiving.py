@@ -1,12 +1,18 @@
-"""Captures delivered by the Zeeschuimer browser extension, brought into the lake as an imported file would be."""
+"""What is sent to us: captures of the Zeeschuimer browser extension, stored as an imported file would be, and pushes of hubs."""
 
+import asyncio
+import contextlib
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
-from bastau.errors import BastauError, HomeBusy
+from bastau.collect.watching.websub import Callback, check_callback, keep_subscribed, serve_hubs
+from bastau.errors import BastauError, ConfigError, HomeBusy
 from bastau.home import Home
+from bastau.watching import open_store
 
 WAIT_S = 600.0
 """How long a delivery waits for another process that writes to the home folder."""
@@ -53,3 +59,38 @@ def importer(
         return n, words
 
     return take
+
+
+@contextlib.contextmanager
+def open_hubs(home: Home, port: int, stop: threading.Event) -> Iterator[tuple[Callback, int]]:
+    """Keep subscribed to the hubs that feeds name, and answer them on 127.0.0.1; yield the counts and the port.
+
+    Args:
+        stop: ends it; set when it cannot go on.
+
+    Raises:
+        ConfigError: the fetcher is not installed, or the settings do not fit.
+    """
+    try:
+        from bastau.collect.web.fetching import open_web
+    except ImportError as error:
+        raise ConfigError("hubs need more libraries: pip install 'bastau[watch]'") from error
+    allow_private = home.settings.network.allow_private
+    address = check_callback(home.settings.watch.callback, allow_private=allow_private)
+
+    async def work(callback: Callback) -> None:
+        async with open_web(home.settings) as web:
+            await keep_subscribed(callback.store, web, address, stop, allow_private=allow_private)
+
+    with (
+        open_store(home) as store,
+        ThreadPoolExecutor(1) as threads,
+        serve_hubs(callback := Callback(store), port) as server,
+    ):
+        working = threads.submit(lambda: asyncio.run(work(callback)))
+        working.add_done_callback(lambda _: stop.set())
+        try:
+            yield callback, server.server_address[1]
+        finally:
+            stop.set()
+        working.result()

@@ -126,6 +126,11 @@ class Watch:
     starts_a_second: float = _setting(200.0, "visits begun a second at most")
     store_every_s: float = _setting(30.0, "seconds between two writes to the lake")
     metrics_port: int = _setting(0, "port on 127.0.0.1 for Prometheus; 0: none")
+    callback: str = _setting(
+        "",
+        "address of yours, as `https://watch.example.org`, that passes `/websub/` on to `bastau receive`: hubs of feeds then tell "
+        "what is new; empty: feeds are only visited",
+    )
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 Options of a source: ``full_text`` fetches the article where a feed carries a summary only (:data:`MAX_ARTICLES` a visit,
 robots.txt heeded); ``archive_pages`` follows the archive of a feed (RFC 5005, WordPress ``?paged=``) so many pages on a
-first visit and after a gap. A WebSub hub is remembered in the state; bastau does not subscribe to it, which would
-take an address of its own that the hub can reach.
+first visit and after a gap. A WebSub hub is remembered in the state; with ``[watch] callback`` it is subscribed to
+(:mod:`bastau.collect.watching.websub`).
 """
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -58,6 +59,8 @@ _OF_COMMENTS = re.compile(
 )
 _SAYS_COMMENTS = re.compile(r"\s*(?:comments? (?:on|for)\b|комментарии\b|пікірлер\b)", re.IGNORECASE)
 """How WordPress names the feeds of comments of a site and of an article, in the languages of our users."""
+_LINK = re.compile(r"""<([^<>\s]+)>[^<>,]*?;\s*rel\s*=\s*"?([^",;<>]+)""", re.IGNORECASE)
+_MAX_LINK = 2048
 _ACCEPT = {
     "Accept": "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, */*;q=0.5"
 }
@@ -134,8 +137,7 @@ class FeedCollector:
             "seen": dict(list(seen.items())[-MAX_SEEN:]),
             "newest": max([*(d.isoformat() for d in dates if d), state.get("newest") or ""], default=None),
             "visited_at": now.isoformat(),
-            "hub": feed.hub,
-            "topic": feed.topic,
+            **_hub(answer, feed),
         }
         return Visit(
             rows=rows,
@@ -248,6 +250,18 @@ def article_sightings(article: Any, post_id: str, url: str, answer: Answer, now:
         for hop in answer.hops
     ]
     return rows
+
+
+def _hub(answer: Answer, feed: Feed) -> dict[str, str | None]:
+    """Return hub and topic: of the ``Link`` headers if they name any, else of the feed (WebSub, section 4)."""
+    said = {"hub": feed.hub, "topic": feed.topic}
+    named: dict[str, str] = {}
+    for name, value in answer.headers:
+        for url, rels in _LINK.findall(value[:_MAX_LINK]) if name.lower() == "link" else ():
+            with contextlib.suppress(ValueError):  # no address
+                named |= {rel: urljoin(answer.url, url) for rel in rels.lower().split() if rel not in named}
+    said |= {key: named[rel] for key, rel in (("hub", "hub"), ("topic", "self")) if rel in named}
+    return {key: one if one and one.isprintable() and len(one) <= _MAX_LINK else None for key, one in said.items()}
 
 
 def _max_age(answer: Answer) -> float | None:

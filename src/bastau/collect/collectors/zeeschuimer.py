@@ -30,13 +30,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from bastau.collect.formats.zeeschuimer import MAPPERS
+from bastau.collect.listening import QuietHandler, listen
 
 MAX_BYTES = 256 << 20
 MAX_A_MINUTE = 5
 """Uploads; 4CAT allows as many, and the extension knows what 429 means."""
 MAX_KEPT = 200
-TIMEOUT_S = 30.0
-MAX_CONNECTIONS = 16
 
 _OWN_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
 _EXTENSIONS = ("moz-extension://", "chrome-extension://", "safari-web-extension://")
@@ -133,48 +132,15 @@ def _nameless() -> int:
 @contextlib.contextmanager
 def serve(receiver: Receiver, port: int = 0) -> Iterator[ThreadingHTTPServer]:
     """Serve on 127.0.0.1 in the background; what was accepted is imported before it ends."""
-    server = _Server(("127.0.0.1", port), _handler(receiver))
-    thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
-    thread.start()
     try:
-        yield server
+        with listen(_handler(receiver), port) as server:
+            yield server
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
         receiver.close()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
-        super().__init__(address, handler)
-        self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._slots.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        super().process_request(request, client_address)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._slots.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that hangs up is no event, and what it sent must not be logged."""
-
-
 def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        server_version = "bastau"
-        sys_version = ""
-        timeout = TIMEOUT_S
-
+    class Handler(QuietHandler):
         def do_OPTIONS(self) -> None:
             if self._may_talk():
                 self._answer(204, b"", "text/plain")
@@ -208,17 +174,17 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             platform = (self.headers.get("X-Zeeschuimer-Platform") or "").lower()
             if platform not in MAPPERS:
                 return self._json(404, {"error": "Unknown platform or source format"})
-            length = self.headers.get("Content-Length") or ""
-            if not length.isdigit() or len(length) > 18 or self.headers.get("Transfer-Encoding"):
+            length = self.announced_length()
+            if length is None:
                 return self._json(411, {"error": "Content-Length is needed"})
-            if int(length) > receiver.max_bytes:
+            if length > receiver.max_bytes:
                 return self._json(413, {"error": f"at most {receiver.max_bytes} bytes"})
             if not receiver.may_upload(time.monotonic()):
                 return self._json(429, {"error": "five uploads a minute"})
-            descriptor = self._read_body(int(length))
+            descriptor = self._read_body(length)
             if descriptor is None:
                 return self._json(400, {"error": "the body is shorter than it says"})
-            upload = receiver.accept(platform, descriptor, int(length))
+            upload = receiver.accept(platform, descriptor, length)
             return self._json(200, {"status": "queued", "key": upload.key, "url": self._url(upload)})
 
         def _may_talk(self) -> bool:
@@ -295,24 +261,16 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             self._answer(status, json.dumps(value).encode(), "application/json")
 
         def _answer(self, status: int, body: bytes, kind: str) -> None:
-            self.send_response(status)
             origin = self.headers.get("Origin")
+            allowed = {}
             if origin is not None and origin.startswith(_EXTENSIONS):
-                self.send_header("Access-Control-Allow-Origin", origin)
-                self.send_header("Access-Control-Allow-Credentials", "true")
-                self.send_header("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
-                self.send_header("Access-Control-Allow-Headers", "X-Zeeschuimer-Platform, Content-Type, Authorization")
-                self.send_header("Access-Control-Allow-Private-Network", "true")
-            self.send_header("Vary", "Origin")
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("X-Content-Type-Options", "nosniff")
-            self.send_header("Content-Security-Policy", "default-src 'none'")
-            self.send_header("Connection", "close")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass  # addresses hold keys
+                allowed = {
+                    "Access_Control_Allow_Origin": origin,
+                    "Access_Control_Allow_Credentials": "true",
+                    "Access_Control_Allow_Methods": "GET, POST, OPTIONS",
+                    "Access_Control_Allow_Headers": "X-Zeeschuimer-Platform, Content-Type, Authorization",
+                    "Access_Control_Allow_Private_Network": "true",
+                }
+            self.answer(status, body, kind, Vary="Origin", **allowed)
 
     return Handler

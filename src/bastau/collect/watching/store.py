@@ -16,8 +16,8 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,20 @@ CREATE TABLE IF NOT EXISTS slices (
     until_at {real} NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS holders (holder TEXT PRIMARY KEY, until_at {real} NOT NULL);
+CREATE TABLE IF NOT EXISTS subscriptions (
+    path TEXT PRIMARY KEY,
+    source_id BIGINT NOT NULL,
+    hub TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    is_wanted INTEGER NOT NULL DEFAULT 1,
+    asked_at {real},
+    until_at {real},
+    next_at {real} NOT NULL DEFAULT 0,
+    n_asked INTEGER NOT NULL DEFAULT 0,
+    trouble TEXT,
+    UNIQUE (source_id, hub, topic)
+);
 CREATE TABLE IF NOT EXISTS hurried (source_id BIGINT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
@@ -121,6 +135,36 @@ _WRITTEN = (
     "n_visits", "n_posts", "n_requests", "n_bytes", "n_gaps", "gap_s",
 )  # fmt: skip
 """Columns that a visit changes, beside ``troubles`` and ``state``."""
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """A subscription to a feed at a hub (WebSub), of a source that may be gone by now; times in Unix seconds.
+
+    Attributes:
+        path: end of the address at which the hub reaches us; nobody can guess it.
+        is_wanted: False: it is being ended.
+        asked_at: last request to the hub.
+        until_at: end of the lease; None: never verified, or denied.
+        next_at: next request to the hub.
+        n_asked: requests since the hub verified one.
+        trouble: kind of the last failure.
+    """
+
+    path: str
+    source_id: int
+    hub: str
+    topic: str
+    secret: str
+    is_wanted: bool = True
+    asked_at: float | None = None
+    until_at: float | None = None
+    next_at: float = 0.0
+    n_asked: int = 0
+    trouble: str | None = None
+
+
+_OF_SUBSCRIPTIONS = tuple(Subscription.__dataclass_fields__)
 
 
 class StoreUnavailable(SourceUnavailable):
@@ -195,17 +239,17 @@ class Store:
         self.close()
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """Do all or nothing; a broken connection is made anew at the next call."""
-        with self._turn, self._whole():
+    def _transaction(self, *, reads: bool = False) -> Iterator[None]:
+        """Do all or nothing; a broken connection is made anew at the next call. What only ``reads`` keeps no writer waiting."""
+        with self._turn, self._whole(reads):
             yield
 
     @contextlib.contextmanager
-    def _whole(self) -> Iterator[None]:
+    def _whole(self, reads: bool) -> Iterator[None]:
         if self._con is None:
             self._connect()
         try:
-            self._con.execute("BEGIN" if self._is_postgres else "BEGIN IMMEDIATE")
+            self._con.execute("BEGIN" if self._is_postgres or reads else "BEGIN IMMEDIATE")
             yield
             self._con.execute("COMMIT")
         except BaseException as error:
@@ -333,6 +377,83 @@ class Store:
         with self._transaction():
             found = self._run(f"DELETE FROM hurried WHERE source_id IN ({where}) RETURNING source_id", tuple(slices))  # noqa: S608
             return sorted(row[0] for row in found.fetchall())
+
+    # ---- subscriptions at hubs --------------------------------------------------------------------------
+
+    def hubs(self) -> list[tuple[int, str, str, str | None]]:
+        """Return (source id, address, hub, topic) of feeds that are visited and named a hub at their last visit."""
+        value = "json_extract(state, '$.{}')"
+        if self._is_postgres:  # which has no text with a NUL in it, and must not stumble over one in a stranger's feed
+            value = "CASE WHEN strpos(state, '\\u0000') = 0 THEN state::json ->> '{}' END"
+        found: list[tuple[int, str, str, str | None]] = []
+        for number in range(N_SLICES):  # part by part, since states are long and a transaction keeps others waiting
+            with self._transaction(reads=True):
+                found += self._run(
+                    f"SELECT source_id, address, {value.format('hub')}, {value.format('topic')} FROM sources"  # noqa: S608
+                    f" WHERE slice = ? AND collector = 'feed' AND is_paused = 0 AND {value.format('hub')} IS NOT NULL",
+                    (number,),
+                ).fetchall()
+        return [(int(n), address, str(hub), topic if topic is None else str(topic)) for n, address, hub, topic in found]
+
+    def subscriptions(self) -> list[Subscription]:
+        """Return all subscriptions."""
+        with self._transaction(reads=True):
+            rows = self._run(f"SELECT {', '.join(_OF_SUBSCRIPTIONS)} FROM subscriptions ORDER BY source_id").fetchall()  # noqa: S608
+        return [_subscription(row) for row in rows]
+
+    def subscription(self, path: str) -> Subscription | None:
+        """Return the subscription of a path, if there is one."""
+        with self._transaction(reads=True):
+            names = ", ".join(_OF_SUBSCRIPTIONS)
+            row = self._run(f"SELECT {names} FROM subscriptions WHERE path = ?", (path,)).fetchone()  # noqa: S608
+        return _subscription(row) if row else None
+
+    def subscribe(self, subscriptions: Sequence[Subscription]) -> None:
+        """Note new subscriptions, to be asked for at once; one that was being ended is wanted again."""
+        with self._transaction():
+            self._run_many(
+                "INSERT INTO subscriptions (path, source_id, hub, topic, secret) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (source_id, hub, topic) DO UPDATE SET is_wanted = 1, next_at = 0, n_asked = 0",
+                [(s.path, s.source_id, s.hub, s.topic, s.secret) for s in subscriptions],
+            )
+
+    def unsubscribe(self, paths: Sequence[str]) -> None:
+        """Note subscriptions to be ended."""
+        with self._transaction():
+            self._run_many(
+                "UPDATE subscriptions SET is_wanted = 0, next_at = 0, n_asked = 0, asked_at = NULL WHERE path = ?",
+                [(path,) for path in paths],
+            )
+
+    def claim(self, now: float, most: int, wait_s: Callable[[int], float]) -> list[Subscription]:
+        """Return subscriptions whose hubs are to be asked now; no other process is given them for ``wait_s`` (requests before)."""
+        lock = " FOR UPDATE SKIP LOCKED" if self._is_postgres else ""
+        with self._transaction():
+            rows = self._run(
+                f"SELECT {', '.join(_OF_SUBSCRIPTIONS)} FROM subscriptions WHERE next_at <= ? ORDER BY next_at LIMIT ?{lock}",  # noqa: S608
+                (now, most),
+            ).fetchall()
+            due = [
+                replace(one, asked_at=now, next_at=now + wait_s(one.n_asked), n_asked=one.n_asked + 1)
+                for one in map(_subscription, rows)
+            ]
+            self._run_many(
+                "UPDATE subscriptions SET asked_at = ?, next_at = ?, n_asked = ? WHERE path = ?",
+                [(one.asked_at, one.next_at, one.n_asked, one.path) for one in due],
+            )
+        return due
+
+    def note(self, path: str, **values: Any) -> None:
+        """Set ``until_at``, ``next_at``, ``n_asked`` or ``trouble`` of a subscription."""
+        assert values.keys() <= {"until_at", "next_at", "n_asked", "trouble"}
+        names = ", ".join(f"{name} = ?" for name in values)
+        with self._transaction():
+            self._run(f"UPDATE subscriptions SET {names} WHERE path = ?", (*values.values(), path))  # noqa: S608
+
+    def forget(self, paths: Sequence[str]) -> None:
+        """Forget subscriptions that have ended."""
+        with self._transaction():
+            self._run_many("DELETE FROM subscriptions WHERE path = ?", [(path,) for path in paths])
 
     # ---- what visits change -----------------------------------------------------------------------------
 
@@ -499,6 +620,11 @@ def _source(row: Sequence[Any]) -> Source:
             "is_paused": bool(values["is_paused"]),
         }
     )
+
+
+def _subscription(row: Sequence[Any]) -> Subscription:
+    values = dict(zip(_OF_SUBSCRIPTIONS, row, strict=True))
+    return Subscription(**values | {"is_wanted": bool(values["is_wanted"])})
 
 
 def _written(source: Source) -> tuple[Any, ...]:

@@ -115,6 +115,22 @@ def test_a_feed_gives_new_entries_once_and_changed_ones_as_edits(server: tuple[S
     assert second.gaps == []
 
 
+def test_a_feed_tells_its_hub_by_headers_before_its_own_links(server: tuple[Server, str]) -> None:
+    web, root = server
+    atom = '<link xmlns="http://www.w3.org/2005/Atom" rel="{}" href="{}"/>'
+    links = atom.format("hub", "https://hub.kz/of-feed") + atom.format("self", f"{root}/self")
+    body = feed(root, range(1)).replace(b"<ttl>", f"{links}<ttl>".encode())
+    web.pages["/feed"] = (200, {}, body)
+    plain = visit(FEED, f"{root}/feed").state
+    assert (plain["hub"], plain["topic"]) == ("https://hub.kz/of-feed", f"{root}/self")
+    header = '</style.css>; rel=preload; as="style", <https://hub.kz/of-header>; title="a"; rel="alternate hub", <https://hub.kz/2>; rel=hub, <http://[>; rel=self'
+    web.pages["/feed"] = (200, {"Link": header}, body)
+    state = visit(FEED, f"{root}/feed").state
+    assert (state["hub"], state["topic"]) == ("https://hub.kz/of-header", f"{root}/self")
+    web.pages["/feed"] = (200, {"Link": f"<https://hub.kz/{'x' * 3000}>; rel=hub"}, feed(root, range(1)))
+    assert visit(FEED, f"{root}/feed").state["hub"] is None
+
+
 def test_a_feed_that_overran_tells_the_time_in_which_posts_may_be_missing(server: tuple[Server, str]) -> None:
     web, root = server
     web.pages["/feed"] = (200, {}, feed(root, range(3)))

@@ -9,7 +9,7 @@ import postgres_server
 import pytest
 
 from bastau.collect.visits import Found
-from bastau.collect.watching.store import LEASE_S, N_SLICES, Holder, Store, StoreUnavailable, slice_of
+from bastau.collect.watching.store import LEASE_S, N_SLICES, Holder, Store, StoreUnavailable, Subscription, slice_of
 
 NOW = 1_000_000.0
 
@@ -31,7 +31,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     import psycopg
 
     with psycopg.connect(server.url, autocommit=True) as con:
-        con.execute("DROP TABLE IF EXISTS sources, slices, holders, kept, hurried")
+        con.execute("DROP TABLE IF EXISTS sources, slices, holders, kept, hurried, subscriptions")
     yield server.url
 
 
@@ -102,6 +102,44 @@ class TestList:
             assert store.hurried([second.slice, third.slice]) == [second.source_id]
             assert store.hurried([second.slice, third.slice]) == []
             assert store.hurried([first.slice]) == [first.source_id]
+
+    def test_feeds_tell_their_hubs_and_no_state_of_a_stranger_breaks_the_list(self, url: str) -> None:
+        states: list[dict[str, object]] = [
+            {"hub": "https://hub.kz", "topic": None},
+            {"hub": None},
+            {},
+            {"seen": {"\0": ""}, "hub": "x"},
+        ]
+        with Store(url) as store:
+            many = [Found("feed", f"https://site{n}.kz/feed", "s", state=state) for n, state in enumerate(states)]
+            many.append(Found("sitemap", "https://site9.kz/map.xml", "s", state=states[0]))
+            store.add(many, options={}, priority=0, now=NOW)
+            assert min(store.hubs()) == (1, "https://site0.kz/feed", "https://hub.kz", None)
+            assert {source_id for source_id, *_ in store.hubs()} <= {1, 4}
+
+    def test_a_request_to_a_hub_is_made_by_one_process(self, url: str) -> None:
+        with Store(url) as one, Store(url) as other:
+            one.subscribe([Subscription(f"path{n}", n, "https://hub.kz", "t", secret="s") for n in range(30)])
+            with ThreadPoolExecutor(2) as threads:
+                parts = list(threads.map(lambda store: store.claim(NOW, 20, lambda n: 60.0 * 2**n), [one, other]))
+            claimed = [s.path for part in parts for s in part]
+            claimed += [s.path for s in one.claim(NOW, 20, lambda _: 60.0)]
+            assert sorted(claimed) == sorted(f"path{n}" for n in range(30))
+            (again, *_) = other.claim(NOW + 60.0, 20, lambda n: 60.0 * 2**n)
+            assert (again.n_asked, again.asked_at, again.next_at) == (2, NOW + 60.0, NOW + 180.0)
+
+    def test_a_subscription_that_is_wanted_again_keeps_its_path(self, url: str) -> None:
+        first, second = (Subscription(path, 1, "https://hub.kz", "t", secret="s") for path in ("a", "b"))
+        with Store(url) as store:
+            store.subscribe([first])
+            store.note("a", until_at=NOW, trouble="denied")
+            store.unsubscribe(["a"])
+            assert not store.subscriptions()[0].is_wanted
+            store.subscribe([second])
+            assert store.subscriptions() == [replace(first, until_at=NOW, trouble="denied")]
+            assert (store.subscription("a"), store.subscription("b")) == (store.subscriptions()[0], None)
+            store.forget(["a"])
+            assert store.subscriptions() == []
 
     def test_small_things_are_kept(self, url: str) -> None:
         with Store(url) as store:
