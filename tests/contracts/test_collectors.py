@@ -35,6 +35,9 @@ class Nowhere:
     async def allows(self, url: str) -> bool:
         raise FetchFailed(Trouble.DNS, url)
 
+    async def nameservers(self, host: str) -> tuple[str, ...]:
+        return ()
+
     def messages(self, request: Request) -> Any:
         raise FetchFailed(Trouble.DNS, request.url)
 

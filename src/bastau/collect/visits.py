@@ -159,6 +159,10 @@ class Web(Protocol):
         """Say whether robots.txt of the site lets us crawl ``url``; True where there is none."""
         ...
 
+    async def nameservers(self, host: str) -> tuple[str, ...]:
+        """Return the name servers of the domain of ``host``; empty if nobody says, or if a proxy hides what we look up."""
+        ...
+
     def messages(self, request: Request) -> AsyncIterator[str | bytes]:
         """Yield messages of a websocket (ws, wss) or events of an event stream (http, https), until it ends.
 

@@ -1,13 +1,19 @@
 """Names to addresses; the name server is a function."""
 
 import asyncio
+from typing import Any
 
+import dns.asyncresolver
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rrset
 import pytest
 
 from bastau.collect.visits import FetchFailed, FetchRefused, Trouble
 from bastau.collect.web import names as module
 from bastau.collect.web.guard import place_of
-from bastau.collect.web.names import Names
+from bastau.collect.web.names import Names, ask_nameservers
 
 A = place_of("http://a.kz/")
 
@@ -95,3 +101,43 @@ def test_memory_is_bounded() -> None:
         names.close()
 
     asyncio.run(main())
+
+
+class NameServer(asyncio.DatagramProtocol):
+    """A real name server for two domains."""
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        asked = dns.message.from_wire(data)
+        answer = dns.message.make_response(asked)
+        name = asked.question[0].name
+        if name == dns.name.from_text("site.kz"):
+            hosts = [f"NS{n}.Host.kz." for n in (2, 1)]
+            answer.answer.append(dns.rrset.from_text(name, 300, "IN", "NS", *hosts))
+        elif name == dns.name.from_text("large.kz"):
+            answer.answer.append(dns.rrset.from_text(name, 300, "IN", "NS", *(f"n{i}.kz." for i in range(60))))
+        else:
+            answer.set_rcode(dns.rcode.NXDOMAIN)
+        self.transport.sendto(answer.to_wire(max_size=65535), addr)
+
+
+def test_name_servers_are_told_in_one_form_and_bounded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_NAMESERVERS_S", 1.0)
+
+    async def ask() -> list[tuple[str, ...]]:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(NameServer, ("127.0.0.1", 0))
+        resolver = dns.asyncresolver.Resolver(configure=False)
+        resolver.nameservers = ["127.0.0.1"]
+        resolver.port = transport.get_extra_info("sockname")[1]
+        found = [await ask_nameservers(domain, resolver) for domain in ("site.kz", "large.kz", "none.kz", "b\udcffd")]
+        transport.close()
+        found.append(await ask_nameservers("site.kz", resolver))
+        return found
+
+    site, large, none, odd, unanswered = asyncio.run(ask())
+    assert site == ("ns1.host.kz", "ns2.host.kz")
+    assert len(large) == module.MAX_NAMESERVERS
+    assert none == odd == unanswered == ()

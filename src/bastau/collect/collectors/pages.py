@@ -1,4 +1,4 @@
-"""The front page, ads.txt and icon of a website, fetched beside its posts once a week: rows of PAGES, for website families."""
+"""The front page, ads.txt, icon and name servers of a website, fetched beside its posts once a week: rows of PAGES, for website families."""
 
 import hashlib
 import zlib
@@ -49,15 +49,17 @@ async def page_rows(
     ads = await _small(calls, urljoin(answer.url, "/ads.txt"), MAX_ADS_TXT)
     icon = read_facts(html).links.get("icon") or "/favicon.ico"
     favicon = await _small(calls, urljoin(answer.url, icon), 1 << 20) if not icon.startswith("data:") else None
+    host = urlsplit(answer.url).hostname or ""
     headers = {name: value for name, value in answer.headers if name.lower() not in _COOKIES}
     row = {
-        "domain": (urlsplit(answer.url).hostname or "").removeprefix("www."),
+        "domain": host.removeprefix("www."),
         "url": answer.url,
         "fetched_at": answer.started_at.isoformat(),
         "html": html,
         "ads_txt": ads.decode("utf-8", "replace") if ads and ads.lstrip()[:1] != b"<" else None,
         "headers": orjson.dumps(headers).decode(),
         "ip": answer.ip,
+        "nameservers": list(await calls.web.nameservers(host)) or None,
         "favicon_sha256": hashlib.sha256(favicon).hexdigest() if favicon else None,
         "cert_sans": list(answer.certificate_names) or None,
     }

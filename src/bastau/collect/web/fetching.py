@@ -13,12 +13,13 @@ from bastau.collect.visits import Answer, FetchFailed, FetchRefused, Hop, Reques
 from bastau.collect.web.budgets import rate_limit, retry_after_s
 from bastau.collect.web.encodings import ACCEPTED, Garbled, TooLarge, unpack
 from bastau.collect.web.guard import Place, next_place, place_of, shown
-from bastau.collect.web.names import Names, Resolve, ask_system
+from bastau.collect.web.names import Names, Resolve, ask_nameservers, ask_system
 from bastau.collect.web.robots import Robots
 from bastau.collect.web.streams import events, open_websocket, websocket_messages
 from bastau.collect.web.transfers import Ask, Exchange, Transfers
 from bastau.collect.web.turns import Turns
 from bastau.errors import ConfigError
+from bastau.registrable import registrable_domain
 from bastau.settings import Network, Settings
 
 PRODUCT = "bastau"
@@ -116,6 +117,10 @@ class LiveWeb:
     async def allows(self, url: str) -> bool:
         """Say whether robots.txt lets us crawl ``url``; see :class:`bastau.collect.visits.Web`."""
         return await self._robots.allows(self._place(url))
+
+    async def nameservers(self, host: str) -> tuple[str, ...]:
+        """Return the name servers of a host's domain; see :class:`bastau.collect.visits.Web`."""
+        return () if self._has_proxy else await ask_nameservers(registrable_domain(host))
 
     async def sitemaps(self, url: str) -> list[str]:
         """Return the sitemaps that robots.txt of the site of ``url`` names."""

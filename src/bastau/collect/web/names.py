@@ -6,6 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
+import dns.asyncresolver
+import dns.exception
+
 from bastau.collect.visits import FetchFailed, FetchRefused, Trouble
 from bastau.collect.web.guard import Place, shown
 from bastau.public_addresses import is_public
@@ -16,12 +19,28 @@ Resolve = Callable[[str, int], list[str]]
 _KEPT_S = 600.0
 _FAILED_S = 60.0
 _STALE_S = 86_400.0
+MAX_NAMESERVERS = 20
+_NAMESERVERS_S = 10.0
 
 
 def ask_system(host: str, port: int) -> list[str]:
     """Return the addresses that the system knows for a name, in its order."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+async def ask_nameservers(domain: str, resolver: dns.asyncresolver.Resolver | None = None) -> tuple[str, ...]:
+    """Return the name servers of a domain in lower case, by name; empty where there are none or nobody answers.
+
+    Args:
+        resolver: asked instead of the one that the system names.
+    """
+    try:
+        asked = resolver or dns.asyncresolver.Resolver()
+        answer = await asked.resolve(domain, "NS", lifetime=_NAMESERVERS_S)
+    except (dns.exception.DNSException, OSError, UnicodeError):
+        return ()
+    return tuple(sorted({str(record.target).rstrip(".").lower() for record in answer})[:MAX_NAMESERVERS])
 
 
 class Names:

@@ -125,6 +125,9 @@ class PlaybackWeb:
     async def allows(self, url: str) -> bool:
         return True
 
+    async def nameservers(self, host: str) -> tuple[str, ...]:
+        return ()
+
     async def messages(self, request: Request) -> AsyncIterator[str | bytes]:
         parts = urlsplit(request.url)
         address = f"ws://127.0.0.1:{self.sockets}{parts.path}?{parts.query}"

@@ -2,7 +2,9 @@
 
 import asyncio
 import gzip
+import hashlib
 import http.client
+import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -63,6 +65,9 @@ class Client:
 
     async def allows(self, _url: str) -> bool:
         return True
+
+    async def nameservers(self, host: str) -> tuple[str, ...]:
+        return (f"ns1.{host}", f"ns2.{host}")
 
     def messages(self, request: Request) -> Any:
         raise NotImplementedError(request.url)
@@ -341,3 +346,27 @@ def test_what_waits_is_listed_again_by_sitemaps_that_did_not_change(server: tupl
     assert (len(first.rows), first.more) == (30, True)
     second = visit(SITEMAP, f"{root}/sitemap.xml", first.state, NOW + timedelta(hours=1))
     assert (len(second.rows), second.more) == (10, False)
+
+
+def test_the_front_page_comes_once_a_week_with_what_tells_families(server: tuple[Server, str]) -> None:
+    web, root = server
+    web.pages["/feed"] = (200, {"ETag": '"1"'}, feed(root, range(1)))
+    icon = b"\x89PNG"
+    front = b'<html><head><link rel="icon" href="/i.png"></head><body class="theme-a"><p>words</p></body></html>'
+    web.pages["/"] = (200, {"Server": "nginx", "Set-Cookie": "id=1"}, front)
+    web.pages["/i.png"] = (200, {}, icon)
+    web.pages["/ads.txt"] = (200, {}, b"google.com, pub-1, DIRECT")
+    first = visit(FEED, f"{root}/feed")
+    assert not first.pages  # spread over the first day
+    (row,) = visit(FEED, f"{root}/feed", first.state, at=NOW + timedelta(days=1)).pages
+    assert row["domain"] == "127.0.0.1"
+    assert "theme-a" in row["html"]
+    assert row["ads_txt"] == "google.com, pub-1, DIRECT"
+    assert row["favicon_sha256"] == hashlib.sha256(icon).hexdigest()
+    assert row["nameservers"] == ["ns1.127.0.0.1", "ns2.127.0.0.1"]
+    headers = {name.lower() for name in json.loads(row["headers"])}
+    assert "server" in headers
+    assert "set-cookie" not in headers
+    asked = visit(FEED, f"{root}/feed", first.state, at=NOW + timedelta(days=1)).state
+    assert not visit(FEED, f"{root}/feed", asked, at=NOW + timedelta(days=3)).pages
+    assert visit(FEED, f"{root}/feed", asked, at=NOW + timedelta(days=8, hours=1)).pages
