@@ -10,19 +10,16 @@ Reference: github.com/scrapinghub/article-extraction-benchmark, evaluate.py.
 import gzip
 import hashlib
 import json
-import re
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from bastau.collect.articles import decode_page, read_article, read_date
+from bastau.collect.articles.likeness import word_grams
 from bastau.errors import ConfigError, InputError
 
-GRAM = 4
-_WORD = re.compile(r"\w+")
 Reading = tuple[str, str | None, datetime | None]
 """(body, title, date) of a page."""
 
@@ -86,7 +83,7 @@ def shingle_f1(bodies: list[tuple[str, str]]) -> tuple[float, float, float]:
     """Return (precision, recall, F1) of (gold, found) texts; pages without any word on a side are left out of its mean."""
     precisions, recalls = [], []
     for gold, found in bodies:
-        wanted, got = _grams(gold), _grams(found)
+        wanted, got = word_grams(gold), word_grams(found)
         both = sum((wanted & got).values())
         if got:
             precisions.append(both / sum(got.values()))
@@ -94,11 +91,6 @@ def shingle_f1(bodies: list[tuple[str, str]]) -> tuple[float, float, float]:
             recalls.append(both / sum(wanted.values()))
     precision, recall = (sum(values) / max(1, len(values)) for values in (precisions, recalls))
     return round(precision, 4), round(recall, 4), round(2 * precision * recall / max(precision + recall, 1e-9), 4)
-
-
-def _grams(text: str) -> Counter[tuple[str, ...]]:
-    words = _WORD.findall(text)
-    return Counter(tuple(words[i : i + GRAM]) for i in range(max(1, len(words) - GRAM + 1))) if words else Counter()
 
 
 def _segments(gold: Mapping[str, Mapping[str, Any]], found: Mapping[str, Reading]) -> dict[str, float]:

@@ -1,16 +1,20 @@
 """The body of an article as blocks: what kind each is, how much of it is links, and which belong to the article.
 
-:func:`main_blocks` takes what resiliparse keeps as the main content, with the kind of each block left on it, and
-drops what stands around an article rather than in it: rows of links, share buttons, dates, captions, and sections that
-hold nothing but teasers. What it looks at - the length of a block in words, the share of them that are links, and what
-its neighbours are - are the shallow features of Kohlschütter et al. 2010 (Boilerplate Detection using Shallow Text
-Features, WSDM, section 4).
+:func:`main_blocks` reads the element that :mod:`bastau.collect.articles.body` finds - or, on a page with too few
+paragraphs for that, what resiliparse keeps as the main content - and drops what stands around an article rather than in
+it: rows of links, calls to subscribe, captions, and sections that hold nothing. What it looks at - the length of a block
+in words, the share of them that are links, and what its neighbours are - are the shallow features of Kohlschütter et
+al. 2010 (Boilerplate Detection using Shallow Text Features, WSDM, section 4).
 """
 
 import html
 import re
 from dataclasses import dataclass
 from typing import Any
+
+from bastau.collect.articles.body import find_body
+from bastau.collect.articles.boilerplate import is_boilerplate
+from bastau.collect.handles import without_names
 
 MAX_BLOCKS = 20_000
 """More blocks than this are a table of data or an attack; the rest of the page is not looked at."""
@@ -25,6 +29,8 @@ _LINK = re.compile(r"<a [^<>]*>(.*?)</a>", re.DOTALL)
 _HREF = re.compile(r'<a href="([^"#][^"]*)"')
 _ITEM = re.compile(r"<li(?: [^<>]*)?>")
 _TAG = re.compile(r"<[^<>]*>")
+_BREAK = re.compile(r"<br[^<>]*>")
+_LINES = re.compile(r" ?\n\s*")
 _BLANK = re.compile(r"[ \t\r\f\v\u00a0]+")
 _ENDS = re.compile(r"[.!?…:;。！？»”\"'’)\]](?:\s*\[\d+\])?$")
 _SPACELESS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0eff]")
@@ -51,21 +57,27 @@ class Block:
         return _ENDS.search(self.text) is not None
 
 
-def main_blocks(tree: Any) -> tuple[list[Block], list[Block]]:
-    """Return (all blocks of what resiliparse takes for the main content, those of them that are the article's)."""
-    from resiliparse.extract.html2text import extract_plain_text
+def main_blocks(tree: Any, source: str) -> tuple[int, list[Block]]:
+    """Return (letters that the page has in its paragraphs, blocks that are the article's). Changes ``tree``.
 
+    Args:
+        tree: of ``source``, as resiliparse reads it.
+    """
+    from resiliparse.extract.html2text import extract_plain_text
+    from resiliparse.parse.html import HTMLTree
+
+    body = find_body(tree)
     marked = extract_plain_text(
-        tree,
-        main_content=True,
+        HTMLTree.parse(without_names(source if body is None else body.source)),
+        main_content=body is None,
         preserve_formatting="minimal_html",
         links=True,
         alt_texts=False,
-        list_bullets=False,
+        list_bullets=True,
         skip_elements=list(SKIPPED),
     )
     blocks = read_blocks(marked)
-    return blocks, choose(blocks)
+    return body.letters if body else sum(len(block.text) for block in blocks), choose(blocks)
 
 
 def read_blocks(marked: str) -> list[Block]:
@@ -100,47 +112,36 @@ def _add(kind: str, marked: str, blocks: list[Block]) -> None:
 
 
 def _plain(marked: str) -> str:
-    text = html.unescape(_TAG.sub(" " if "<br" in marked else "", marked)) if "<" in marked or "&" in marked else marked
-    return _BLANK.sub(" ", text).strip()
+    if "<" in marked or "&" in marked:
+        marked = html.unescape(_TAG.sub("", _BREAK.sub("\n", marked)))
+    return _LINES.sub("\n", _BLANK.sub(" ", marked)).strip()
 
 
 def choose(blocks: list[Block]) -> list[Block]:
     """Return the blocks that are the article's own, in order."""
-    first = _after_title(blocks)
-    blocks = blocks[first:]
+    blocks = [block for block in blocks if not is_boilerplate(block.text)]
     in_paragraphs = sum(len(b.text) for b in blocks if b.kind == "p" and b.links < 0.5)
     loose = sum(len(b.text) for b in blocks if not b.kind and b.links < 0.5 and b.n_words >= 10)
     # Some sites write paragraphs as bare text with line breaks; there a loose line is as good as a paragraph.
     is_loose_site = in_paragraphs < loose
-    kept = [b for b in blocks if _is_body(b, is_loose_site)]
-    return _without_empty_sections(kept)
-
-
-def _after_title(blocks: list[Block]) -> int:
-    """Return where the blocks after the page's headline begin; 0 where most of the words stand before it."""
-    title = next((i for i, block in enumerate(blocks) if block.kind == "h1"), None)
-    if title is None:
-        return 0
-    before = sum(b.n_words for b in blocks[:title] if b.kind == "p" and b.links < 0.5)
-    after = sum(b.n_words for b in blocks[title:] if b.links < 0.5)
-    return title + 1 if before <= after // 4 else 0
+    return _without_empty_sections([block for block in blocks if _is_body(block, is_loose_site)])
 
 
 def _is_body(block: Block, is_loose_site: bool) -> bool:
     words = block.n_words
     match block.kind:
         case "p":
-            return block.links < 0.6 and (words >= 6 or block.is_sentence)
-        case "pre" | "blockquote":
+            # A paragraph that names many places or people may be links for the most part; a single link leads elsewhere.
+            return block.links < (0.6 if len(block.hrefs) < 2 else 0.9) and (words >= 3 or block.is_sentence)
+        case "pre":
             return block.links < 0.6
         case "h1":
             return False
-        case "h2" | "h3" | "h4" | "h5" | "h6":
+        case "li" | "h2" | "h3" | "h4" | "h5" | "h6":
             return block.links < 0.5
-        case "li":
-            return block.links < 0.5 and words >= 6
         case _:
-            return block.links < 0.4 and words >= (8 if is_loose_site else 14) and block.is_sentence
+            enough = 4 if is_loose_site else 14
+            return block.links < 0.4 and (words >= 20 or (words >= enough and block.is_sentence))
 
 
 def _without_empty_sections(blocks: list[Block]) -> list[Block]:

@@ -1,22 +1,23 @@
 """An article out of the source of its page: title, text, date, canonical address, language, links.
 
-The text comes from resiliparse, freed of what stands around an article (:mod:`bastau.collect.articles.blocks`). A
-careful reading asks trafilatura too and keeps the one that the evidence is for. Bylines name persons and are not read.
+The text comes from the element that holds the body (:mod:`bastau.collect.articles.body`), freed of what stands around an
+article (:mod:`bastau.collect.articles.blocks`). A careful reading compares it with a second one, and asks trafilatura where
+the two differ. Bylines name persons and are not read.
 What was measured: docs/decisions/0020-extraction.md.
 """
 
 import html as entities
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urljoin, urlsplit
 
 from bastau.collect.addresses import website_of
-from bastau.collect.articles.blocks import Block, main_blocks
+from bastau.collect.articles.blocks import SKIPPED, Block, main_blocks
 from bastau.collect.articles.dates import date_in_path, has_time, read_date
 from bastau.collect.articles.facts import Facts, elements, read_facts, shown_dates, text_of
+from bastau.collect.articles.likeness import likeness
 from bastau.collect.handles import without_names
 from bastau.collect.reading import MAX_TEXT_BYTES
 from bastau.errors import ConfigError
@@ -24,11 +25,12 @@ from bastau.registrable import registrable_domain
 
 MIN_BODY = 400
 """Characters from which an ``articleBody`` of JSON-LD is a body and not a teaser."""
-SAME_TEXT = 0.95
-"""Share of common word 4-grams from which two readings say the same."""
+AGREE = 0.7
+"""Likeness from which a second reading confirms the first."""
+DIFFER = 0.5
+"""Likeness below which two readings are of different texts."""
 MIN_WORDS = 60
 MAX_LINKS = 200
-_WORD = re.compile(r"\w+")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 _SUFFIX = re.compile(r"\s+(?:[|•·»–—-]|::)\s+")
 _TAGS = re.compile(r"<[a-zA-Z/][^<>]*>")
@@ -86,15 +88,14 @@ def read_article(
     from resiliparse.parse.html import HTMLTree
 
     source = html if isinstance(html, str) else decode_page(html, (headers or {}).get("content-type"))
-    tree = HTMLTree.parse(without_names(source))
-    root = tree.document
-    if root is None or tree.body is None:
+    tree = HTMLTree.parse(source)
+    if tree.document is None or tree.body is None:
         return Article(url)
     facts = read_facts(source)
     said = _said_body(facts)
-    whole, blocks = main_blocks(tree)
+    whole, blocks = main_blocks(tree, source)
     text = "\n".join(block.text for block in blocks)
-    text = _careful(source, url, text, said) if careful else _checked(text, said)
+    text = _checked(_careful(source, url, text, said) if careful else text, said)
     published, hour = _published(facts, source, url)
     if published is None and careful:
         published = _by_htmldate(source, url)
@@ -112,7 +113,7 @@ def read_article(
         image=_absolute(facts.meta("og:image", "og:image:url", "twitter:image"), url),
         summary=facts.meta("og:description", "description"),
         feeds=_feeds(facts, url),
-        is_article=_is_article(facts, published, sum(len(block.text) for block in whole), text),
+        is_article=_is_article(facts, published, whole, text),
         facts=facts,
     )
 
@@ -148,18 +149,6 @@ def decode_page(data: bytes, content_type: str | None = None) -> str:
 # ---- body --------------------------------------------------------------------------------------------------
 
 
-def likeness(a: str, b: str) -> float:
-    """Return the share of word 4-grams, counted as often as they stand there, that two texts have in common, in [0, 1]."""
-    x, y = _grams(a), _grams(b)
-    both = sum((x & y).values())
-    return both / max(1, sum(x.values()) + sum(y.values()) - both)
-
-
-def _grams(text: str) -> Counter[tuple[str, ...]]:
-    words = _WORD.findall(text)
-    return Counter(tuple(words[i : i + 4]) for i in range(max(1, len(words) - 3))) if words else Counter()
-
-
 def _said_body(facts: Facts) -> str:
     """Return the body that JSON-LD gives, if it is one."""
     body = facts.article.get("articleBody")
@@ -176,13 +165,24 @@ def _checked(text: str, said: str) -> str:
 
 
 def _careful(source: str, url: str, text: str, said: str) -> str:
-    """Return what trafilatura reads; where the page says its body in JSON-LD, whichever reading is nearer to that."""
-    if said and likeness(text, said) >= SAME_TEXT:
+    """Return ``text`` where a second reading agrees with it; else that or what trafilatura reads.
+
+    The second reading is what the page says in JSON-LD or what resiliparse keeps. Where trafilatura reads another text
+    than ours, the second reading decides between them.
+    """
+    second = said or _by_resiliparse(source)
+    if likeness(text, second) >= AGREE:
         return text
-    second = _by_trafilatura(source, url)
-    if not second:
-        return _checked(text, said)
-    return max((second, text), key=lambda reading: likeness(reading, said)) if said else second
+    third = _by_trafilatura(source, url)
+    return text if likeness(text, third) >= DIFFER else max((text, third), key=lambda read: likeness(read, second))
+
+
+def _by_resiliparse(source: str) -> str:
+    from resiliparse.extract.html2text import extract_plain_text
+
+    return extract_plain_text(
+        source, main_content=True, alt_texts=False, list_bullets=False, skip_elements=list(SKIPPED)
+    )
 
 
 def _by_trafilatura(source: str, url: str) -> str:
