@@ -542,12 +542,21 @@ class Rounds:
             await self._flush_now()
             self._drop(surplus)
             await asyncio.to_thread(self._store.release, self._holder, surplus)
-        for source_id in await asyncio.to_thread(self._store.hurried, list(self._holder.tokens)):
-            if source_id in self._sources:
-                self._schedule(source_id, 0.0)
         taken = list(shared.taken)
-        if not taken and not surplus and self._steady() - self._listed_at < _LISTED_S:
-            return
+        if taken or surplus or self._steady() - self._listed_at >= _LISTED_S:
+            await self._list(taken, spread=spread)
+        await self._hurry()
+
+    async def _hurry(self) -> None:
+        """Visit soon what was made due: by hand, or by a hub, which is a stranger's and may push without end."""
+        now = self._wall()
+        for source_id in await asyncio.to_thread(self._store.hurried, list(self._holder.tokens)):
+            source = self._sources.get(source_id)
+            if source is not None:
+                rest_s = min(max(0.0, FEWEST_S - (now - (source.visited_at or 0.0))), FEWEST_S)
+                self._schedule(source_id, rest_s)
+
+    async def _list(self, taken: Sequence[int], *, spread: bool) -> None:
         known = {source.source_id for source in self._sources.values()}
         fresh = await asyncio.to_thread(self._store.sources, list(self._holder.tokens))
         self._listed_at = self._steady()

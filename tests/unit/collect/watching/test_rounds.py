@@ -355,7 +355,7 @@ def test_a_database_that_goes_away_at_any_step_ends_nothing(
         return real(*arguments)
 
     monkeypatch.setattr(world.store, method, failing)
-    world.go_until(lambda: bool(world.shelf.brought))
+    world.go_until(lambda: n_failed[0] == 2 and bool(world.shelf.brought))
     assert n_failed[0] == 2
     assert world.shelf.brought
 
