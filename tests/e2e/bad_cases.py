@@ -603,6 +603,14 @@ CASES: tuple[Case, ...] = (
     Case("zip with a password", locked_zip, 2, ("locked.zip:posts.ndjson", "password", "unpack it first"), 0),
     Case("truncated gzip", torn_gzip, 2, ("torn.ndjson.gz", "cut off after", "what came before is kept")),
     Case("truncated JSON document", torn_document, 2, ("result.json", "cut off", "what came before is kept"), 96),
+    Case(
+        "web archive without a page",
+        _import("crawl.warc", b"WARC/1.1\r\nWARC-Type: request\r\nContent-Length: 0\r\n\r\n\r\n\r\n"),
+        2,
+        ("crawl.warc: warc: 0 posts stored", "left out: 1 requests, metadata and the like", "no_page"),
+        0,
+        {"no_page": 1},
+    ),
     Case("truncated web archive", torn_archive, 2, ("crawl.warc.gz", "cut off", "what came before is kept")),
     Case("nothing but bad rows", _import("posts.ndjson", [post(1, platform="fax")]), 2, ("bad_value", "line 1, platform", "must be one of web"), 0, {"bad_value": 1}),
     # ---- mapping

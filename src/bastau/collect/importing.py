@@ -46,7 +46,7 @@ class Chunk:
         bytes_read: bytes of the file (packed) taken since the chunk before; they add up to its size.
         format: recognised format.
         n_repeats: rows left out because the same post with the same text came earlier in the chunk.
-        notes: what the operator should know about the file, such as its encoding; on the first chunk.
+        notes: what the operator should know about the file, such as its encoding or what of it was left out.
     """
 
     batch: str
@@ -182,7 +182,7 @@ def _chunk(
         bytes_read=bytes_read,
         format=format_name,
         n_repeats=n_repeats,
-        notes=notes,
+        notes=(*notes, *batch.notes),
     )
 
 

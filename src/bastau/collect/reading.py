@@ -52,7 +52,8 @@ Row = dict[str, Any]
 class Batch:
     """Rows of one stretch of input, not yet checked.
 
-    ``content`` is what the batch is named after: a digest of the input bytes and of what they were read with.
+    ``content`` is what the batch is named after: a digest of the input bytes and of what they were read with. ``notes`` are
+    for the operator.
     """
 
     content: bytes
@@ -60,6 +61,7 @@ class Batch:
     problems: list[Problem] = field(default_factory=list)
     pages: list[Row] = field(default_factory=list)
     claims: list[Row] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

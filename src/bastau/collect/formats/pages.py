@@ -7,6 +7,7 @@ https://schema.org/NewsArticle; https://ogp.me.
 import io
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, cast
@@ -30,6 +31,7 @@ from bastau.collect.reading import (
     raw_table,
     sort_out,
 )
+from bastau.collect.web.encodings import Garbled, TooLarge, unpack
 from bastau.errors import InputError
 
 MAX_ARCHIVE_BATCH_BYTES = 64 << 20
@@ -39,6 +41,7 @@ _STRINGS = ("html", "ads_txt", "ip", "favicon_sha256")
 _LISTS = ("nameservers", "cert_sans")
 _ARTICLES = {"Article", "NewsArticle", "ReportageNewsArticle", "BlogPosting", "LiveBlogPosting", "AnalysisNewsArticle",
              "OpinionNewsArticle", "ReviewNewsArticle", "BackgroundNewsArticle"}  # fmt: skip
+_PACKINGS = ("gzip", "x-gzip", "deflate", "br", "zstd")
 _COOKIES = ("set-cookie", "set-cookie2", "cookie")
 
 
@@ -118,13 +121,17 @@ class WebArchive:
         return head.data.startswith((b"WARC/", b"filedesc://"))
 
     def read(self, stream: io.BufferedReader, request: Request) -> Iterator[Batch]:
-        """Yield pages and posts; records are numbered from 1."""
+        """Yield pages and posts; records are numbered from 1. What is left out is counted in a note of the last batch, and
+        is a reject where nothing else was found.
+        """
         rows: list[Row] = []
         pages: list[Row] = []
         claims: list[Row] = []
         problems: list[Problem] = []
-        content, size = b"", 0
-        source = _arc_records(stream) if stream.peek(11).startswith(b"filedesc://") else _warc_records(stream)
+        content, size, n_found = b"", 0, 0
+        left: Counter[str] = Counter()
+        trail = b""
+        source = (_arc_records if stream.peek(11).startswith(b"filedesc://") else _warc_records)(stream)
         damage: InputError | None = None
         while True:
             try:
@@ -134,6 +141,11 @@ class WebArchive:
             except InputError as error:  # first give out what came before it
                 damage = error
                 break
+            if isinstance(record, str):
+                left[record] += 1
+                trail = digest(trail, record.encode())
+                continue
+            n_found += 1
             if isinstance(record, Problem):
                 problems.append(record)
                 content = digest(content, str(number).encode(), record.reason.encode())
@@ -144,10 +156,26 @@ class WebArchive:
             if size >= MAX_ARCHIVE_BATCH_BYTES or len(pages) + len(problems) >= request.batch_rows:
                 yield Batch(content, raw_table(rows), problems, pages, claims)
                 rows, pages, claims, problems, content, size = [], [], [], [], b"", 0
-        if content:
-            yield Batch(content, raw_table(rows), problems, pages, claims)
+        if n_found:
+            left.pop(_OTHER, None)  # every archive has them, and no page is lost with them
+        notes = _told(left)
+        if not n_found and damage is None:
+            problems.append(
+                Problem(None, None, "no_page", "the web archive holds no page; the note says what it holds")
+            )
+            content = digest(trail, b"no page")
+        if content or notes:
+            yield Batch(content or digest(trail), raw_table(rows), problems, pages, claims, notes=notes)
         if damage is not None:
             raise damage
+
+
+_OTHER, _REVISIT = "requests, metadata and the like", "repeats of pages that stand elsewhere (revisit)"
+_NO_HTML, _NO_WEB, _EMPTY = "answers that are no HTML", "records of other places than the web", "answers without a body"
+
+
+def _told(left: Counter[str]) -> list[str]:
+    return [f"left out: {', '.join(f'{n:,} {what}' for what, n in left.most_common())}"] if left else []
 
 
 class Answer:
@@ -161,6 +189,12 @@ class Answer:
     def header(self, name: str) -> str:
         """Return a header, empty when there is none."""
         return next((value for key, value in self.headers if key.lower() == name), "")
+
+    @property
+    def is_whole(self) -> bool:
+        """The body has the length that the server announced."""
+        announced = self.header("content-length")
+        return announced.isdigit() and len(self.body) >= int(announced)
 
 
 class _Forward:
@@ -188,40 +222,88 @@ class _Forward:
         raise OSError("a stream that only goes forward")
 
 
-def _warc_records(stream: io.BufferedReader) -> Iterator[tuple[int, Answer | Problem]]:
+Found = tuple[int, "Answer | Problem | str"]
+"""(number of the record, what it holds, or as words why it is left out)"""
+
+
+def _warc_records(stream: io.BufferedReader) -> Iterator[Found]:
     from fastwarc.warc import ArchiveIterator, WarcRecordType
 
+    forward = _Forward(stream)
+    # Bodies are unpacked here: one that is not packed as it says must not end the reading of all others.
     archive = iter(
         ArchiveIterator(
-            cast(Any, _Forward(stream)), record_types=WarcRecordType.response, parse_http=True, auto_decode="all"
+            cast(Any, forward), record_types=WarcRecordType.any_type, parse_http=True, auto_decode="transfer"
         )
     )
     for number in itertools.count(1):
         try:
             record = next(archive, None)
+            if record is None:
+                return
+            yield number, _read_record(number, record)
         except OSError as error:
             raise InputError(
-                f"the web archive is damaged after {number - 1} answers; what came before is kept; fetch it again"
+                f"the web archive is damaged or cut off in record {number}, before its unpacked byte {forward.tell():,}; "
+                "what came before is kept; fetch it again"
             ) from error
-        if record is None:
-            return
-        url = (record.headers.get("WARC-Target-URI") or "").strip("<> ")
-        moment = parse_moment(record.headers.get("WARC-Date"))
-        http = record.http_headers
-        if not url.startswith(("http://", "https://")) or moment is None:
-            yield number, Problem(number, None, "bad_record", "the record lacks its address or its date")
-            continue
-        if http is None or "html" not in (http.get("Content-Type") or "html").lower():
-            continue
-        body = record.reader.read(MAX_RECORD_BYTES + 1)
-        if len(body) > MAX_RECORD_BYTES:
-            yield number, Problem(number, None, "too_long", f"the page is longer than {MAX_RECORD_BYTES} bytes")
-            continue
-        pairs = [(str(k), str(v)) for k, v in http.astuples()]
-        yield number, Answer(url, moment, http.status_code or 0, pairs, body, record.headers.get("WARC-IP-Address"))
 
 
-def _arc_records(stream: io.BufferedReader) -> Iterator[tuple[int, Answer | Problem]]:
+def _read_record(number: int, record: Any) -> "Answer | Problem | str":
+    """Return what a record holds.
+
+    Raises:
+        OSError: it is cut off.
+    """
+    if record.headers.get("Content-Length") is None:
+        raise OSError("the head of a record is cut off")
+    kind = (record.headers.get("WARC-Type") or "").lower()
+    if kind == "revisit":
+        return _REVISIT
+    http, type_ = record.http_headers, (record.headers.get("Content-Type") or "").lower()
+    # A resource or conversion is a page by itself, without an answer of HTTP around it.
+    is_page = kind in ("resource", "conversion") and http is None
+    if not is_page and kind != "response":
+        return _OTHER
+    url = (record.headers.get("WARC-Target-URI") or "").strip("<> ")
+    if url and not url.lower().startswith(("http://", "https://")):
+        return _NO_WEB
+    moment = parse_moment(record.headers.get("WARC-Date"))
+    if not url or moment is None:
+        return Problem(number, None, "bad_record", "the record lacks its address or its date")
+    if not is_page and http is None:
+        return _NO_WEB
+    if "html" not in (type_ if is_page else (http.get("Content-Type") or "html").lower()):
+        return _NO_HTML
+    status = 0 if is_page else http.status_code or 0
+    if status and not 200 <= status < 300:
+        return f"answers of status {status}"
+    pairs = [("Content-Type", type_)] if is_page else [(str(k), str(v)) for k, v in http.astuples()]
+    answer = Answer(url, moment, status, pairs, b"", record.headers.get("WARC-IP-Address"))
+    size = record.content_length
+    answer.body = record.reader.read(MAX_RECORD_BYTES + 1)
+    if len(answer.body) < size <= MAX_RECORD_BYTES and "chunked" not in answer.header("transfer-encoding").lower():
+        raise OSError("the body of a record is cut off")
+    return _unpacked(number, answer)
+
+
+def _unpacked(number: int, answer: Answer) -> Answer | Problem | str:
+    encoding = answer.header("content-encoding").strip().lower()
+    # Many archives hold pages unpacked and leave the header as it was; others name a charset there.
+    if encoding not in _PACKINGS or answer.body.lstrip()[:1] == b"<":
+        encoding = ""
+    try:
+        answer.body = unpack(answer.body, encoding, MAX_RECORD_BYTES)
+    except TooLarge:
+        return Problem(number, None, "too_long", f"the page is longer than {MAX_RECORD_BYTES} bytes")
+    except Garbled:
+        return Problem(number, None, "bad_encoding", "the page is not packed as its Content-Encoding says")
+    except ImportError:
+        return Problem(number, None, "bad_encoding", "the page is packed with Brotli: pip install 'bastau[watch]'")
+    return answer if answer.body else _EMPTY
+
+
+def _arc_records(stream: io.BufferedReader) -> Iterator[Found]:
     number = 0
     while line := stream.readline(1 << 16):
         if not line.strip():
@@ -234,22 +316,39 @@ def _arc_records(stream: io.BufferedReader) -> Iterator[tuple[int, Answer | Prob
             return
         url, ip, stamp, kind, length = parts
         size = int(length)
-        body = stream.read(min(size, MAX_RECORD_BYTES))
-        for _ in range(size - len(body)):
-            if not stream.read(1):
-                break
-        if url.startswith("filedesc:") or "html" not in kind.lower():
-            continue
-        head, _, page = body.partition(b"\r\n\r\n") if b"\r\n\r\n" in body else body.partition(b"\n\n")
-        lines = head.decode("latin-1").splitlines()
-        pairs = [(k.strip(), v.strip()) for k, _, v in (entry.partition(":") for entry in lines[1:])]
-        status = next((int(word) for word in lines[0].split()[1:2] if word.isdigit()), 0) if lines else 0
-        try:
-            moment = int(datetime.strptime(stamp + "+0000", "%Y%m%d%H%M%S%z").timestamp()) * 1_000_000
-        except ValueError:
-            yield number, Problem(number, None, "bad_record", "the record has no date")
-            continue
-        yield number, Answer(url, moment, status, pairs, page, ip)
+        body = stream.read(min(size, MAX_RECORD_BYTES + 1))
+        missing = size - len(body)
+        while missing and (more := stream.read(min(missing, 1 << 20))):
+            missing -= len(more)
+        if url.startswith("filedesc:"):
+            found: Answer | Problem | str = _OTHER
+        elif "html" not in kind.lower():
+            found = _NO_HTML if url.lower().startswith(("http://", "https://")) else _NO_WEB
+        else:
+            found = _arc_page(number, url, ip, stamp, body)
+        # Old files went through programs that changed line ends, so that records are shorter than they say.
+        if missing and not (isinstance(found, Answer) and found.is_whole):
+            raise InputError(
+                f"the web archive is cut off in record {number}, {missing:,} bytes before its end; what came before is kept; "
+                "fetch it again"
+            )
+        yield number, found
+
+
+def _arc_page(number: int, url: str, ip: str, stamp: str, body: bytes) -> Answer | Problem | str:
+    if len(body) > MAX_RECORD_BYTES:
+        return Problem(number, None, "too_long", f"the page is longer than {MAX_RECORD_BYTES} bytes")
+    head, _, page = body.partition(b"\r\n\r\n") if b"\r\n\r\n" in body else body.partition(b"\n\n")
+    lines = head.decode("latin-1").splitlines()
+    pairs = [(k.strip(), v.strip()) for k, _, v in (entry.partition(":") for entry in lines[1:])]
+    status = next((int(word) for word in lines[0].split()[1:2] if word.isdigit()), 0) if lines else 0
+    try:
+        moment = int(datetime.strptime(stamp + "+0000", "%Y%m%d%H%M%S%z").timestamp()) * 1_000_000
+    except ValueError:
+        return Problem(number, None, "bad_record", "the record has no date")
+    if status and not 200 <= status < 300:
+        return f"answers of status {status}"
+    return _unpacked(number, Answer(url, moment, status, pairs, page, ip))
 
 
 def read_page(
@@ -261,8 +360,6 @@ def read_page(
     problems: list[Problem],
 ) -> None:
     """Add to the lists what one archived answer holds: a page, and a post if it says when it was published."""
-    if answer.status and not 200 <= answer.status < 300:
-        return
     host = (urlsplit(answer.url).hostname or "").lower()
     if _platform(host):
         problems.append(Problem(number, "url", "social_page", _SOCIAL))
