@@ -1,10 +1,6 @@
-"""Feeds: RSS, Atom, RDF and JSON Feed read into posts. Bytes come in, nothing is fetched.
+"""Feeds: RSS, Atom, RDF, CDF and JSON Feed read into posts. Bytes come in, nothing is fetched or expanded.
 
-fastfeedparser reads the entries; what it leaves out of the head (language, ttl, update period, hub, archive links)
-is read here. Document types are cut off before, so that no entity is ever expanded or fetched.
-
-References: RSS 2.0.11; RFC 4287 (Atom); RFC 5005 (archives); jsonfeed.org/version/1.1; W3C WebSub, section 4;
-web.resource.org/rss/1.0/modules/syndication.
+Reference: jsonfeed.org/version/1.1. For feeds in XML see :mod:`bastau.collect.articles.feed_xml`.
 """
 
 import hashlib
@@ -14,26 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urljoin
 
 import orjson
 
 from bastau.collect.addresses import social_platform, web_post_id, website_of
 from bastau.collect.articles.dates import read_date
-from bastau.collect.articles.facts import attributes
+from bastau.collect.articles.feed_xml import Head, Said, absolute, read_xml
+from bastau.collect.articles.loose_xml import decode, read_tree
 from bastau.collect.handles import without_names
 from bastau.collect.visits import Row
-from bastau.errors import ConfigError, SourceChanged
+from bastau.errors import SourceChanged
 
 MAX_ENTRIES = 2000
 """Entries of one document that are read, from its top."""
 AHEAD = timedelta(minutes=10)
 """A post dated further ahead than this was dated wrongly, and gets the time at which it was seen."""
-_PERIODS = {"hourly": 3600, "daily": 86400, "weekly": 604800, "monthly": 2592000, "yearly": 31536000}
-_DOCTYPE = re.compile(rb"<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>", re.DOTALL | re.IGNORECASE)
-_ENTITY = re.compile(rb"<!ENTITY[^>]*>", re.IGNORECASE)
-_FIRST = re.compile(r"<(?:\w+:)?(?:item|entry)[\s>]")
-_LINK = re.compile(r"<(?:\w+:)?link\s([^<>]{1,2000})>", re.IGNORECASE)
+_PAGE = re.compile(rb"\s*(?:<!doctype html|<html)", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _HREF = re.compile(r"""<a\s[^<>]*?href\s*=\s*["']([^"'<>#][^"'<>]*)""", re.IGNORECASE)
 
 
@@ -71,153 +64,117 @@ class Feed:
     entries: tuple[Entry, ...]
 
 
-def read_feed(body: bytes, url: str) -> Feed:
-    """Return the feed in ``body``, fetched from ``url``.
+def read_feed(body: bytes, url: str, content_type: str | None = None) -> Feed:
+    """Return the feed in ``body``, fetched from ``url``; ``content_type`` is the header of the answer.
 
     Raises:
         SourceChanged: it is no feed (a web page, nothing, or damaged beyond reading).
-        ConfigError: without the extra ``watch``.
     """
-    try:
-        import fastfeedparser
-    except ImportError as error:
-        raise ConfigError("feeds need fastfeedparser: pip install 'bastau[watch]'") from error
     place = url.split("?", 1)[0]
     if not body.strip():
         raise SourceChanged(f"{place}: the feed is empty")
-    data = _DOCTYPE.sub(b"", body, count=1) if b"<!" in body[: 1 << 16] else body
-    data = _ENTITY.sub(b"", data) if b"<!ENTITY" in data[: 1 << 20] else data
-    found: Any
-    try:
-        found = fastfeedparser.parse(data)
-    except Exception as error:
-        # The library raises whatever its parsers do; a feed in a wrong encoding gets a second look.
-        try:
-            found = fastfeedparser.parse(_recoded(data))
-        except Exception:
-            raise SourceChanged(f"{place}: {_no_feed(body)}") from error
-    entries = found.get("entries") or []
-    if not entries and not _looks_like_feed(data):
+    if _PAGE.match(body[:1024]):
         raise SourceChanged(f"{place}: {_no_feed(body)}")
-    head = _head(data, url)
-    title = _plain((found.get("feed") or {}).get("title"))
-    site = (found.get("feed") or {}).get("link")
-    read = tuple(entry for raw in entries[:MAX_ENTRIES] if (entry := _entry(raw, url)) is not None)
-    return Feed(title, urljoin(url, site) if isinstance(site, str) and site else None, entries=read, **head)
-
-
-def _recoded(data: bytes) -> bytes:
-    from resiliparse.parse.encoding import detect_encoding
-
-    text = data.decode(detect_encoding(data) or "utf-8", "replace")
-    text = re.sub(r"^\s*<\?xml[^>]*\?>", "", text.lstrip("\ufeff"))
-    return re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", " ", text).encode()
-
-
-def _looks_like_feed(data: bytes) -> bool:
-    start = data[:4096].lower()
-    if data.lstrip()[:1] == b"{":
-        return b"jsonfeed.org" in start
-    return any(mark in start for mark in (b"<rss", b"<feed", b"<rdf:rdf", b"<channel", b":feed", b":rdf"))
+    text = decode(body, content_type)
+    found = _read_json(text, url) if text.lstrip()[:1] == "{" else read_xml(read_tree(text), url, MAX_ENTRIES)
+    if found is None:
+        raise SourceChanged(f"{place}: {_no_feed(body)}")
+    head, said = found
+    return Feed(
+        title=_plain(head.title),
+        site=head.site,
+        language=head.language,
+        next_in_s=head.next_in_s,
+        hub=head.rels.get("hub"),
+        topic=head.rels.get("self"),
+        older=head.rels.get("prev-archive") or head.rels.get("next"),
+        entries=tuple(entry for one in said if (entry := _entry(one)) is not None),
+    )
 
 
 def _no_feed(body: bytes) -> str:
-    start = body[:1024].lstrip().lower()
-    is_page = start.startswith((b"<!doctype html", b"<html")) or b"<body" in start
+    start = body[:1024].lower()
+    is_page = _PAGE.match(start) or b"<body" in start
     return "a web page stands where the feed was" if is_page else "the answer is no feed"
 
 
-def _head(data: bytes, url: str) -> dict[str, Any]:
-    """Return what stands before the first entry (JSON: at the top)."""
-    if data.lstrip()[:1] == b"{":
-        try:
-            top = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            top = {}
-        hubs = [hub.get("url") for hub in top.get("hubs") or () if isinstance(hub, Mapping)]
-        older = top.get("next_url")
-        return {
-            "language": top.get("language") if isinstance(top.get("language"), str) else None,
-            "next_in_s": None,
-            "hub": next((hub for hub in hubs if isinstance(hub, str)), None),
-            "topic": top.get("feed_url") if isinstance(top.get("feed_url"), str) else None,
-            "older": urljoin(url, older) if isinstance(older, str) else None,
-        }
-    text = data[: 1 << 18].decode("utf-8", "replace")
-    first = _FIRST.search(text)
-    text = text[: first.start()] if first else text
-    rels: dict[str, str] = {}
-    for tag in _LINK.findall(text):
-        given = attributes(tag)
-        for rel in given.get("rel", "").lower().split():
-            rels.setdefault(rel, urljoin(url, given.get("href", "")))
-    lang = re.search(r"<(?:\w+:)?language>\s*([\w-]{2,20})\s*<", text) or re.search(
-        r"xml:lang=[\"']([\w-]{2,20})[\"']", text
-    )
-    return {
-        "language": lang[1] if lang else None,
-        "next_in_s": _rhythm(text),
-        "hub": rels.get("hub"),
-        "topic": rels.get("self"),
-        "older": rels.get("prev-archive") or rels.get("next"),
-    }
-
-
-def _rhythm(text: str) -> float | None:
-    ttl = re.search(r"<ttl>\s*(\d{1,6})\s*</ttl>", text)
-    if ttl:
-        return float(ttl[1]) * 60
-    period = re.search(r"<\w+:updatePeriod>\s*(\w+)\s*<", text)
-    if period and period[1].lower() in _PERIODS:
-        frequency = re.search(r"<\w+:updateFrequency>\s*(\d{1,4})\s*<", text)
-        return _PERIODS[period[1].lower()] / max(1, int(frequency[1]) if frequency else 1)
-    return None
-
-
-def _entry(raw: Mapping[str, Any], base: str) -> Entry | None:
-    link, guid = raw.get("link"), raw.get("id")
-    url = _http(link, base) or (_http(guid, base) if isinstance(guid, str) and "://" in guid else None)
-    contents = [c.get("value") for c in raw.get("content") or () if isinstance(c, Mapping)]
-    whole = max((c for c in contents if isinstance(c, str)), key=len, default="")
-    summary = raw.get("description") or raw.get("summary") or ""
-    marked = whole if len(whole) >= len(summary) else summary
-    title, text = _plain(raw.get("title")), read_markup(marked)
-    media = [
-        m.get("url") for name in ("enclosures", "media_content") for m in raw.get(name) or () if isinstance(m, Mapping)
-    ]
-    if not (title or text or media):
+def _read_json(text: str, url: str) -> tuple[Head, list[Said]] | None:
+    try:
+        top = orjson.loads(text)
+    except orjson.JSONDecodeError:
         return None
-    identity = (
-        guid if isinstance(guid, str) and guid else url or hashlib.blake2b(f"{title}{text}".encode()).hexdigest()[:32]
+    items = top.get("items")
+    if "jsonfeed.org" not in str(top.get("version")) or not isinstance(items, list):
+        return None
+    hubs = [hub.get("url") for hub in _list(top, "hubs")]
+    rels = {"hub": next(filter(None, hubs), None), "self": top.get("feed_url"), "next": top.get("next_url")}
+    head = Head(
+        title=_string(top, "title"),
+        site=absolute(_string(top, "home_page_url"), url),
+        language=_string(top, "language"),
+        rels={
+            rel: there
+            for rel, address in rels.items()
+            if isinstance(address, str) and (there := absolute(address, url))
+        },
     )
-    hrefs = (_http(html.unescape(href), base) for href in _HREF.findall(marked))
+    return head, [_json_entry(item, url) for item in items[:MAX_ENTRIES] if isinstance(item, Mapping)]
+
+
+def _json_entry(item: Mapping[str, Any], base: str) -> Said:
+    link = _string(item, "url") or _string(item, "external_url")
+    guid = item.get("id")
+    media = [
+        *(_string(a, "url") for a in _list(item, "attachments")),
+        _string(item, "image"),
+        _string(item, "banner_image"),
+    ]
+    return Said(
+        guid=str(guid) if isinstance(guid, str | int | float) and guid != "" else link,
+        link=absolute(link, base) or (absolute(guid, base) if isinstance(guid, str) and "://" in guid else None),
+        title=html.escape(_string(item, "title") or ""),
+        whole=_string(item, "content_html") or html.escape(_string(item, "content_text") or "", quote=False),
+        summary=html.escape(_string(item, "summary") or "", quote=False),
+        published_at=read_date(_string(item, "date_published")),
+        updated_at=read_date(_string(item, "date_modified")),
+        media=tuple(address for said in media if (address := absolute(said, base))),
+        base=base,
+    )
+
+
+def _string(value: Mapping[str, Any], name: str) -> str | None:
+    return found if isinstance(found := value.get(name), str) else None
+
+
+def _list(value: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    found = value.get(name)
+    return [part for part in found if isinstance(part, Mapping)] if isinstance(found, list) else []
+
+
+def _entry(said: Said) -> Entry | None:
+    marked = said.whole if len(said.whole) >= len(said.summary) else said.summary
+    title, text = _plain(said.title), read_markup(marked)
+    if not (title or text or said.media or said.link):
+        return None
+    hrefs = (absolute(html.unescape(href), said.base) for href in _HREF.findall(marked))
     return Entry(
-        guid=identity,
-        url=url,
+        guid=said.guid or said.link or hashlib.blake2b(f"{title}{text}".encode()).hexdigest()[:32],
+        url=said.link,
         title=title or None,
         text=text,
-        published_at=read_date(raw.get("published")),
-        updated_at=read_date(raw.get("updated")),
-        links=tuple(dict.fromkeys(href for href in hrefs if href and href != url))[:200],
-        media=tuple(dict.fromkeys(address for m in media if (address := _http(m, base))))[:50],
-        is_whole=len(whole) > len(summary) + 200 or len(text) > 1500,
+        published_at=said.published_at,
+        updated_at=said.updated_at,
+        links=tuple(dict.fromkeys(href for href in hrefs if href and href != said.link))[:200],
+        media=tuple(dict.fromkeys(said.media))[:50],
+        is_whole=len(said.whole) > len(said.summary) + 200 or len(text) > 1500,
     )
 
 
-def _http(address: Any, base: str) -> str | None:
-    try:
-        joined = urljoin(base, address.strip()) if isinstance(address, str) and address.strip() else ""
-    except ValueError:
-        return None
-    return joined if joined.startswith(("http://", "https://")) and website_of(joined) else None
-
-
-def _plain(text: Any) -> str:
-    if not isinstance(text, str):
-        return ""
+def _plain(marked: str | None) -> str:
+    text = _TAG.sub("", marked) if marked else ""
     for _ in range(2):  # titles are often escaped twice
         text = html.unescape(text)
-    return re.sub(r"\s+", " ", re.sub(r"</?[a-zA-Z][^<>]*>", "", text)).strip()
+    return " ".join(text.split())
 
 
 def read_markup(marked: str) -> str:
