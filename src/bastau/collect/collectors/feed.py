@@ -109,7 +109,7 @@ class FeedCollector:
             state |= kept | {"visited_at": now.isoformat()}
             wait = _max_age(answer)
             return Visit(state=state, is_unchanged=True, moved_to=moved, next_in_s=wait, pages=pages, **calls.cost)
-        feed = read_articles(answer.body, answer.url)
+        feed = read_articles(answer)
         gaps, entries = await self._entries(feed, watched, state, calls, now)
         seen: dict[str, str] = dict(state.get("seen") or {})
         keyed = [(_key(entry), entry) for entry in entries]
@@ -157,7 +157,7 @@ class FeedCollector:
     ) -> tuple[list[Gap], list[Entry]]:
         """Return (gap, entries): those of the feed, and of its archive on a first visit and after a gap."""
         seen = state.get("seen") or {}
-        overran = bool(seen) and bool(feed.entries) and all(_key(entry) not in seen for entry in feed.entries)
+        overran = _overran(feed.entries, seen, as_time(state.get("newest")))
         entries = list(feed.entries)
         n_pages = min(int(watched.options.get("archive_pages") or 0), MAX_ARCHIVE_PAGES)
         is_closed = False
@@ -166,7 +166,7 @@ class FeedCollector:
             page, n_pages = page + 1, n_pages - 1
             try:
                 answer = await calls.fetch(Request(older or _paged(watched.address, page), headers=_ACCEPT))
-                archive = read_feed(answer.body, answer.url)
+                archive = read_feed(answer.body, answer.url, answer.header("content-type"))
             except (FetchFailed, SourceChanged):
                 break
             known = {_key(entry) for entry in entries}
@@ -179,9 +179,21 @@ class FeedCollector:
         if not overran or is_closed:
             return [], entries
         since = as_time(state.get("newest")) or as_time(state.get("visited_at")) or now
-        dates = [entry.published_at for entry in entries if entry.published_at]
+        dates = [entry.published_at for entry in entries if entry.published_at and _key(entry) not in seen]
         until = min(dates, default=now)
         return ([Gap(since, until, "feed_overran")] if until > since else []), entries
+
+
+def _overran(entries: Sequence[Entry], seen: Mapping[str, str], newest: datetime | None) -> bool:
+    """Say whether entries may have come and gone since the last visit: nothing that was seen is listed any more.
+
+    An entry or two that a website pins say nothing, if what was newest at the last visit is gone.
+    """
+    listed = [entry for entry in entries if _key(entry) in seen]
+    if not seen or not entries or len(listed) > max(1, len(entries) // 10):
+        return False
+    dates = [entry.published_at for entry in listed]
+    return not listed or (newest is not None and all(date is not None and date < newest for date in dates))
 
 
 def _key(entry: Entry) -> str:
@@ -282,14 +294,15 @@ async def _try(calls: Calls, url: str, now: datetime, why: str) -> Found | None:
         return None
 
 
-def read_articles(body: bytes, url: str) -> Feed:
-    """Return the feed in ``body``; not one of comments or of an account: those may be private persons' (SCOPE, rule 2).
+def read_articles(answer: Answer) -> Feed:
+    """Return the feed that an answer brought; not one of comments or of an account: those may be private persons' (SCOPE, rule 2).
 
     Raises:
         SourceChanged: it is no feed.
         FetchRefused: it is one of comments or of somebody's account.
     """
-    feed = read_feed(body, url)
+    url = answer.url
+    feed = read_feed(answer.body, url, answer.header("content-type"))
     if names_somebody(url) or social_platform(url):
         reason = f"{website_of(url)}: a feed of an account; watch the account itself, if it is a publisher's"
         raise FetchRefused(Trouble.FORBIDDEN, reason)
@@ -299,7 +312,7 @@ def read_articles(body: bytes, url: str) -> Feed:
 
 
 def _found(answer: Answer, address: str, now: datetime, why: str) -> Found:
-    feed = read_articles(answer.body, answer.url)
+    feed = read_articles(answer)
     rows = [as_row(entry, feed, address, now) for entry in feed.entries]
     newest = max((e.published_at for e in feed.entries if e.published_at), default=None)
     warnings = []

@@ -6,7 +6,7 @@ import hashlib
 import http.client
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -89,7 +89,7 @@ def visit(collector: Any, address: str, state: Any = None, at: datetime = NOW, *
     return asyncio.run(collector.visit(Watched(1, collector.name, address, state or {}, options), Client(), at))
 
 
-def feed(root: str, numbers: range, text: str = "Short") -> bytes:
+def feed(root: str, numbers: Iterable[int], text: str = "Short") -> bytes:
     items = "".join(
         f"<item><title>T{n}</title><link>{root}/a/{n}</link><guid>{n}</guid><description>{text} {n}</description>"
         f"<pubDate>Fri, 27 Nov 2026 10:{n:02}:00 GMT</pubDate></item>"
@@ -147,6 +147,21 @@ def test_a_feed_that_overran_tells_the_time_in_which_posts_may_be_missing(server
     filled = visit(FEED, f"{root}/feed", first.state, archive_pages=3)
     assert filled.gaps == []
     assert len(filled.rows) == 10
+
+
+def test_an_entry_that_is_pinned_hides_no_gap_and_one_that_was_deleted_makes_none(server: tuple[Server, str]) -> None:
+    web, root = server
+    web.pages["/feed"] = (200, {}, feed(root, range(12)))
+    first = visit(FEED, f"{root}/feed")
+    pinned = feed(root, range(1)).split(b"<item>")[1].split(b"</item>")[0]
+    later = feed(root, range(20, 32)).replace(b"<item>", b"<item>" + pinned + b"</item><item>", 1)
+    web.pages["/feed"] = (200, {}, later)
+    (gap,) = visit(FEED, f"{root}/feed", first.state).gaps
+    assert (gap.since.minute, gap.until.minute) == (11, 20)
+    web.pages["/feed"] = (200, {}, feed(root, range(11)))  # the newest is gone
+    assert visit(FEED, f"{root}/feed", first.state).gaps == []
+    web.pages["/feed"] = (200, {}, feed(root, [11, *range(20, 31)]))
+    assert visit(FEED, f"{root}/feed", first.state).gaps == []  # the newest is still there
 
 
 def test_whole_articles_are_fetched_a_few_a_visit_and_none_is_left_out(server: tuple[Server, str]) -> None:
