@@ -5,6 +5,8 @@ first, unless most of the words are in them. What stands between headline and bo
 as the measure of an element, and names of classes as a hint: Readability (Arc90, 2010) and what came after it.
 """
 
+import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +21,7 @@ MIN_LOOSE = 80
 MOST = 0.85
 """Share of the letters that the element which holds the body has, of those of the element around it."""
 MAX_ELEMENTS = 20_000
-MAX_DEPTH = 200
+MAX_DEPTH = 100
 _SENTENCES = frozenset(("p", "blockquote", "pre"))
 _WHOLE = _SENTENCES | {"h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl"}
 _INLINE = frozenset(
@@ -29,8 +31,10 @@ _INLINE = frozenset(
 _EMPTY = frozenset(
     ("aside", "audio", "button", "canvas", "dialog", "figcaption", "figure", "footer", "form", "head", "hr", "iframe", "img",
      "input", "label", "link", "meta", "nav", "noscript", "object", "picture", "script", "select", "source", "style", "svg",
-     "table", "template", "video")
+     "template", "video")
 )  # fmt: skip
+
+_OUTER = re.compile(r"""^<(?:"[^"]*"|'[^']*'|[^<>"'])*>|</[^<>]*>$""")
 
 LIMITS = {"never": 0.9, "apart": 0.6, "beside": 0.2, "linked": 0.2}
 """Up to which share of the letters a box is taken out, by the kind of its names: a wrapper of everything may have any name."""
@@ -91,8 +95,11 @@ def find_body(tree: Any) -> Body | None:
     for name in ("hidden", "style"):  # some sites hide the text until a script has run
         if box.node.hasattr(name):
             box.node.delattr(name)
-    source = "".join(f"<p>{lead.node.inner_html}</p>" for lead in leads) + box.node.outer_html
-    return Body(source, letters)
+    return Body("".join(_as_paragraph(lead.node) for lead in leads) + box.node.html, letters)
+
+
+def _as_paragraph(node: Any) -> str:
+    return f"<p>{_OUTER.sub('', node.html)}</p>"
 
 
 def survey(body: Any) -> tuple[Box, list[Part]]:
@@ -104,7 +111,7 @@ def survey(body: Any) -> tuple[Box, list[Part]]:
     while node is not None or around:
         if node is None:
             _close(box, place, parts)
-            node, box = box.node.next_element_sibling, around.pop()
+            node, box = box.node.next_element, around.pop()
             continue
         place += 1
         name = node.tag
@@ -121,18 +128,19 @@ def survey(body: Any) -> tuple[Box, list[Part]]:
                 around.append(box)
                 box, node = box.inside[-1], node.first_element_child
                 continue
-        node = node.next_element_sibling if place < MAX_ELEMENTS else None
+        node = node.next_element if place < MAX_ELEMENTS else None
     _close(page, place, parts)
     return page, parts
 
 
 def _kind(node: Any) -> str | None:
-    if (node.getattr("itemprop") or "").lower() == "articlebody":
+    given = node.attrs
+    if "itemprop" in given and node.getattr("itemprop").lower() == "articlebody":
         return "body"
-    if node.hasattr("hidden") or "display:none" in (node.getattr("style") or "").replace(" ", ""):
+    if "hidden" in given or ("style" in given and "display:none" in node.getattr("style").replace(" ", "")):
         return "beside"
-    names = f"{node.class_name or ''} {node.id or ''}"
-    return kind_of(names) if len(names) > 1 else None
+    names = [node.getattr(name) for name in ("class", "id") if name in given]
+    return kind_of(" ".join(names)) if names else None
 
 
 def _close(box: Box, place: int, parts: list[Part]) -> None:
@@ -153,7 +161,7 @@ def _letters(node: Any, loose: bool = False) -> int:
         if child.tag == "a" or (loose and child.tag not in _INLINE):
             letters -= len(child.text or "")
         # A paragraph of running text may hold many links; one that begins with a link may be nothing else.
-        child = child.next_element_sibling if loose else None
+        child = child.next_element if loose else None
     return letters
 
 
@@ -200,11 +208,17 @@ def _leads(body: Box, parts: list[Part], gone: list[Box]) -> list[Part]:
     headlines = [part.place for part in parts if part.node.tag == "h1" and part.place <= body.last]
     if not headlines or headlines[-1] >= body.first:
         return []
+    starts = [box.first for box in gone]  # in order, and none inside another
+
+    def is_gone(place: int) -> bool:
+        i = bisect_right(starts, place) - 1
+        return i >= 0 and place <= gone[i].last
+
     return [
         part
         for part in parts
         if headlines[-1] < part.place < body.first
         and part.letters in LEAD
-        and part.node.tag in ("p", "h2", "h3", "h4", "ul", "div", "section")
-        and not any(box.first <= part.place <= box.last for box in gone)
+        and part.node.tag in ("p", "h2", "h3", "h4", "div", "section")
+        and not is_gone(part.place)
     ]

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 MAX_WORDS = 45
@@ -36,6 +36,7 @@ def _holds() -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, _phrases("holds"))))
 
 
+@lru_cache(maxsize=8192)  # the elements of a page, and the pages of a site, share their names
 def kind_of(names: str) -> str | None:
     """Return the group of ``boilerplate.toml`` that the class and id of an element belong to, if any."""
     parts = {part.lower() for part in _PARTS.findall(names)}

@@ -22,8 +22,9 @@ _SCRIPT = re.compile(r"<script\s[^<>]{0,500}>", re.IGNORECASE)
 _TAG = re.compile(r"<(meta|link|html)\s([^<>]{1,4000})>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([a-zA-Z:_-]{1,40})\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>=]+))""")
 _ANY_TAG = re.compile(r"<[^<>]*>")
+_UNSEEN = re.compile(r"<(style|script|svg)\b.*?(?:</\1\s*>|$)", re.IGNORECASE | re.DOTALL)
 _ELEMENTS = {
-    name: re.compile(rf"<{name}\b([^<>]{{0,1000}})>(.{{0,1000}}?)</{name}\s*>", re.IGNORECASE | re.DOTALL)
+    name: re.compile(rf"<{name}\b([^<>]{{0,1000}})>(.{{0,4000}}?)</{name}\s*>", re.IGNORECASE | re.DOTALL)
     for name in ("h1", "time")
 }
 _DATED = re.compile(
@@ -113,6 +114,8 @@ def shown_dates(source: str, most: int = 10) -> list[str]:
 
 def plain(marked: str) -> str:
     """Return the text of a short piece of source on one line."""
+    if "<s" in marked:
+        marked = _UNSEEN.sub("", marked)
     return re.sub(r"\s+", " ", html.unescape(_ANY_TAG.sub(" ", marked))).strip()
 
 

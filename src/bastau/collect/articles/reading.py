@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from bastau.collect.addresses import website_of
@@ -18,6 +19,7 @@ from bastau.collect.articles.blocks import SKIPPED, Block, main_blocks
 from bastau.collect.articles.dates import date_in_path, has_time, read_date
 from bastau.collect.articles.facts import Facts, elements, read_facts, shown_dates, text_of
 from bastau.collect.articles.likeness import likeness
+from bastau.collect.articles.titles import read_title
 from bastau.collect.handles import without_names
 from bastau.collect.reading import MAX_TEXT_BYTES
 from bastau.errors import ConfigError
@@ -32,7 +34,6 @@ DIFFER = 0.5
 MIN_WORDS = 60
 MAX_LINKS = 200
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
-_SUFFIX = re.compile(r"\s+(?:[|•·»–—-]|::)\s+")
 _TAGS = re.compile(r"<[a-zA-Z/][^<>]*>")
 
 
@@ -79,7 +80,7 @@ def read_article(
     """Return what the page at ``url`` says; empty where it holds no HTML.
 
     Args:
-        careful: also ask trafilatura where the first reading stands alone; several times slower.
+        careful: compare with a second reading, and ask trafilatura where the two differ; half as fast.
         headers: of the answer; ``content-type`` may name the encoding.
 
     Raises:
@@ -103,7 +104,7 @@ def read_article(
     return Article(
         url=url,
         canonical=_canonical(facts, url),
-        title=_title(facts, source, tree.title),
+        title=read_title(facts, source, tree.title, url),
         text=text.encode()[:MAX_TEXT_BYTES].decode("utf-8", "ignore"),
         published_at=published,
         has_hour=hour,
@@ -170,11 +171,14 @@ def _careful(source: str, url: str, text: str, said: str) -> str:
     The second reading is what the page says in JSON-LD or what resiliparse keeps. Where trafilatura reads another text
     than ours, the second reading decides between them.
     """
+    extract = _trafilatura()
     second = said or _by_resiliparse(source)
     if likeness(text, second) >= AGREE:
         return text
-    third = _by_trafilatura(source, url)
-    return text if likeness(text, third) >= DIFFER else max((text, third), key=lambda read: likeness(read, second))
+    third = extract(without_names(source), url=url, include_comments=False, include_tables=False) or ""
+    if likeness(text, third) >= DIFFER:
+        return text
+    return max((text, third), key=lambda reading: (likeness(reading, second), len(reading)))
 
 
 def _by_resiliparse(source: str) -> str:
@@ -185,12 +189,12 @@ def _by_resiliparse(source: str) -> str:
     )
 
 
-def _by_trafilatura(source: str, url: str) -> str:
+def _trafilatura() -> Any:
     try:
         from trafilatura import extract
     except ImportError as error:
         raise ConfigError("careful reading of articles needs trafilatura: pip install 'bastau[watch]'") from error
-    return extract(without_names(source), url=url, include_comments=False, include_tables=False) or ""
+    return extract
 
 
 def _by_htmldate(source: str, url: str) -> datetime | None:
@@ -200,33 +204,6 @@ def _by_htmldate(source: str, url: str) -> datetime | None:
 
 
 # ---- the rest ----------------------------------------------------------------------------------------------
-
-
-def _title(facts: Facts, source: str, whole: str | None) -> str | None:
-    headings = [text for _, text in elements(source, "h1") if text]
-    said = _line(entities.unescape(text_of(facts.article.get("headline")) or ""))
-    shared = _line(facts.meta("og:title", "twitter:title"))
-    whole = _line(whole)
-    given = [t for t in (said, shared, whole) if t]
-    # The heading on the page is what a reader sees; metadata often carries the site's name, or words for search engines.
-    for heading in headings:
-        if len(heading) >= 8 and any(heading in t or t in heading for t in given):
-            return heading
-    if said or shared:
-        return said or _without_site(shared, facts)
-    return _without_site(whole, facts) or next(iter(headings), None)
-
-
-def _line(text: str | None) -> str:
-    return re.sub(r"\s+", " ", text or "").strip()
-
-
-def _without_site(title: str, facts: Facts) -> str | None:
-    site = _line(facts.meta("og:site_name")).lower()
-    parts = _SUFFIX.split(title)
-    if len(parts) > 1 and (parts[-1].lower() == site or (not site and len(parts[-1]) < len(title) // 3)):
-        return title[: title.rindex(parts[-1])].rstrip(" |•·»–—-:")
-    return title or None
 
 
 def _published(facts: Facts, source: str, url: str) -> tuple[datetime | None, bool]:
