@@ -137,6 +137,10 @@ def normalise(text: str) -> str:
 
 
 def _scrub_visible(text: str, platform: str, replace: Replace, own: Own | None, markup: bool) -> str:
+    low = _folded(text)
+    # Those of this text: the patterns of addresses are too costly for every word of a long page.
+    hints = [hint for hint in _PROFILE_HINTS if hint in low]
+
     def profile(match: re.Match[str]) -> str:
         owner, handle = _target(match)
         whole, group = match[0], next(g for g in ("handle", "sub", "tg", "user") if match[g] is not None)
@@ -156,8 +160,16 @@ def _scrub_visible(text: str, platform: str, replace: Replace, own: Own | None, 
         pseudonym = _pseudonym("vk", f"id{match['owner']}", replace)
         return match[0] if pseudonym is None else f"{match['kind']}{pseudonym}"
 
+    def may_name(text: str) -> bool:
+        low = _folded(text)
+        return any([hint in low for hint in hints])  # noqa: C419 - a generator costs twice as much here
+
     def address(text: str) -> str:
-        return _VK_OWNER.sub(vk_owner, _PROFILE.sub(profile, text))
+        return _VK_OWNER.sub(vk_owner, _PROFILE.sub(profile, text)) if may_name(text) else text
+
+    def addresses(text: str) -> str:
+        words = _SEPARATORS.split(text)
+        return "".join([address(w) if "/" in w or ".t.me" in w.lower() else w for w in words])
 
     def named(match: re.Match[str]) -> str:
         url = address(match["url"])
@@ -206,15 +218,20 @@ def _scrub_visible(text: str, platform: str, replace: Replace, own: Own | None, 
         text = _VK_LINK.sub(vk_link, text)
     if "@id" in text:
         text = _VK_NAMED.sub(vk_named, text)
-    if "/" in text or ".t.me" in text.lower():
-        # Only such words can be addresses: the pattern is too costly for every letter of a long text.
-        words = _SEPARATORS.split(text)
-        text = "".join([address(w) if "/" in w or ".t.me" in w.lower() else w for w in words])
-    if "did:" in text.lower():
+    if hints:
+        # A page is mostly tags without such an address, and no address goes on behind the next tag.
+        text = "<".join([addresses(part) if may_name(part) else part for part in text.split("<")])
+    if "did:" in low:
         text = _DID.sub(lambda match: _pseudonym("bluesky", match[0], replace) or match[0], text)
     text_now = text
     text = _MENTION.sub(mention, text) if "@" in text else text
     return own[0].sub(own[1], text) if own else text
+
+
+def _folded(text: str) -> str:
+    """Return ``text`` in lower case, dotted, dotless and long letters as the ``i`` and ``s`` that the patterns take them for."""
+    low = text.lower()
+    return low if low.isascii() else low.replace("i\u0307", "i").replace("ı", "i").replace("ſ", "s")
 
 
 def without_names(source: str) -> str:
@@ -266,18 +283,15 @@ def _target(match: re.Match[str]) -> tuple[str, str]:
         if host in HOSTS:
             return HOSTS[host], match["user"]
         return "mastodon", f"{match['user']}@{match['home'] or host}"
-    platform = HOSTS[match["site"].lower()]
+    site = _folded(match["site"])
+    platform = HOSTS[site]
     handle = match["handle"].rstrip(".-")
     lead = (match["lead"] or "").lower()
     if "@" not in match[0] and platform in ("tiktok", "youtube") and not re.search(r"(?:c|user|channel)/$", lead):
         return platform, ""  # youtube.com/watch, tiktok.com/tag
     if platform == "bluesky" and "profile/" not in lead:
         return platform, ""
-    if (
-        platform == "other"
-        and match["site"].lower() in ("linkedin.com", "reddit.com")
-        and not re.search(r"(?:in|u|user)/$", lead)
-    ):
+    if platform == "other" and site in ("linkedin.com", "reddit.com") and not re.search(r"(?:in|u|user)/$", lead):
         return platform, ""
     if handle.lower() in _RESERVED.get(platform, ()) and "=" not in lead:
         return platform, ""

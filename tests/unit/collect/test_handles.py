@@ -60,6 +60,8 @@ def scrub(text: str, platform: str = "x") -> str:
         ("https://lake.example/@qaskyr_b/1", f"https://lake.example/@{P}/1"),
         ("https://lake.example/@press", "https://lake.example/@press"),
         ("https://www.linkedin.com/in/qaskyr-b/", f"https://www.linkedin.com/in/{P}/"),
+        ("https://lınkedın.com/in/qaskyr_b https://INſTAGRAM.com/qaskyr_b", f"https://lınkedın.com/in/{P} https://INſTAGRAM.com/{P}"),
+        ("https://tİktok.com/@qaskyr_b VK.com/qaskyr_b", f"https://tİktok.com/@{P} VK.com/{P}"),
         ("[Ғалым Сері](https://t.me/qaskyr_b)", f"[{P}](https://t.me/{P})"),
         ("[оқу](https://steppe.example/a)", "[оқу](https://steppe.example/a)"),
         ('<a href="https://lake.example/@qaskyr_b" class="u-url mention">@<span>qaskyr_b</span></a>',
