@@ -33,7 +33,7 @@ from bastau.collect.reading import digest
 from bastau.collect.visits import Change, Collector, Row
 from bastau.collect.watching.rounds import Brought, Figures, Pace, Rounds
 from bastau.collect.watching.store import Source, Store, process_name
-from bastau.errors import ConfigError, HomeBusy, LakeDamaged
+from bastau.errors import BastauError, ConfigError, HomeBusy, LakeDamaged
 from bastau.evidence.archive import Archive
 from bastau.evidence.commands import FOLDER, writing
 from bastau.hashing import hash_strings
@@ -46,6 +46,7 @@ _log = logging.getLogger(__name__)
 
 WEBSITES = ("feed", "sitemap", "site")
 """Collectors of websites: outlets' own pages."""
+_ERASE_EVERY_S = 86_400.0
 LIST_FILE = "sources.db"
 """The list of sources in the home folder, where no PostgreSQL is named."""
 
@@ -356,9 +357,13 @@ async def open_rounds(home: Home, store: Store, wall: Callable[[], float] = time
     record = None if archive is None else archive.take
     async with open_web(home.settings, now=now, record=record, state=store.kept("web")) as web:
         rounds = Rounds(store, collectors(), web, landing, name=process_name(), pace=pace, wall=wall)
+        erasing = asyncio.create_task(_erase_daily(home, store))
         try:
             yield rounds
         finally:
+            erasing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await erasing
             if archive is not None:
                 await asyncio.to_thread(landing.preserve)
             store.keep("web", web.state())
@@ -366,30 +371,57 @@ async def open_rounds(home: Home, store: Store, wall: Callable[[], float] = time
 
 def open_archive(home: Home, store: Store) -> Archive | None:
     """Return the archive that the settings want, None for none; what is too old to be kept is erased first."""
-    evidence, folder = home.settings.evidence, home.folder / FOLDER
-    # Told by what collects there, not by its address: anybody may run a social server.
-    watched = [source for source in store.sources() if source.collector in WEBSITES]
-    by_website = _days_by_website(watched)
-    if folder.exists() and (evidence.keep_days or by_website):
-        _erase_old(home, Archive(folder), lambda website: by_website.get(website, evidence.keep_days) or None)
+    erase_old(home, store)
+    evidence = home.settings.evidence
     if evidence.keep == "none":
         return None
     from bastau.collect.web.fetching import user_agent
 
     hosts = frozenset(
-        website_of(source.address) for source in watched if evidence.keep == "all" or source.options.get("evidence")
+        website_of(source.address)
+        for source in _websites(store)
+        if evidence.keep == "all" or source.options.get("evidence")
     )
     contact = home.settings.network.contact
-    return Archive(folder, hosts.__contains__, agent=user_agent(contact), operator=contact) if hosts else None
+    return (
+        Archive(home.folder / FOLDER, hosts.__contains__, agent=user_agent(contact), operator=contact)
+        if hosts
+        else None
+    )
 
 
-def _erase_old(home: Home, archive: Archive, days_of: Callable[[str], int | None]) -> None:
-    now, why = datetime.now(UTC), "older than evidence_days of its website, or else [evidence] keep_days"
+def erase_old(home: Home, store: Store) -> None:
+    """Erase evidence older than the option ``evidence_days`` of its website wants, or else the settings.
+
+    Raises:
+        ConfigError: the option of a source is no number of days.
+    """
+    folder, default = home.folder / FOLDER, home.settings.evidence.keep_days
+    by_website = _days_by_website(_websites(store))
+    if not folder.exists() or not (default or by_website):
+        return
+    archive, now = Archive(folder), datetime.now(UTC)
     try:
         with writing(home):
-            archive.erase(archive.expired_by(now, days_of), now, by="watch", why=why)
-    except LakeDamaged as error:  # a damaged archive keeps nobody from watching
+            old = archive.expired_by(now, lambda website: by_website.get(website, default) or None)
+            why = "older than evidence_days of its website, or else [evidence] keep_days"
+            archive.erase(old, now, by="watch", why=why)
+    except (HomeBusy, LakeDamaged) as error:  # keeps nobody from watching
         _log.error("old evidence not erased: %s", error)
+
+
+async def _erase_daily(home: Home, store: Store) -> None:
+    while True:
+        await asyncio.sleep(_ERASE_EVERY_S)
+        try:
+            await asyncio.to_thread(erase_old, home, store)
+        except BastauError as error:
+            _log.error("old evidence not erased: %s", error)
+
+
+def _websites(store: Store) -> list[Source]:
+    # Told by what collects there, not by its address: anybody may run a social server.
+    return [source for source in store.sources() if source.collector in WEBSITES]
 
 
 def _days_by_website(watched: Sequence[Source]) -> dict[str, int]:

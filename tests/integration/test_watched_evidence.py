@@ -1,5 +1,6 @@
 """Evidence of what is watched: kept for as long as its website wants, and nothing slow about it holds up the rest."""
 
+import asyncio
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from bastau.evidence.chain import Chain
 from bastau.evidence.commands import writing
 from bastau.evidence.warc import read_records
 from bastau.home import Home
-from bastau.watching import Landing, open_archive, open_store
+from bastau.watching import Landing, open_archive, open_rounds, open_store
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
@@ -161,6 +162,26 @@ class TestRetention:
                 store.add([Found("feed", f"https://site.kz/{feed}", "site")], options={"evidence_days": days}, priority=0, now=0.0)  # fmt: skip
         keep(Archive(home.folder / "evidence"), "https://site.kz/1", at=datetime.now(UTC) - timedelta(days=100))
         assert self.left(home) == []
+
+    def test_what_grows_too_old_while_watching_goes_on_is_erased_too(
+        self, home: Home, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.watch(home, site=30)
+        monkeypatch.setattr("bastau.watching._ERASE_EVERY_S", 0.05)
+        archive = Archive(home.folder / "evidence")
+
+        async def watch() -> None:
+            with open_store(home) as store:
+                async with open_rounds(home, store):
+                    keep(archive, "https://site.kz/1", at=datetime.now(UTC) - timedelta(days=31))
+                    for _ in range(200):
+                        await asyncio.sleep(0.05)
+                        if archive.items()[0]["erased"] is not None:
+                            return
+            pytest.fail("it is still there")
+
+        asyncio.run(watch())
+        assert archive.verify() == []
 
     @pytest.mark.parametrize("days", [0, -1, "month", True, 1.5])
     def test_days_that_are_none_are_refused_by_name(self, home: Home, days: object) -> None:
