@@ -141,7 +141,10 @@ class Evidence:
         "none",
         "`none`, `chosen` (websites of sources with the option `evidence`) or `all` websites; never social platforms",
     )
-    keep_days: int = _setting(0, "items older than this are erased when watching begins; 0: never")
+    keep_days: int = _setting(
+        0,
+        "items older than this are erased when watching begins and daily, unless the option `evidence_days` of their website says otherwise; 0: never",
+    )
     authority: str = _setting("", "address of a time-stamping authority (RFC 3161)")
     authority_file: str = _setting("", "its certificates (PEM), for checking its stamps")
     calendar: str = _setting("", "address of an OpenTimestamps calendar")

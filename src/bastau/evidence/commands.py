@@ -126,9 +126,13 @@ def stamp_head(archive: Archive, now: datetime, *, authority: str, calendar: str
 
 
 def export(archive: Archive, out: Path, now: datetime, *, by: str) -> Answer:
-    """Write a WACZ."""
-    answer = pack(archive, out, now, by=by)
-    return answer, [f"{answer['file']}: {answer['n_items']} items, SHA-256 {answer['sha256']}"]
+    """Write a WACZ, and say whether what it holds is whole."""
+    findings = archive.verify()
+    answer = pack(archive, out, now, by=by) | {"is_whole": not findings}
+    lines = [f"{answer['file']}: {answer['n_items']} items, SHA-256 {answer['sha256']}"]
+    if findings:
+        lines.append(f"NOT whole: {len(findings)} findings; `bastau evidence verify` names them")
+    return answer, lines
 
 
 def erase(

@@ -15,7 +15,7 @@ from bastau.errors import ConfigError
 from bastau.evidence import warc
 from bastau.evidence.archive import MAX_WAITING_BYTES, Archive
 from bastau.evidence.chain import Chain
-from bastau.evidence.commands import list_items, show, verify
+from bastau.evidence.commands import export, list_items, show, verify
 from bastau.evidence.packing import pack
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -245,6 +245,11 @@ class TestDamage:
 
     def test_only_the_damaged_item_is_missing(self, damaged: Archive) -> None:
         assert [(finding.code, finding.number) for finding in damaged.verify()] == [("missing", 2)]
+
+    def test_whoever_hands_it_over_is_told(self, damaged: Archive, tmp_path: Path) -> None:
+        said, lines = export(damaged, tmp_path / "a.wacz", NOON, by="A")
+        assert not said["is_whole"]
+        assert lines[-1].startswith("NOT whole: 1 findings")
 
     def test_the_next_write_goes_behind_it(self, damaged: Archive) -> None:
         again = Archive(damaged.folder)
