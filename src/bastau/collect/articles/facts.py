@@ -24,7 +24,7 @@ _ATTRIBUTE = re.compile(r"""([a-zA-Z:_-]{1,40})\s*=\s*(?:"([^"]*)"|'([^']*)'|([^
 _ANY_TAG = re.compile(r"<[^<>]*>")
 _UNSEEN = re.compile(r"<(style|script|svg)\b.*?(?:</\1\s*>|$)", re.IGNORECASE | re.DOTALL)
 _ELEMENTS = {
-    name: re.compile(rf"<{name}\b([^<>]{{0,1000}})>(.{{0,4000}}?)</{name}\s*>", re.IGNORECASE | re.DOTALL)
+    name: re.compile(rf"<{name}\b([^<>]{{0,1000}})>(.{{0,2000}}?)</{name}\s*>", re.IGNORECASE | re.DOTALL)
     for name in ("h1", "time")
 }
 _DATED = re.compile(

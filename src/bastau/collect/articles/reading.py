@@ -32,8 +32,15 @@ AGREE = 0.7
 DIFFER = 0.5
 """Likeness below which two readings are of different texts."""
 MIN_WORDS = 60
+MAX_NESTED = 5000
+"""Elements in each other; the time of resiliparse grows with the square of it, to half a minute at 30,000."""
 MAX_LINKS = 200
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
+_ANY_TAG = re.compile(r"<(/?)([a-zA-Z][\w-]*)")
+_UNCLOSED = frozenset(
+    ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr", "p", "li",
+     "dd", "dt", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "path", "rect", "circle", "use")
+)  # fmt: skip
 _TAGS = re.compile(r"<[a-zA-Z/][^<>]*>")
 
 
@@ -77,7 +84,7 @@ class Article:
 def read_article(
     html: bytes | str, url: str, *, careful: bool = False, headers: Mapping[str, str] | None = None
 ) -> Article:
-    """Return what the page at ``url`` says; empty where it holds no HTML.
+    """Return what the page at ``url`` says; empty where it holds no HTML, or some that is made to exhaust readers.
 
     Args:
         careful: compare with a second reading, and ask trafilatura where the two differ; half as fast.
@@ -89,6 +96,8 @@ def read_article(
     from resiliparse.parse.html import HTMLTree
 
     source = html if isinstance(html, str) else decode_page(html, (headers or {}).get("content-type"))
+    if _is_deep(source):
+        return Article(url)
     tree = HTMLTree.parse(source)
     if tree.document is None or tree.body is None:
         return Article(url)
@@ -145,6 +154,18 @@ def decode_page(data: bytes, content_type: str | None = None) -> str:
         return data.decode(guess, "replace")
     except LookupError:
         return data.decode("utf-8", "replace")
+
+
+def _is_deep(source: str) -> bool:
+    """Say whether more elements stand in each other than anybody writes."""
+    if source.count("<") < MAX_NESTED:
+        return False
+    depth = deepest = 0
+    for closes, name in _ANY_TAG.findall(source):
+        if name.lower() not in _UNCLOSED:
+            depth = max(0, depth - 1) if closes else depth + 1
+            deepest = max(deepest, depth)
+    return deepest > MAX_NESTED
 
 
 # ---- body --------------------------------------------------------------------------------------------------

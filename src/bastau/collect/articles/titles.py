@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from bastau.collect.articles.facts import Facts, elements, text_of
 from bastau.registrable import registrable_domain
 
+MAX_TITLE = 500
 MIN_HEADING = 8
 """Letters of a heading that nothing confirms."""
 _SEPARATOR = re.compile(r"\s+(?:[|¦•·»«—–-]|::|//)\s+|\s*[|｜]\s*|(?<=\w)(?:[-–—](?=[^-–—]+$)|：(?=[^：]+$))")
@@ -27,7 +28,7 @@ def read_title(facts: Facts, source: str, whole: str | None, url: str) -> str | 
     whole = _line(whole)
     sites = _sites(facts, url)
     # Blogs have the name of the site as a heading on every page.
-    headings = [text for _, text in elements(source, "h1") if text and _bare(text) not in sites]
+    headings = [line for _, text in elements(source, "h1") if (line := _line(text)) and _bare(line) not in sites]
     heading = next((h for h in headings if any(_agreed(h, text) for text in (said, shared, whole) if text)), "")
     for one, other in ((said, heading), (said, shared), (heading, shared), (heading, whole if not said else "")):
         if one and other and (agreed := _agreed(one, other)):
@@ -89,4 +90,4 @@ def _bare(text: str) -> str:
 
 
 def _line(text: str | None) -> str:
-    return re.sub(r"\s+", " ", text or "").strip()
+    return re.sub(r"\s+", " ", (text or "")[:MAX_TITLE]).strip()

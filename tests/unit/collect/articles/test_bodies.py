@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import time
 
 import pytest
 
@@ -181,3 +182,10 @@ def test_likeness_counts_word_grams_as_often_as_they_stand_there() -> None:
     assert likeness(KAZAKH, OTHER) == 0
     assert 0.4 < likeness(KAZAKH * 2, KAZAKH) < 0.6
     assert likeness("", "") == 0
+
+
+@pytest.mark.parametrize("name", ["div", "span", "ul"])
+def test_elements_nested_to_exhaust_the_reader_do_not(name: str) -> None:
+    start = time.process_time()
+    text_of(f"<{name}>" * 30_000 + "<p>Мәтін.</p>")
+    assert time.process_time() - start < 5
