@@ -41,7 +41,9 @@ def base() -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             to = WAYS.get(self.path) or LEAD_ON.get(self.path)
-            body = b"" if to or self.path == "/robots.txt" else marked._html().encode()
+            own = f'<a href="/users/{marked.HANDLE}"><img src="../u/{marked.SHOWN}/face.jpg"></a></body>'
+            page = marked._html().replace("</body>", own).encode()
+            body = b"" if to or self.path == "/robots.txt" else page
             if self.path == "/feed":
                 body = _feed(f"http://127.0.0.1:{self.server.server_port}")  # type: ignore[attr-defined]
             self.send_response(302 if to else 200)

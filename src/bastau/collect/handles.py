@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urljoin
 
 from bastau.collect.pseudonyms import PSEUDONYM
 
@@ -49,6 +49,11 @@ _VK_OWNER = re.compile(r"(?<=[?&][wz]=)(?P<kind>[a-z]+)(?P<owner>\d+)(?=_\d)", r
 _VK_NAMED = re.compile(r"@(?P<handle>id\d+)\s*\((?P<name>[^)\n]{1,300})\)")
 _MARKDOWN = re.compile(r"\[(?P<name>[^\]\[\n]{1,300})\]\((?P<url>[^()\s]{4,2000})\)")
 _ANCHOR = re.compile(r"<a\b(?P<attrs>[^>]{1,4000})>(?P<name>.{0,1000}?)</a\s*>", re.IGNORECASE | re.DOTALL)
+_OWN_LINK = re.compile(
+    r"""(?P<lead>\b(?:href|src|action|content)\s*=\s*["']?)(?P<path>(?![a-z][a-z0-9+.\-]*:|//|\#)[^\s"'<>]{1,2000})""",
+    re.IGNORECASE,
+)
+_OWN_HINTS = ("@", "users/", "profile/", "u/")
 _DID = re.compile(r"(?<![\w:])did:(?:plc:[a-z2-7]{24}|web:[\w\-]+(?:[.:%][\w\-]+)+)", re.IGNORECASE)
 """An account of Bluesky by its number: in addresses of posts and pictures, and plain."""
 _SEPARATORS = re.compile(r"([\s<>\"'()\[\]|,;]+)")
@@ -249,6 +254,25 @@ def without_names(source: str) -> str:
         return match[0] if address is None else f"<a{match['attrs']}>{address}</a>"
 
     return _ANCHOR.sub(plain, source)
+
+
+def with_own_host(source: str, url: str) -> str:
+    """Return the source of the page at ``url`` with its links to profiles on its own host made whole.
+
+    Without a host they are words like any other to :func:`scrub`.
+    """
+
+    def whole(match: re.Match[str]) -> str:
+        path = match["path"]
+        if not any(hint in path.lower() for hint in _OWN_HINTS) and not _HIDDEN.search(path):
+            return match[0]
+        try:
+            address = urljoin(url, path)
+        except ValueError:
+            return match[0]
+        return match["lead"] + address if names_somebody(address) else match[0]
+
+    return _OWN_LINK.sub(whole, source)
 
 
 def names_somebody(address: str) -> bool:

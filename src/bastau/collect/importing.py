@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from bastau import plugins
 from bastau.collect.checking import Rejected, check_rows, scrub_row, unread
+from bastau.collect.handles import with_own_host
 from bastau.collect.privacy import Authors, scrub_ids, scrub_posts, scrub_records
 from bastau.collect.pseudonyms import Pseudonyms
 from bastau.collect.reading import Batch, Head, Problem, Reader, Request, Row, digest, raw_table
@@ -177,7 +178,7 @@ def _chunk(
         batch=base64.b32encode(digest(salt, batch.content)[:15]).decode("ascii").lower(),
         posts=conform(posts, POSTS),
         rejects=_rejects(rejected, file, now),
-        pages=pa.Table.from_pylist(scrub_records(_without_contacts(batch.pages), _PAGE_FIELDS, authors), PAGES),
+        pages=_pages(batch.pages, authors),
         claims=pa.Table.from_pylist(scrub_records(batch.claims, _CLAIM_FIELDS, authors), CLAIMS),
         bytes_read=bytes_read,
         format=format_name,
@@ -233,7 +234,7 @@ def read_live(
         posts=conform(posts, POSTS),
         lines=posts.column("line"),
         rejects=_rejects([*rejected, *doubles], place, now),
-        pages=pa.Table.from_pylist(scrub_records(_without_contacts(pages), _PAGE_FIELDS, authors), PAGES),
+        pages=_pages(pages, authors),
         sightings=pa.Table.from_pylist(scrub_records(said, _SIGHTING_FIELDS, authors), SIGHTINGS),
         changed=ids[len(sightings) :],
     )
@@ -243,12 +244,17 @@ def _time(value: Any) -> datetime | None:
     return datetime.fromisoformat(value).astimezone(UTC) if isinstance(value, str) else value
 
 
-def _without_contacts(pages: list[Row]) -> list[Row]:
-    """Return pages whose ads.txt holds no comments and no lines with an ``@``: those name persons, sellers never need them."""
-    return [
-        page | {"ads_txt": _records_of(page["ads_txt"])} if isinstance(page.get("ads_txt"), str) else page
-        for page in pages
-    ]
+def _pages(pages: list[Row], authors: Authors) -> pa.Table:
+    """Return pages as they are stored; their ads.txt without comments and lines with an ``@``: those name persons, sellers
+    never need them.
+    """
+    rows = []
+    for page in pages:
+        html, ads_txt = page.get("html"), page.get("ads_txt")
+        whole = {"html": with_own_host(html, str(page["url"]))} if isinstance(html, str) else {}
+        records = {"ads_txt": _records_of(ads_txt)} if isinstance(ads_txt, str) else {}
+        rows.append(page | whole | records)
+    return pa.Table.from_pylist(scrub_records(rows, _PAGE_FIELDS, authors), PAGES)
 
 
 def _records_of(ads_txt: str) -> str:

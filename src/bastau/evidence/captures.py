@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
+from bastau.collect.handles import with_own_host
 from bastau.collect.visits import Answer, Request
 from bastau.evidence import warc
 from bastau.evidence.chain import Entry
@@ -102,15 +103,16 @@ def capture(request: Request, answer: Answer, scrub: Scrub) -> Capture | None:
         return None
     body, is_same = None, True
     if text is not None:
-        scrubbed = scrub(text.words)
-        is_same = scrubbed == text.words
+        whole = with_own_host(text.words, answer.url)
+        scrubbed = scrub(whole)
+        is_same = scrubbed == whole
         body = answer.body if is_same else scrubbed.encode(text.encoding, "xmlcharrefreplace")
     hops = []
     for hop in answer.hops:
         # A relative address does not show whose it is, so handles are looked for in the whole one.
-        whole = urljoin(hop.url, hop.location.strip())
-        known = _address(whole, scrub)
-        hops.append((_address(hop.url, scrub), hop.status, hop.location if known == whole else known))
+        target = urljoin(hop.url, hop.location.strip())
+        known = _address(target, scrub)
+        hops.append((_address(hop.url, scrub), hop.status, hop.location if known == target else known))
     return Capture(
         request,
         answer,

@@ -184,3 +184,32 @@ def test_ids_of_people_lose_the_person_and_others_stay() -> None:
         "mastodon:https://lake.example/@tau/1",
     ):
         assert "p~" in scrub_id(named, book)
+
+
+@pytest.mark.parametrize(
+    ("link", "found"),
+    [
+        ('<a href="/users/qaskyr_b">Ғалым Сері</a>', True),
+        ("<a href='/@qaskyr_b'>Ғалым Сері</a>", True),
+        ("<a href=/u/qaskyr_b>Ғалым Сері</a>", True),
+        ('<a class="by" href = "../profile/qaskyr_b?tab=1">Ғалым Сері</a>', True),
+        ('<a href="/%40qaskyr_b">Ғалым Сері</a>', True),
+        ('<a href="/&#64;qaskyr_b">Ғалым Сері</a>', True),
+        ('<img src="/users/qaskyr_b">', True),
+        ('<a href="/news/users/2024">Ғалым Сері</a>', False),
+        ('<a href="mailto:press@lake.example">Ғалым Сері</a>', False),
+        ('<a href="#users/qaskyr_b">Ғалым Сері</a>', False),
+        ('<a href="//[users/qaskyr_b">Ғалым Сері</a>', False),
+        ('<link href="/profile/">', False),
+    ],
+)
+def test_profiles_on_the_host_of_a_page_are_found_by_their_relative_links(link: str, found: bool) -> None:
+    page = f"<p>сөз {link} сөз</p>"
+    scrubbed = handles.scrub(handles.with_own_host(page, "https://lake.example/a/1"), "web", hide, markup=True)
+    assert (scrubbed != page) == found
+    assert not (found and ("qaskyr_b" in scrubbed or "Сері" in scrubbed))
+
+
+def test_links_that_name_nobody_stay_as_they_are() -> None:
+    page = '<a href="/news/1">a</a><a href="users.html">b</a><link href="/css/u/../a.css"><a href="?u=1">c</a>'
+    assert handles.with_own_host(page, "https://lake.example/") == page
