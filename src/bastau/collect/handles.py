@@ -48,7 +48,10 @@ _VK_OWNER = re.compile(r"(?<=[?&][wz]=)(?P<kind>[a-z]+)(?P<owner>\d+)(?=_\d)", r
 """The post or photo that a VK address opens over another page: ``?w=wall1_2``."""
 _VK_NAMED = re.compile(r"@(?P<handle>id\d+)\s*\((?P<name>[^)\n]{1,300})\)")
 _MARKDOWN = re.compile(r"\[(?P<name>[^\]\[\n]{1,300})\]\((?P<url>[^()\s]{4,2000})\)")
-_ANCHOR = re.compile(r"<a\b(?P<attrs>[^>]{1,4000})>(?P<name>.{0,1000}?)</a\s*>", re.IGNORECASE | re.DOTALL)
+_ANCHOR = re.compile(
+    r"<a\b(?P<attrs>(?:[^<>]|<(?!a\b)){1,4000})>(?P<name>.{0,1000}?)(?=</?a\b)", re.IGNORECASE | re.DOTALL
+)
+"""A link to its end, or to the next one, which ends it too: so no text is looked through twice."""
 _OWN_LINK = re.compile(
     r"""(?P<lead>\b(?:href|src|action|content)\s*=\s*["']?)(?P<path>(?![a-z][a-z0-9+.\-]*:|//|\#)[^\s"'<>]{1,2000})""",
     re.IGNORECASE,
@@ -189,8 +192,8 @@ def _scrub_visible(text: str, platform: str, replace: Replace, own: Own | None, 
         if shown is None:  # a mention whose address names nobody we know: its text does
             name = re.sub(r"<[^>]*>", "", match["name"]).strip().lstrip("@")
             pseudonym = _pseudonym(platform, name, replace) if name else None
-            return match[0] if pseudonym is None else f"<a{attrs}>@{pseudonym}</a>"
-        return f"<a{attrs}>@{shown[0]}</a>"
+            return match[0] if pseudonym is None else f"<a{attrs}>@{pseudonym}"
+        return f"<a{attrs}>@{shown[0]}"
 
     def vk_link(match: re.Match[str]) -> str:
         if not re.fullmatch(r"id\d+|[a-zA-Z][\w.]{1,31}", match["handle"]) or _COMMUNITY.fullmatch(match["handle"]):
@@ -251,7 +254,7 @@ def without_names(source: str) -> str:
         if not any(hint in attrs for hint in _PROFILE_HINTS) and not _HIDDEN.search(attrs):
             return match[0]
         address = _address_in(match["attrs"])
-        return match[0] if address is None else f"<a{match['attrs']}>{address}</a>"
+        return match[0] if address is None else f"<a{match['attrs']}>{address}"
 
     return _ANCHOR.sub(plain, source)
 
