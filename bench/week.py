@@ -344,7 +344,7 @@ def judge(world: World, farm: source_farm.Farm, ended: float) -> dict[str, Any]:
         number = int(url.rsplit("/", 1)[1])
         is_shown = number in farm.visible(i, ended)
         pad = PAD_S + most_wrong(world.wrong, published)
-        is_told = any(since - pad <= published <= until + pad for since, until in gaps.get(address_of(farm, i), ()))
+        is_told = any(since - pad <= published <= until + pad for since, until in gaps_of(farm, i, gaps))
         found["missing, still shown at the end"] += is_shown
         found["missing, no gap reported"] += not is_told
         if is_shown or not is_told:
@@ -352,7 +352,7 @@ def judge(world: World, farm: source_farm.Farm, ended: float) -> dict[str, Any]:
             left = farm.published(i, number + source_farm.SHOWN)
             examples.append(
                 (address_of(farm, i), number, *(round((t - BEGIN) / HOUR, 2) for t in (published, left)), is_shown,
-                 [tuple(round((t - BEGIN) / HOUR, 2) for t in gap) for gap in gaps.get(address_of(farm, i), ())])
+                 [tuple(round((t - BEGIN) / HOUR, 2) for t in gap) for gap in gaps_of(farm, i, gaps)])
             )  # fmt: skip
     for look in home.lake.read("looks", ["post_id", "place", "looked_after", "looked_at"]).to_pylist():
         url = look["post_id"].removeprefix("web:").replace("https://", "http://")
@@ -372,6 +372,12 @@ def judge(world: World, farm: source_farm.Farm, ended: float) -> dict[str, Any]:
     found["gaps"] = sum(len(some) for some in gaps.values())
     problems = [problem.code for problem in examine(home)]
     return {"found": found, "problems": problems, "by_kind": by_kind, "examples": examples}
+
+
+def gaps_of(farm: source_farm.Farm, i: int, gaps: dict[str, list[tuple[float, float]]]) -> list[tuple[float, float]]:
+    """Return the gaps of a source, also at the address to which it moved."""
+    address = address_of(farm, i)
+    return [*gaps.get(address, ()), *gaps.get(address.replace("/feed", "/new/feed"), ())]
 
 
 def most_wrong(wrong: list[tuple[float, float, float]], at: float) -> float:
@@ -480,7 +486,7 @@ def main() -> None:
     parser.add_argument("--sources", type=int, default=120)
     parser.add_argument("--speed", type=float, default=400)
     parser.add_argument("--seed", type=int, default=11)
-    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--kills", type=int, default=66, help="some find nobody to kill")
     parser.add_argument("--port", type=int, default=8801)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--no-page", action="store_true", help="print the figures only")

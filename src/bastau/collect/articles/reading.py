@@ -20,7 +20,7 @@ from bastau.collect.articles.dates import date_in_path, has_time, read_date
 from bastau.collect.articles.facts import Facts, elements, read_facts, shown_dates, text_of
 from bastau.collect.articles.likeness import likeness
 from bastau.collect.articles.titles import read_title
-from bastau.collect.handles import without_names
+from bastau.collect.handles import with_own_host, without_names
 from bastau.collect.reading import MAX_TEXT_BYTES
 from bastau.errors import ConfigError
 from bastau.registrable import registrable_domain
@@ -98,6 +98,7 @@ def read_article(
     source = html if isinstance(html, str) else decode_page(html, (headers or {}).get("content-type"))
     if _is_deep(source):
         return Article(url)
+    source = with_own_host(source, url)
     tree = HTMLTree.parse(source)
     if tree.document is None or tree.body is None:
         return Article(url)

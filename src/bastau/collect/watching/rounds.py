@@ -50,7 +50,7 @@ _REMEMBERED = 2_000_000
 
 @dataclass(frozen=True)
 class Brought:
-    """What one visit brought, with the time of the look and of the one before (None: the first).
+    """What one visit brought, with the end of the look and the beginning of the one before (None: the first).
 
     ``rows`` are those of the visit that were not seen in this form before.
     """
@@ -361,7 +361,8 @@ class Rounds:
         self._note(source, visit, gaps, len(rows), began_at)
         looked_after = None if before is None else datetime.fromtimestamp(before, UTC)
         if rows or gaps or visit.changes or visit.pages or visit.sightings:
-            looked_at = datetime.fromtimestamp(began_at, UTC)
+            # From the beginning of the last look, which did not have it, to the end of this one: what is new came in between.
+            looked_at = datetime.fromtimestamp(began_at + took_s, UTC)
             self._brought.append(Brought(source, visit, rows, gaps, looked_at, looked_after))
             self.figures.waiting_rows += len(rows)
         if visit.state or not visit.is_unchanged:

@@ -87,3 +87,11 @@ def test_entities_of_a_document_type_are_never_expanded() -> None:
     )
     assert "aaaaaaaaaa" not in str(feed.entries)
     assert "root:" not in str(feed.entries)
+
+
+def test_profiles_on_the_page_s_own_host_are_shown_as_their_address():
+    text = "The river rose over night and people were brought to safety, the town said on Friday morning. " * 8
+    page = f"<html><body><article><h1>River</h1><p>{text} Said <a href='/@qaskyr_b'>Ghalym Seri</a> to us.</p></article></body></html>"
+    article = read_article(page, "https://lake.example/a/1")
+    assert "Ghalym" not in article.text
+    assert "lake.example/@qaskyr_b" in article.text
