@@ -16,6 +16,11 @@ def _field(name: str, type_: pa.DataType, doc: str, *, required: bool = False) -
     return pa.field(name, type_, nullable=not required, metadata={"doc": doc})
 
 
+ACTS = ("incite", "threaten", "recruit", "glorify", "instruct")
+"""EU 2021/784 art. 2(7): incite or glorify (a), solicit acts (b), solicit taking part (c), instruct (d), threaten (e)."""
+PUBLISHER_KINDS = ("outlet", "website", "channel", "page")
+"""Kinds of source that are publishers whatever their audience (SCOPE, rule 2)."""
+
 MEDIA = pa.struct([("url", pa.string()), ("sha256", pa.string()), ("pdq", pa.string())])
 
 POSTS = pa.schema(
@@ -764,6 +769,54 @@ FAMILIES = pa.schema(
     ]
 )
 
+# ---- review: what may leave ------------------------------------------------------------------------------
+
+ENTRIES = pa.schema(
+    [
+        _field(
+            "entry_id", pa.string(), "`e` + 13 base-32 digits; the same for all versions of an entry", required=True
+        ),
+        _field(
+            "kind",
+            pa.string(),
+            "url, host, domain, sha256, md5, pdq or text_sha256 (of the text as UTF-8); never a person",
+            required=True,
+        ),
+        _field(
+            "value",
+            pa.string(),
+            "canonical address, host or registrable domain in ASCII, or a hash in lower-case hex",
+            required=True,
+        ),
+        _field("act", pa.string(), "incite, threaten, recruit, glorify or instruct", required=True),
+        _field("ground_kind", pa.string(), "law or policy", required=True),
+        _field("ground", pa.string(), "the law or policy, as cited", required=True),
+        _field("reason", pa.string(), "why, in words for the public", required=True),
+        _field(
+            "exemption_checked",
+            pa.string(),
+            "why none of the exemptions of EU 2021/784 art. 1(3) applies, in words for the public",
+            required=True,
+        ),
+        _field("evidence_sha256", pa.string(), "hash of the evidence that the decision rests on", required=True),
+        _field("released_at", TIME, "when a second person released this version", required=True),
+        _field("expires_at", TIME, "when it lapses unless renewed; 90 days after release at most", required=True),
+        _field("retracted_at", TIME, "when it ceased to stand; null while it stands"),
+        _field(
+            "retraction_reason",
+            pa.string(),
+            "null, overturned (on appeal), expired, withdrawn (by a reviewer, or an appeal was not answered in time) or "
+            "corrected (a later version or verdict stands instead)",
+        ),
+        _field("n_reviewers", pa.int32(), "different people who judged or released it; at least two", required=True),
+        _field("rule_version", pa.string(), "rule that suggested it, `name@version`; empty: none did", required=True),
+        _field("model_version", pa.string(), "model that suggested it; empty: none did", required=True),
+        _field("data_version", pa.string(), "data that the suggestion was made from", required=True),
+        _field("languages", pa.list_(pa.string()), "languages of the content, BCP 47, sorted", required=True),
+    ]
+)
+"""What two people released, one row an entry version; made from the log of review whenever asked."""
+
 TABLES: dict[str, pa.Schema] = {
     "posts": POSTS,
     "rejects": REJECTS,
@@ -802,8 +855,10 @@ TABLES: dict[str, pa.Schema] = {
     "site_signals": SITE_SIGNALS,
     "site_links": SITE_LINKS,
     "families": FAMILIES,
+    "entries": ENTRIES,
 }
-"""Tables that are stored: those of bastau.lake.LAKE_TABLES in the lake, the rest remade by each run (a generation)."""
+"""Tables that are stored: those of bastau.lake.LAKE_TABLES in the lake, entries in the log of review, the rest remade by each run (a
+generation)."""
 
 
 def describe(schema: pa.Schema) -> list[tuple[str, str, str]]:

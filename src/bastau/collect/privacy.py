@@ -18,9 +18,9 @@ from bastau.collect.checking import PLATFORMS
 from bastau.collect.mentions import AT, CLOSER_LOOK, find_mentions, flag_rows, replace_spans, replace_words
 from bastau.collect.pseudonyms import PSEUDONYM, Pseudonyms
 from bastau.hashing import hash_strings
+from bastau.schemas import PUBLISHER_KINDS
 from bastau.settings import Publishers
 
-PUBLISHER_KINDS = ("outlet", "website", "channel", "page")
 MAX_REMEMBERED = 4_000_000
 """Private authors of one file remembered as 64-bit hashes (32 MB), to know their handles inside odd post ids."""
 

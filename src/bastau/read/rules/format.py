@@ -3,10 +3,9 @@
 from typing import Any
 
 from bastau.read.rules.forms import Choice, Form, Keys, Many, Named, Text, Whole, Words, Yes
+from bastau.schemas import ACTS
 
 LANGUAGES = ("kk", "ru", "en")
-ACTS = ("incite", "threaten", "recruit", "glorify", "instruct")
-"""EU 2021/784 art. 2(7): incite or glorify (a), solicit acts (b), solicit taking part (c), instruct (d), threaten (e)."""
 MOODS = ("order", "need", "vow", "doom", "wish")
 STATED = ("verbs", "nouns", "words")
 """Keys under which words are inflected by the engine; under any other key stand the very forms."""

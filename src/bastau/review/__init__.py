@@ -1,0 +1,1 @@
+"""Review: the rules of deciding as pure functions; no pages, no database."""
