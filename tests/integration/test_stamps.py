@@ -11,11 +11,11 @@ from threading import Thread
 
 import pytest
 
+from bastau.chain import Chain
 from bastau.cli import main
 from bastau.errors import ConfigError, SourceChanged, SourceUnavailable
-from bastau.evidence.chain import Chain
-from bastau.evidence.stamps import stamp, verify_stamps
 from bastau.home import Home
+from bastau.stamps import stamp, verify_stamps
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")

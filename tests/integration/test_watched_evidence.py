@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from bastau.chain import Chain
 from bastau.collect.visits import Answer, Found, Request, Visit
 from bastau.collect.watching.rounds import Brought
 from bastau.collect.watching.store import Source
 from bastau.errors import ConfigError, HomeBusy
 from bastau.evidence.archive import Archive
-from bastau.evidence.chain import Chain
 from bastau.evidence.commands import writing
 from bastau.evidence.warc import read_records
 from bastau.home import Home

@@ -2,7 +2,7 @@
 *preservation* keeps an item unchanged, the *chain of custody* says who did what to it and why, a *working copy* is for use.
 """
 
+from bastau.chain import Chain, Finding
 from bastau.evidence.archive import Archive
-from bastau.evidence.chain import Chain, Finding
 
 __all__ = ["Archive", "Chain", "Finding"]

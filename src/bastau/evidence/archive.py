@@ -26,12 +26,12 @@ from datetime import date, datetime
 from pathlib import Path
 
 import bastau
+from bastau.chain import Chain, Entry, Finding, Lock
 from bastau.collect.addresses import social_platform, website_of
 from bastau.collect.visits import Answer, Request
 from bastau.errors import ConfigError, LakeDamaged
 from bastau.evidence import warc
 from bastau.evidence.captures import Capture, Scrub, act_of, capture, record_digests, records
-from bastau.evidence.chain import Chain, Entry, Finding, Lock
 from bastau.evidence.known import Known
 
 MAX_WAITING_BYTES = 64 << 20

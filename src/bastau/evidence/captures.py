@@ -19,10 +19,10 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
+from bastau.chain import Entry
 from bastau.collect.handles import with_own_host
 from bastau.collect.visits import Answer, Request
 from bastau.evidence import warc
-from bastau.evidence.chain import Entry
 
 Scrub = Callable[[str], str]
 """Replaces private handles in the source of a page or feed, or in an address."""

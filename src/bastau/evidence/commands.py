@@ -7,12 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from bastau.chain import Chain, Entry, Lock
 from bastau.errors import ConfigError, HomeBusy
 from bastau.evidence.archive import Archive
-from bastau.evidence.chain import Chain, Entry, Lock
 from bastau.evidence.packing import pack
-from bastau.evidence.stamps import stamp, verify_stamps
 from bastau.home import Home
+from bastau.stamps import stamp, verify_stamps
 
 Answer = tuple[dict[str, Any], list[str]]
 FOLDER = "evidence"

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
+from bastau.chain import Chain, Entry
 from bastau.evidence.captures import Capture
-from bastau.evidence.chain import Chain, Entry
 
 
 class Known:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from bastau.chain import Chain, Entry
 from bastau.errors import ConfigError
 from bastau.evidence import warc
 from bastau.evidence.archive import Archive
 from bastau.evidence.captures import record_digests
-from bastau.evidence.chain import Chain, Entry
 
 
 def pack(archive: Archive, out: Path, now: datetime, *, by: str) -> dict[str, Any]:

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from bastau.chain import Chain, Entry, Lock
 from bastau.collect.addresses import social_platform
 from bastau.collect.handles import names_somebody
 from bastau.errors import ConfigError, SourceUnavailable
-from bastau.evidence.chain import Chain, Entry, Lock
 from bastau.public_addresses import is_public
 
 MAX_BYTES = 64 << 20

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from bastau.chain import Chain
 from bastau.collect.visits import Answer, Request
 from bastau.errors import ConfigError
 from bastau.evidence import warc
 from bastau.evidence.archive import MAX_WAITING_BYTES, Archive
-from bastau.evidence.chain import Chain
 from bastau.evidence.commands import export, list_items, show, verify
 from bastau.evidence.packing import pack
 
@@ -69,7 +69,7 @@ def swap_acts(lines: list[bytes]) -> list[bytes]:
 
 def forge_act(lines: list[bytes]) -> list[bytes]:
     """Change an act and make its own hash fit again: the next one still names the old."""
-    from bastau.evidence.chain import digest
+    from bastau.chain import digest
 
     entry = json.loads(lines[1])
     entry["url"] = "https://site.kz/forged"

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bastau.chain import Chain
 from bastau.collect.visits import Answer, Hop, Request
 from bastau.errors import ConfigError
 from bastau.evidence import warc
 from bastau.evidence.archive import Archive
-from bastau.evidence.chain import Chain
 from bastau.evidence.commands import erase, list_items, show, verify
 from bastau.evidence.packing import pack
 

@@ -1,6 +1,6 @@
-"""The chain of custody: an append-only list of acts, each with the hash of the one before.
+"""A chain: an append-only list of acts, each with the hash of the one before. Evidence and review keep one each.
 
-One JSON object a line. ``hash`` is SHA-256 over the object without it, keys sorted, no blanks, UTF-8; ``previous`` is the
+One JSON object a line, written as it is hashed. ``hash`` is SHA-256 over the object without it, keys sorted, no blanks, UTF-8; ``previous`` is the
 ``hash`` of the line before (64 zeros for the first). An edited, removed, added or moved line breaks the chain there; a cut
 end shows against a stamp or a copy of the head that somebody else has.
 
@@ -10,7 +10,7 @@ Reference: Haber and Stornetta 1991, "How to time-stamp a digital document", sec
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ ZERO = "0" * 64
 _TAIL = 1 << 20
 Entry = dict[str, Any]
 Lock = Callable[[], AbstractContextManager[None]]
-"""Holds the right to write to the archive."""
+"""Holds the right to write to a chain."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Finding:
 
 
 class Chain:
-    """The chain in a folder; one writer at a time (the lock of the archive). Reading changes nothing."""
+    """The chain in a folder; one writer at a time (the lock of its owner). Reading changes nothing."""
 
-    def __init__(self, folder: Path):
-        self.path = folder / "chain.ndjson"
+    def __init__(self, folder: Path, name: str = "chain.ndjson"):
+        self.path = folder / name
         last = self._last()
         self.n = last["n"] if last else 0
         self.head = last["hash"] if last else ZERO
@@ -78,11 +78,8 @@ class Chain:
             for line in lines:
                 if not line.endswith(b"\n"):
                     return  # being written, or cut off by a kill: not acknowledged
-                try:
-                    entry = json.loads(line)
-                except ValueError:
-                    entry = None
-                if not isinstance(entry, dict):
+                entry = read_act(line)
+                if entry is None:
                     number = self.path.read_bytes()[:start].count(b"\n") + 1
                     raise LakeDamaged(f"{self.path}, line {number}: is no act; restore the file from a copy")
                 yield start, start + len(line), entry
@@ -101,30 +98,10 @@ class Chain:
 
     def verify(self) -> list[Finding]:
         """Return where the chain is broken; nothing if it is whole."""
-        findings: list[Finding] = []
-        previous, expected = ZERO, 1
-        try:
-            for entry in self.entries():
-                number = entry.get("n")
-                shown = number if isinstance(number, int) else expected
-                if digest({k: v for k, v in entry.items() if k != "hash"}) != entry.get("hash"):
-                    findings.append(Finding("edited", shown, "the act was changed after it was written"))
-                if number != expected:
-                    findings.append(
-                        Finding(
-                            "out_of_order",
-                            shown,
-                            f"act {expected} was expected here: acts were removed, added or moved",
-                        )
-                    )
-                elif entry.get("previous") != previous:
-                    findings.append(
-                        Finding("broken_link", shown, "the act before is not the one this was written after")
-                    )
-                previous, expected = str(entry.get("hash")), (number if isinstance(number, int) else expected) + 1
-        except LakeDamaged as error:
-            findings.append(Finding("unreadable", expected, str(error)))
-        return findings
+        if not self.path.exists():
+            return []
+        with self.path.open("rb") as lines:
+            return verify_lines(line for line in lines if line.endswith(b"\n"))
 
     def _last(self) -> Entry | None:
         """Return the last whole act, read from the tail."""
@@ -134,11 +111,8 @@ class Chain:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _TAIL))
             lines = file.read().rpartition(b"\n")[0].rsplit(b"\n", 1)
-        try:
-            last = json.loads(lines[-1]) if lines[-1] else None
-        except ValueError:
-            last = None
-        if last is not None and isinstance(last, dict) and {"n", "hash"} <= last.keys():
+        last = read_act(lines[-1])
+        if last is not None and {"n", "hash"} <= last.keys():
             return last
         # No act stands at the end: read it all, which tells where the damage is.
         for last in self.entries():  # noqa: B007 - the last one is wanted
@@ -158,14 +132,58 @@ class Chain:
                 file.truncate(max(0, size - _TAIL) + whole)
 
 
+def read_act(line: bytes) -> Entry | None:
+    """Return the act that a line holds, None for none."""
+    try:
+        act = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return act if isinstance(act, dict) else None
+
+
+def verify_lines(lines: Iterable[bytes]) -> list[Finding]:
+    """Return where a chain is broken, given its lines with their ends; nothing if it is whole.
+
+    A line that says the same in other bytes was edited too. After one that is no act nothing more is looked at.
+    """
+    findings: list[Finding] = []
+    previous, expected = ZERO, 1
+    for place, line in enumerate(lines, 1):
+        entry = read_act(line)
+        if entry is None:
+            findings.append(Finding("unreadable", expected, f"line {place}: is no act; restore the file from a copy"))
+            break
+        number = entry.get("n")
+        shown = number if isinstance(number, int) else expected
+        if not _is_as_written(entry, line):
+            findings.append(Finding("edited", shown, "the act was changed after it was written"))
+        if number != expected:
+            said = f"act {expected} was expected here: acts were removed, added or moved"
+            findings.append(Finding("out_of_order", shown, said))
+        elif entry.get("previous") != previous:
+            findings.append(Finding("broken_link", shown, "the act before is not the one this was written after"))
+        previous, expected = str(entry.get("hash")), shown + 1
+    return findings
+
+
+def _is_as_written(entry: Entry, line: bytes) -> bool:
+    try:
+        return digest({k: v for k, v in entry.items() if k != "hash"}) == entry.get("hash") and _line(entry) == line
+    except ValueError:  # half a character, which no act of ours holds
+        return False
+
+
 def digest(entry: Mapping[str, Any]) -> str:
     """Return the hash of an act, 64 hexadecimal digits."""
-    text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_canonical(entry)).hexdigest()
 
 
 def _line(entry: Entry) -> bytes:
-    return json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    return _canonical(entry) + b"\n"
+
+
+def _canonical(entry: Mapping[str, Any]) -> bytes:
+    return json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _text(moment: datetime) -> str:

@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from bastau.chain import ZERO, Chain, Entry, Finding, Lock
 from bastau.errors import ConfigError, SourceChanged, SourceUnavailable
-from bastau.evidence.chain import ZERO, Chain, Entry, Finding, Lock
 from bastau.known_lists.network import Client, NetworkLimits
 
 _LIMITS = NetworkLimits(allow_private=True, total_s=60.0, max_bytes=64 << 10, max_redirects=0, tries=1)
@@ -35,11 +35,13 @@ def stamp(
     calendar: str = "",
     send: Post = post,
     lock: Lock = contextlib.nullcontext,
+    name: str = "chain.ndjson",
 ) -> list[Entry]:
     """Have the head of the chain stamped by those configured; return the new acts.
 
     Args:
         lock: held while the stamps are written, not while the services are asked.
+        name: file of the chain in ``folder``.
 
     Raises:
         ConfigError: neither is configured, the chain is empty, or bastau[evidence] is not installed.
@@ -54,7 +56,7 @@ def stamp(
         )
         if address
     ]
-    chain = Chain(folder)
+    chain = Chain(folder, name)
     if not asked:
         raise ConfigError("no service is configured: [evidence] authority (RFC 3161) or calendar (OpenTimestamps)")
     if chain.head == ZERO:
@@ -62,7 +64,7 @@ def stamp(
     head, number = chain.head, chain.n
     answers = [(kind, address, ending, ask(address, bytes.fromhex(head), send)) for kind, address, ending, ask in asked]
     with lock():
-        chain = Chain(folder)  # others may have written meanwhile
+        chain = Chain(folder, name)  # others may have written meanwhile
         (folder / "stamps").mkdir(exist_ok=True)
         made = []
         for act, (kind, address, ending, data) in enumerate(answers, chain.n + 1):
@@ -124,7 +126,9 @@ def _ask_calendar(address: str, head: bytes, send: Post) -> bytes:
     return bytes(out.getbytes())
 
 
-def verify_stamps(folder: Path, *, authority_file: str = "") -> tuple[list[dict[str, Any]], list[Finding]]:
+def verify_stamps(
+    folder: Path, *, authority_file: str = "", name: str = "chain.ndjson"
+) -> tuple[list[dict[str, Any]], list[Finding]]:
     """Check stored stamps offline; return (what each shows, what is wrong).
 
     Args:
@@ -133,7 +137,7 @@ def verify_stamps(folder: Path, *, authority_file: str = "") -> tuple[list[dict[
     """
     shown, findings = [], []
     heads = {}
-    for entry in Chain(folder).entries():
+    for entry in Chain(folder, name).entries():
         heads[entry.get("n")] = entry.get("hash")
         if entry.get("act") != "stamped":
             continue
