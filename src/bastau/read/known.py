@@ -13,12 +13,13 @@ import numpy as np
 import pyarrow as pa
 
 from bastau.hashing import hash_strings
+from bastau.listed_urls import listed_expressions, page_expressions
+from bastau.prefix_client import safe_expressions
 from bastau.read.known_index import KnownIndex, KnownList
 from bastau.read.known_keys import SHA256_SEED, URL_SHA256_SEED
 from bastau.read.known_pdq import MAX_DISTANCE, parse_pdq
 from bastau.read.known_text import text_candidates
 from bastau.read.known_urls import probe_addresses
-from bastau.read.safe_urls import listed_expressions, page_expressions, safe_expressions
 from bastau.read.url_columns import canonical_urls
 from bastau.schemas import FOLDED, KNOWN, KNOWN_HIT, LINKS, POSTS
 from bastau.tables import append_columns

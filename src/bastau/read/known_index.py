@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 
 from bastau.hashing import hash_strings
+from bastau.listed_urls import listed_expressions
 from bastau.read.fold import fold_strings
 from bastau.read.known_keys import MD5_SEED, SHA256_SEED, TEXT_SEED, URL_SEED, URL_SHA256_SEED, KeyTable
 from bastau.read.known_pdq import MAX_DISTANCE, PdqIndex, parse_pdq, parse_vpdq
 from bastau.read.known_text import TextIndex, TextThresholds, fingerprints
-from bastau.read.safe_urls import listed_expressions
 from bastau.schemas import TIME
 
 ENTRIES = pa.schema(

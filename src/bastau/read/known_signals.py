@@ -4,9 +4,9 @@ import re
 
 import pyarrow as pa
 
+from bastau.listed_urls import listed_expressions
 from bastau.read.fold import fold_strings
 from bastau.read.known_pdq import parse_vpdq
-from bastau.read.safe_urls import listed_expressions
 
 SIGNALS = ("sha256", "md5", "pdq", "url", "url_sha256", "text", "vpdq")
 """``sha256``, ``md5``: of a media file's bytes; ``pdq``: of a picture; ``url``: an address; ``url_sha256``: the SHA-256 of a

@@ -1,4 +1,4 @@
-"""Look-up of addresses in numba: the keys of :func:`bastau.read.safe_urls.page_expressions` without Python."""
+"""Look-up of addresses in numba: the keys of :func:`bastau.listed_urls.page_expressions` without Python."""
 
 import numba as nb
 import numpy as np

@@ -6,15 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bastau.hashing import hash_string
+from bastau.listed_urls import listed_expressions, page_expressions
+from bastau.prefix_client import safe_canonical, safe_expressions, safe_hashes
 from bastau.read.known_keys import URL_SEED, key_filter
 from bastau.read.known_urls import address_keys, probe_addresses
-from bastau.read.safe_urls import (
-    listed_expressions,
-    page_expressions,
-    safe_canonical,
-    safe_expressions,
-    safe_hashes,
-)
 from bastau.urls import canonical_url
 
 CANONICAL = [
