@@ -12,12 +12,12 @@ import numpy as np
 from bastau.errors import InputError
 from bastau.evaluate.figures import figure_lines
 from bastau.evaluate.labelled import MAX_SHOWN, labelled_rows
-from bastau.evaluate.rules import wilson
 from bastau.factchecks.features import FEATURES, Candidates
 from bastau.factchecks.matcher import ClaimMatcher, Ranking, day_of, open_claims, rank_candidates
 from bastau.factchecks.ranker import Ranker
 from bastau.factchecks.training import Example, Plan, mark_alike, train_ranker, without_rows
 from bastau.factchecks.words import MAX_CHARS, Words, read_words
+from bastau.intervals import wilson
 
 MAX_TEXT = 1 << 20
 """Characters of one text; longer rows are left out and counted, as imports do."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from bastau.errors import InputError
 from bastau.evaluate.labelled import read_labelled
-from bastau.evaluate.rules import wilson
+from bastau.intervals import wilson
 from bastau.read.fold import Fold
 from bastau.read.known import MatchKnown
 from bastau.read.known_index import KnownIndex

@@ -3,16 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
 from bastau.errors import InputError
 from bastau.evaluate.labelled import MAX_SHOWN, labelled_rows
+from bastau.intervals import wilson
 from bastau.read.rules.finding import Finder
 from bastau.read.rules.suite import SuiteText
-
-_Z = 1.959964
 
 
 @dataclass(frozen=True)
@@ -33,20 +31,6 @@ class Cell:
     def rate(self) -> float:
         """Return the share treated rightly."""
         return self.n_right / self.n
-
-
-def wilson(k: int, n: int) -> tuple[float, float]:
-    """Return the 95 % score interval of ``k`` out of ``n``.
-
-    Reference: Wilson 1927, JASA 22.
-    """
-    if n == 0:
-        return 0.0, 1.0
-    p, z2 = k / n, _Z * _Z
-    centre = p + z2 / (2 * n)
-    half = _Z * sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-    low, high = (centre - half) / (1 + z2 / n), (centre + half) / (1 + z2 / n)
-    return max(0.0, low), min(1.0, high)
 
 
 def read_texts(path: Path) -> list[SuiteText]:

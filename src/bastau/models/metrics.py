@@ -6,16 +6,14 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-_Z = 1.959964
+from bastau.intervals import Z, wilson
+
 N_BINS = 10
 
 
 @dataclass(frozen=True)
 class Share:
-    """``n_hits`` of ``n`` with the 95 % Wilson interval; all None when ``n`` is 0.
-
-    Reference: Wilson 1927, JASA 22; Brown, Cai, DasGupta 2001, Statistical Science 16, section 3.
-    """
+    """``n_hits`` of ``n`` with the 95 % interval of :func:`bastau.intervals.wilson`; all None when ``n`` is 0."""
 
     n_hits: int
     n: int
@@ -28,12 +26,7 @@ class Share:
     @property
     def bounds(self) -> tuple[float, float]:
         """Lower and upper bound; (0, 1) when ``n`` is 0."""
-        if not self.n:
-            return 0.0, 1.0
-        share, room = self.n_hits / self.n, _Z**2 / self.n
-        middle = (share + room / 2) / (1 + room)
-        half = _Z * np.sqrt(share * (1 - share) / self.n + room / (4 * self.n)) / (1 + room)
-        return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+        return wilson(self.n_hits, self.n)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON, rounded to four digits."""
@@ -55,7 +48,7 @@ def auc(scores: np.ndarray, is_positive: np.ndarray) -> tuple[float, float, floa
     area = float((ranks - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
     q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
     variance = area * (1 - area) + (n_positive - 1) * (q1 - area**2) + (n_negative - 1) * (q2 - area**2)
-    half = _Z * float(np.sqrt(max(0.0, variance) / (n_positive * n_negative)))
+    half = Z * float(np.sqrt(max(0.0, variance) / (n_positive * n_negative)))
     return area, max(0.0, area - half), min(1.0, area + half)
 
 

@@ -1,7 +1,8 @@
 import pytest
 
 from bastau.errors import ConfigError
-from bastau.evaluate.rules import cells, read_texts, report, wilson
+from bastau.evaluate.rules import cells, read_texts, report
+from bastau.intervals import wilson
 from bastau.read.rules.suite import SuiteText
 
 TEXTS = [
