@@ -6,7 +6,6 @@ https://schema.org/NewsArticle; https://ogp.me.
 
 import io
 import itertools
-import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
@@ -16,12 +15,12 @@ from urllib.parse import urlsplit
 import orjson
 
 from bastau.collect.addresses import web_post_id
+from bastau.collect.articles.reading import decode_page, read_article
 from bastau.collect.formats.claims import as_claim, parse_moment, reviews
-from bastau.collect.handles import HOSTS, without_names
+from bastau.collect.handles import HOSTS
 from bastau.collect.lines import objects, read_lines
 from bastau.collect.reading import (
     MAX_RECORD_BYTES,
-    MAX_TEXT_BYTES,
     Batch,
     Head,
     Problem,
@@ -39,8 +38,6 @@ MAX_ARCHIVE_BATCH_BYTES = 64 << 20
 
 _STRINGS = ("html", "ads_txt", "ip", "favicon_sha256")
 _LISTS = ("nameservers", "cert_sans")
-_ARTICLES = {"Article", "NewsArticle", "ReportageNewsArticle", "BlogPosting", "LiveBlogPosting", "AnalysisNewsArticle",
-             "OpinionNewsArticle", "ReviewNewsArticle", "BackgroundNewsArticle"}  # fmt: skip
 _PACKINGS = ("gzip", "x-gzip", "deflate", "br", "zstd")
 _COOKIES = ("set-cookie", "set-cookie2", "cookie")
 
@@ -364,7 +361,7 @@ def read_page(
     if _platform(host):
         problems.append(Problem(number, "url", "social_page", _SOCIAL))
         return
-    html = _decode(answer)
+    html = decode_page(answer.body, answer.header("content-type"))
     pages.append(
         {
             "domain": host,
@@ -375,7 +372,7 @@ def read_page(
             "ip": answer.ip,
         }
     )
-    article, found = _article(html)
+    article, found = _article(html, answer.url)
     claims += [claim for claim in map(as_claim, found) if not isinstance(claim, Problem)]
     if article is None:
         return
@@ -393,65 +390,19 @@ def read_page(
     )
 
 
-def _decode(answer: Answer) -> str:
-    from resiliparse.parse.encoding import detect_encoding
-
-    match = re.search(r"charset\s*=\s*[\"']?([\w-]+)", answer.header("content-type"), re.IGNORECASE)
-    encoding = match[1] if match else detect_encoding(answer.body[: 1 << 16])
-    try:
-        return answer.body.decode(encoding or "utf-8", "replace")
-    except LookupError:
-        return answer.body.decode("utf-8", "replace")
-
-
-def _article(html: str) -> tuple[Row | None, list[Row]]:
-    """Return (title, text, time and links of the article on a page, or None; fact-checks on it)."""
-    from resiliparse.extract.html2text import extract_plain_text
-    from resiliparse.parse.html import HTMLTree
-
-    tree = HTMLTree.parse(without_names(html))
-    root = tree.document
-    if root is None:
-        return None, []
-    data = []
-    for script in root.query_selector_all('script[type="application/ld+json"]'):
-        try:
-            data.append(orjson.loads(script.text or ""))
-        except orjson.JSONDecodeError:
-            continue
-    metas = {
-        (meta.getattr("property") or meta.getattr("name") or "").lower(): meta.getattr("content")
-        for meta in root.query_selector_all("meta[content]")
-    }
-    article = next(_typed(data), {})
-    when = article.get("datePublished") or metas.get("article:published_time") or metas.get("og:article:published_time")
-    moment = parse_moment(when if isinstance(when, str) else None)
-    found = list(reviews(data))
-    if moment is None:
+def _article(html: str, url: str) -> tuple[Row | None, list[Row]]:
+    """Return (title, text, time and picture of the article on a page, or None; fact-checks on it)."""
+    article = read_article(html, url)
+    found = list(reviews(article.facts.data))
+    if article.published_at is None or not article.is_article:
         return None, found
-    title = article.get("headline") or metas.get("og:title") or tree.title
-    body = article.get("articleBody")
-    html_tag = root.query_selector("html")
-    text = body if isinstance(body, str) and len(body) > 200 else extract_plain_text(tree, main_content=True)
     return {
-        "title": title if isinstance(title, str) else None,
-        "text": text.encode()[:MAX_TEXT_BYTES].decode("utf-8", "ignore") or metas.get("og:description"),
-        "published_at": str(moment),
-        "language": html_tag.getattr("lang") if html_tag is not None else None,
-        "media": [{"url": metas["og:image"]}] if metas.get("og:image") else [],
+        "title": article.title,
+        "text": article.text or article.summary,
+        "published_at": article.published_at.isoformat(),
+        "language": article.language,
+        "media": [{"url": article.image}] if article.image else [],
     }, found
-
-
-def _typed(value: Any) -> Iterator[Row]:
-    if isinstance(value, list):
-        for part in value:
-            yield from _typed(part)
-    elif isinstance(value, dict):
-        kinds = value.get("@type")
-        if _ARTICLES & set(kinds if isinstance(kinds, list) else [kinds] if isinstance(kinds, str) else []):
-            yield value
-        yield from _typed(value.get("@graph"))
-        yield from _typed(value.get("mainEntity"))
 
 
 PAGE_LINES = PageLines()
