@@ -107,13 +107,12 @@ def tables() -> str:
 def export_list() -> str:
     """Describe what can be exported, in which formats, and the columns."""
     built = exports.endings()
-    refused = ", ".join(f"`{what}`" for what in exports.WHAT if what not in built)
     lines = [
         f"# Exports\n\n{_markdown(inspect.getdoc(exports) or '')}\n",
         "`.csv`, `.ndjson` and `.jsonl` may be followed by `.gz` or `.zst`. In CSV, lists are JSON, and a text cell that a "
         "spreadsheet would run as a formula starts with an apostrophe: use NDJSON or Parquet to give posts to a program. "
         "Times are RFC 3339 in UTC, in Parquet timestamps.\n",
-        f"Not built yet, and refused: {refused}.",
+        "Shield lists (`lists`, `stix`, `misp`) are signed folders: see [shield](../how-to/shield.md).",
     ]
     with duckdb.connect() as con:
         for name, schema in schemas.TABLES.items():

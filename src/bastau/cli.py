@@ -39,6 +39,8 @@ EXPORTS = (
     "near-duplicates",
     "rejects",
 )
+SHIELD_EXPORTS = ("lists", "stix", "misp")
+SHIELD_FORMS = ("hosts", "rpz", "adblock", "csv", "pytx", "prefixes", "stix", "misp", "ftm")
 HOME_TASKS = ("near-duplicates", "narratives", "origin", "coordination", "families")
 FILE_TASKS = ("language", "kazakh", "rules", "known")
 _LOOKED_AT_ONCE = 200
@@ -347,11 +349,61 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--threshold", type=float, help="model: score from which a text counts (default: best F1)")
     train.add_argument("--seed", type=int, default=1, help="seed (default 1)")
 
-    export = add("export", _export, "narratives, coordination, families, graph, posts, near-duplicates, rejects")
-    export.add_argument("what", choices=EXPORTS, metavar="WHAT", help=", ".join(EXPORTS))
-    export.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="F", help="file; its ending chooses the form"
+    export = add(
+        "export",
+        _export,
+        "narratives, coordination, families, graph, posts, near-duplicates, rejects; shield lists, signed",
     )
+    everything = (*EXPORTS, *SHIELD_EXPORTS)
+    export.add_argument("what", choices=everything, metavar="WHAT", help=", ".join(everything))
+    export.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="F",
+        help="file; its ending chooses the form. lists, stix, misp: folder",
+    )
+    export.add_argument(
+        "--form",
+        action="append",
+        default=[],
+        choices=(*SHIELD_FORMS, "all"),
+        help="lists: a form to write (default: all); may be given often",
+    )
+    export.add_argument(
+        "--key",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="F",
+        help="lists, stix, misp: key that signs (default: shield/shield.key in the home folder); while it is being replaced give the "
+        "new one, then the old one",
+    )
+
+    shield = add("shield", _shield, "shield lists: make a key, verify, compare, look up, why something is listed")
+    shield.add_argument(
+        "act",
+        choices=("keygen", "verify", "diff", "lookup", "why"),
+        metavar="ACT",
+        help="keygen: a key to sign with; verify: a published folder; diff: from one version to a later one; lookup: addresses and "
+        "hashes; why: an entry, in words for the public",
+    )
+    shield.add_argument(
+        "what",
+        nargs="*",
+        metavar="WHAT",
+        help="verify: folder; diff: two lists; lookup: addresses or hashes; why: id of an entry",
+    )
+    shield.add_argument(
+        "--list",
+        type=Path,
+        metavar="F",
+        help="lookup, why: list.json or its folder (default: what this home published)",
+    )
+    shield.add_argument("--public-key", metavar="KEY", help="verify: the minisign public key, or its file")
+    shield.add_argument("-o", "--output", type=Path, metavar="F", help="keygen: file (default: in the home folder)")
+    shield.add_argument("--locale", choices=("kk", "ru", "en"), help="why: language (default: from $LANG, else en)")
 
     status = add("status", _status, "what the home folder holds: posts, period, publishers, last run")
     status.set_defaults()
@@ -1561,6 +1613,10 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
+    if options.what in SHIELD_EXPORTS:
+        return _export_lists(options)
+    if options.form or options.key:
+        raise ConfigError(f"export {options.what}: --form and --key are for lists, stix and misp")
     home = _open_home(options) if options.what in ("posts", "rejects") else _processed(options)
     from bastau.shield.exports import export
 
@@ -1570,6 +1626,83 @@ def _export(options: argparse.Namespace) -> int:
     answer = {"path": str(done.path), "meta": str(done.meta_path), **done.counts}
     counts = ", ".join(f"{_number(n)} {name}" for name, n in done.counts.items())
     return _answer(options, answer, [f"{done.path}: {counts}; what it is stands in {done.meta_path.name}"])
+
+
+def _export_lists(options: argparse.Namespace) -> int:
+    from bastau.shield.commands import export_lists
+
+    forms = (options.form or ["all"]) if options.what == "lists" else [options.what]
+    forms = list(SHIELD_FORMS) if "all" in forms else list(dict.fromkeys(forms))
+    told = export_lists(_open_home(options), options.output, forms, options.key, _now())
+    for entry_id, why in told["refused"].items():
+        print(f"bastau: {entry_id}: refused, so in no form: {why}", file=sys.stderr)
+    carried = ", ".join(f"{name} {_number(counts['carried'])}" for name, counts in told["forms"].items())
+    return _answer(
+        options,
+        told,
+        [
+            f"{options.output}: version {told['version']}, {_number(told['counts']['entries'])} entries, valid until "
+            f"{told['valid_until']}; in each form: {carried}"
+        ],
+    )
+
+
+def _shield(options: argparse.Namespace) -> int:
+    from bastau.shield import commands
+
+    act, what = options.act, options.what
+    wanted = {"keygen": (0, 0), "verify": (1, 1), "diff": (2, 2), "lookup": (1, None), "why": (1, 1)}[act]
+    if len(what) < wanted[0] or (wanted[1] is not None and len(what) > wanted[1]):
+        raise ConfigError(f"shield {act}: see `bastau shield --help` for what it takes")
+    if act == "keygen":
+        from bastau.shield.signing import make_key
+
+        path = options.output or commands.default_key(_open_home(options, create=True))
+        key = make_key(path)
+        return _answer(
+            options,
+            {"key": str(path), "id": key.name, "public_key": key.public},
+            [f"{path}: keep it safe and backed up; publish its public half: {key.public}"],
+        )
+    if act == "verify":
+        return _verify_list(options, Path(what[0]))
+    if act == "diff":
+        from bastau.shield.source import difference
+
+        found = difference(*(commands.read_list(Path(path)) for path in what))
+        names = ("added", "changed", "retracted", "expired")
+        lines = [f"from version {found['since']} to {found['version']}"]
+        lines += [
+            f"{name} {e['entry_id']}" + (f" {e['value']}" if "value" in e else "")
+            for name in names
+            for e in found[name]
+        ]
+        return _answer(options, found, lines)
+    document = commands.read_list(options.list) if options.list else commands.published(_open_home(options))
+    if document is None:
+        raise ConfigError("this home has published no list yet; name one with --list")
+    if act == "why":
+        text = commands.why(document, what[0], _locale(options))
+        return _answer(options, {"entry_id": what[0], "text": text}, [text])
+    answers = commands.look_up(document, what)
+    lines = [
+        f"{a['what']}: "
+        + ("; ".join(f"{e['act']} ({e['kind']}, {e['entry_id']})" for e in a["entries"]) or "not listed")
+        for a in answers
+    ]
+    return _answer(options, {"version": document["version"], "found": answers}, lines)
+
+
+def _verify_list(options: argparse.Namespace, folder: Path) -> int:
+    from bastau.shield.publish import verify_folder
+
+    if not options.public_key:
+        raise ConfigError("shield verify: give --public-key, got by another way than the list")
+    named = Path(options.public_key)
+    key = named.read_text("utf-8", "replace") if named.is_file() else options.public_key
+    wrong = verify_folder(folder, key)
+    _answer(options, {"folder": str(folder), "wrong": wrong}, wrong or [f"{folder}: whole, and signed by this key"])
+    return 3 if wrong else 0
 
 
 def _simulate(options: argparse.Namespace) -> int:

@@ -45,6 +45,7 @@ LAKE_TABLES = (
     "gaps",
     "claims",
     "page_signals",
+    "entries",
 )
 """Tables that hold what came in; everything else is remade from them."""
 

@@ -276,7 +276,7 @@ _BASE: _Point = _point((4 * pow(5, -1, _P) % _P).to_bytes(32, "little")) or (0, 
 PREFIXES, SUMS = "prefixes.bin", "SHA256SUMS"
 SHARDS = "full"
 FORMAT = "bastau-prefixes/1"
-_SAME_PAGE = ("www.", "m.", "mobile.", "amp.", "touch.")
+_SAME_SITE = ("www.", "m.", "mobile.", "amp.", "touch.")
 Fetch = Callable[[str], bytes]
 
 
@@ -329,12 +329,10 @@ def shard_name(digest: bytes) -> str:
 def covers(entry: dict[str, Any], expression: str, host: str) -> bool:
     """Tell whether an entry found under ``expression`` means an address on ``host``.
 
-    A domain means every host below it, a host itself only, a page itself under the usual names of its site.
+    A domain means every host below it, a host and a page those under the usual names of their site only.
     """
     named = expression.partition("/")[0]
-    if entry["kind"] == "domain" or host == named:
-        return True
-    return entry["kind"] == "url" and any(host == beginning + named for beginning in _SAME_PAGE)
+    return entry["kind"] == "domain" or host == named or any(host == beginning + named for beginning in _SAME_SITE)
 
 
 class Client:
@@ -398,7 +396,7 @@ def update(folder: Path, address: str, key: str, now: datetime, fetch: Fetch | N
     get = fetch or fetch_file
     base = address.rstrip("/") + "/"
     sums_raw = get(base + SUMS)
-    verify(sums_raw, get(base + SUMS + ".minisig").decode("utf-8", "replace"), [public_key(key)])
+    _verify_sums(sums_raw, base, get, public_key(key))
     sums = read_sums(sums_raw.decode("utf-8"))
     data = get(base + PREFIXES)
     if hashlib.sha256(data).hexdigest() != sums.get(PREFIXES):
@@ -414,6 +412,19 @@ def update(folder: Path, address: str, key: str, now: datetime, fetch: Fetch | N
     _write(folder / SUMS, sums_raw)
     _write(folder / "client.json", json.dumps({"from": base, "key": key.strip().splitlines()[-1]}).encode())
     return int(header["version"])
+
+
+def _verify_sums(sums: bytes, base: str, get: Fetch, key: tuple[bytes, bytes]) -> None:
+    """Verify the signature of the key in force or, while that is being replaced, of the one before."""
+    signature = get(base + SUMS + ".minisig").decode("utf-8", "replace")
+    try:
+        verify(sums, signature, [key])
+    except ListError as error:
+        try:
+            old = get(base + SUMS + ".old.minisig").decode("utf-8", "replace")
+        except OSError:
+            raise error from None
+        verify(sums, old, [key])
 
 
 def fetch_file(address: str) -> bytes:

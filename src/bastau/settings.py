@@ -151,6 +151,20 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Shield:
+    """What the publisher of shield lists says of them; stands in every form."""
+
+    name: str = _setting("shield", "name of the list")
+    publisher: str = _setting("", "who publishes it")
+    appeal: str = _setting("", "address or mailbox at which whoever is listed can appeal, without an account")
+    policy: str = _setting("", "address of the policy that entries are decided by")
+    licence: str = _setting("", "licence of the list, as `CC0-1.0`")
+    valid_hours: int = _setting(
+        168, "hours for which a version may be used; export again before they are over, also when nothing changed"
+    )
+
+
+@dataclass(frozen=True)
 class Models:
     """The operator's own models; their scores only order what rules and lists found."""
 
@@ -203,6 +217,7 @@ class Settings:
     network: Network = field(default_factory=Network)
     watch: Watch = field(default_factory=Watch)
     evidence: Evidence = field(default_factory=Evidence)
+    shield: Shield = field(default_factory=Shield)
     models: Models = field(default_factory=Models)
     judge: JudgeSettings = field(default_factory=JudgeSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
@@ -214,6 +229,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "watch.store_every_s": (0.1, 600),
     "watch.metrics_port": (0, 65_535),
     "evidence.keep_days": (0, 36_500),
+    "shield.valid_hours": (1, 2160),
     "publishers.min_audience": (0, 2**62),
     "publishers.key_days": (1, 30),
     "lake.batch_rows": (1024, 1 << 20),

@@ -50,14 +50,12 @@ _KINDS: dict[str, tuple[Mapping[str, str], Callable[[queries.Time], str] | None]
     "families": (_NESTED, queries.families),
     "graph": ({".graphml": "graphml", ".gexf": "gexf"}, None),
 }
-_NOT_BUILT = ("stix", "misp", "lists")
-
-WHAT = (*_KINDS, *_NOT_BUILT)
-"""Names that :func:`export` knows; the last three are refused until they are built."""
+WHAT = tuple(_KINDS)
+"""Names that :func:`export` knows; lists, which are signed folders, are written by :mod:`bastau.shield.publish`."""
 
 
 def endings() -> dict[str, tuple[str, ...]]:
-    """Return, for each export that is built, the endings a file may have."""
+    """Return, for each export, the endings a file may have."""
     return {what: tuple(formats) for what, (formats, _) in _KINDS.items()}
 
 
@@ -96,7 +94,7 @@ def export(con: duckdb.DuckDBPyConnection, what: str, path: Path, *, min_audienc
         now: time of the export, aware.
 
     Raises:
-        ConfigError: unknown or unbuilt ``what``, an ending that does not fit, a folder that cannot be written.
+        ConfigError: unknown ``what``, an ending that does not fit, a folder that cannot be written.
         ContractError: a private author would be named; nothing is written.
         DiskFull: no space is left; nothing is written.
     """
@@ -131,8 +129,6 @@ def export(con: duckdb.DuckDBPyConnection, what: str, path: Path, *, min_audienc
 
 
 def _form(what: str, path: Path) -> _Form:
-    if what in _NOT_BUILT:
-        raise ConfigError(f"export {what}: not built yet; this version exports {', '.join(_KINDS)}")
     if what not in _KINDS:
         raise ConfigError(f"nothing called {what!r} to export; known: {', '.join(_KINDS)}")
     formats, query = _KINDS[what]

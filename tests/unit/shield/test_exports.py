@@ -223,7 +223,7 @@ class TestEveryExport:
 
 def test_every_format_is_covered_above() -> None:
     assert set(FORMS) == set(exports.endings())
-    assert {*FORMS, "stix", "misp", "lists"} == set(WHAT)
+    assert set(FORMS) == set(WHAT)
 
 
 class TestPosts:
@@ -435,8 +435,6 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("what", "name", "message"),
         [
-            ("misp", "m.json", "not built yet"),
-            ("stix", "s.json", "not built yet"),
             ("everything", "x.csv", "nothing called 'everything' to export; known: posts, rejects"),
             ("posts", "p.xlsx", r"p.xlsx: export posts to a file that ends in .ndjson, .jsonl, .csv, .parquet"),
             ("narratives", "n.csv", "ends in .ndjson, .jsonl, .parquet"),

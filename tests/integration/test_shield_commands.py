@@ -1,0 +1,142 @@
+"""Shield lists by command: from the table of entries to a folder that subscribers verify and follow."""
+
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "unit" / "shield"))
+
+from shield_entries import entry, one_of_each, table
+
+from bastau.cli import main
+from bastau.home import Home
+from bastau.shield.entries import store_entries, stored_entries
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+TIMES = {"released_at": NOW - timedelta(days=1), "expires_at": NOW + timedelta(days=30)}
+SETTINGS = """
+[shield]
+publisher = "Example Watch"
+appeal = "https://watch.example/appeal"
+policy = "https://watch.example/policy"
+licence = "CC0-1.0"
+"""
+
+
+@pytest.fixture
+def home(tmp_path):
+    home = Home.open(tmp_path / "home", create=True)
+    (home.folder / "bastau.toml").write_text(SETTINGS)
+    store(home, *({**row, **TIMES} for row in one_of_each()))
+    return home
+
+
+def store(home, *rows):
+    with home.locked():
+        return store_entries(home.lake, table(*rows), NOW.date())
+
+
+def run(home, *words, capsys):
+    code = main([*words, "--home", str(home.folder), "--json", "--quiet"])
+    out = capsys.readouterr()
+    return code, json.loads(out.out) if out.out else out.err
+
+
+@pytest.fixture
+def call(home, capsys):
+    return lambda *words: run(home, *words, capsys=capsys)
+
+
+def test_the_same_rows_are_stored_once(home):
+    rows = [{**row, **TIMES} for row in one_of_each()]
+    assert not store(home, *rows)
+    assert stored_entries(home.lake).num_rows == 7
+
+
+def test_from_a_key_to_a_list_that_verifies_changes_and_explains_itself(home, call, tmp_path):
+    web = tmp_path / "web"
+    code, said = call("export", "lists", "-o", str(web))
+    assert (code, "keygen" in said) == (2, True)
+    code, key = call("shield", "keygen")
+    assert code == 0
+    code, told = call("export", "lists", "-o", str(web))
+    assert (code, told["version"], told["counts"]["entries"], told["refused"]) == (0, 1, 7, {})
+    assert call("shield", "verify", str(web), "--public-key", key["public_key"]) == (
+        0,
+        {"folder": str(web), "wrong": []},
+    )
+
+    old = tmp_path / "old.json"
+    old.write_bytes((web / "list.json").read_bytes())
+    row = {**one_of_each()[2], **TIMES}
+    store(home, {**row, "retracted_at": NOW, "retraction_reason": "overturned"})
+    assert call("export", "lists", "-o", str(web))[1]["version"] == 2
+    found = call("shield", "diff", str(old), str(web))[1]
+    assert [r["entry_id"] for r in found["retracted"]] == [row["entry_id"]]
+    assert "bad-3.kz" not in "".join(p.read_text("latin-1") for p in web.rglob("*") if p.is_file())
+    assert call("shield", "lookup", "https://bad-3.kz/", "--list", str(old))[1]["found"][0]["entries"]
+    assert not call("shield", "lookup", "https://bad-3.kz/")[1]["found"][0]["entries"]
+    assert call("shield", "lookup", f"{4:064x}")[1]["found"][0]["entries"][0]["kind"] == "sha256"
+    assert "https://watch.example/appeal" in call("shield", "why", row["entry_id"], "--locale", "en")[1]["text"]
+
+    (web / "hosts.txt").write_text("0.0.0.0 good.kz\n")
+    code, said = call("shield", "verify", str(web), "--public-key", key["public_key"])
+    assert (code, said["wrong"]) == (3, ["hosts.txt: not what was signed"])
+
+
+@pytest.mark.parametrize("what", ["stix", "misp"])
+def test_one_form_alone_is_a_signed_list_too(call, tmp_path, what):
+    key = call("shield", "keygen")[1]
+    code, told = call("export", what, "-o", str(tmp_path / "web"))
+    assert (code, list(told["forms"])) == (0, [what])
+    assert call("shield", "verify", str(tmp_path / "web"), "--public-key", key["public_key"])[0] == 0
+
+
+def test_a_refused_entry_is_told_and_in_no_form(home, tmp_path, capsys):
+    store(home, {**entry(9, "domain", "t.me"), **TIMES})
+    assert main(["shield", "keygen", "--home", str(home.folder)]) == 0
+    assert main(["export", "lists", "-o", str(tmp_path / "web"), "--home", str(home.folder)]) == 0
+    assert "e0000000000009: refused, so in no form: shared_host" in capsys.readouterr().err
+    assert "t.me" not in (tmp_path / "web" / "hosts.txt").read_text()
+
+
+def test_a_home_brought_back_from_a_backup_publishes_nothing(home, call, tmp_path):
+    call("shield", "keygen")
+    state = home.folder / "shield" / "list.json"
+    call("export", "lists", "-o", str(tmp_path / "web"))
+    backup = state.read_bytes()
+    call("export", "lists", "-o", str(tmp_path / "web"))
+    later = state.read_bytes()
+    state.write_bytes(backup)
+    code, said = call("export", "lists", "-o", str(tmp_path / "web"))
+    assert (code, "would go back" in said) == (2, True)
+    assert (tmp_path / "web" / "list.json").read_bytes() == later
+    state.write_bytes((tmp_path / "web" / "list.json").read_bytes())
+    assert call("export", "lists", "-o", str(tmp_path / "web"))[1]["version"] == 3
+
+
+def test_a_list_without_an_appeal_address_is_not_made(home, call, tmp_path):
+    call("shield", "keygen")
+    (home.folder / "bastau.toml").write_text(SETTINGS.replace("appeal =", "# appeal ="))
+    code, said = call("export", "lists", "-o", str(tmp_path / "web"))
+    assert (code, "needs appeal under [shield]" in said) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("shield", "verify"),
+        ("shield", "verify", "x"),
+        ("shield", "diff", "x"),
+        ("shield", "lookup"),
+        ("shield", "why", "a", "b"),
+        ("shield", "lookup", "a.kz"),
+        ("shield", "lookup", "a.kz", "--list", "/nowhere"),
+        ("export", "posts", "-o", "x.csv", "--form", "hosts"),
+    ],
+)
+def test_a_wrong_command_is_yours(call, words):
+    assert call(*words)[0] == 2

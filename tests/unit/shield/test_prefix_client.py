@@ -1,0 +1,211 @@
+import json
+from datetime import timedelta
+
+import pytest
+from shield_entries import NOW, document, entry
+
+from bastau.prefix_client import Client, ListError, hits, main, read_prefixes, update
+from bastau.shield.publish import publish
+from bastau.shield.signing import make_key
+
+LIST = "https://lists.example/shield/"
+ROWS = [
+    entry(1, "domain", "bad.kz"),
+    entry(2, "host", "files.mixed.kz"),
+    entry(3, "url", "https://outlet.kz/call"),
+    entry(4, "url", "https://t.me/somechannel"),
+    entry(5, "url", "https://outlet.kz/folder/"),
+]
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory):
+    return make_key(tmp_path_factory.mktemp("key") / "k")
+
+
+class Web:
+    """A web server that hands out a folder, and notes what it was asked for."""
+
+    def __init__(self, folder):
+        self.folder, self.asked = folder, []
+
+    def __call__(self, address):
+        assert address.startswith(LIST)
+        name = address.removeprefix(LIST)
+        self.asked.append(name)
+        return (self.folder / name).read_bytes()
+
+
+@pytest.fixture
+def web(tmp_path, key):
+    (key.path.parent / "k.signed").unlink(missing_ok=True)
+    publish(document(*ROWS), tmp_path / "web", ["prefixes"], [key])
+    return Web(tmp_path / "web")
+
+
+@pytest.fixture
+def client(tmp_path, web, key):
+    assert update(tmp_path / "list", LIST, key.public, NOW, web) == 1
+    web.asked.clear()
+    return Client(tmp_path / "list", web)
+
+
+@pytest.mark.parametrize(
+    ("address", "listed"),
+    [
+        ("http://bad.kz/", 1),
+        ("https://www.deep.bad.kz:8443/x/y?z#w", 1),
+        ("bad.kz", 1),
+        ("http://notbad.kz/", None),
+        ("http://files.mixed.kz/a", 2),
+        ("http://www.files.mixed.kz/a", 2),
+        ("http://x.files.mixed.kz/a", None),
+        ("http://mixed.kz/", None),
+        ("https://outlet.kz/call", 3),
+        ("https://www.outlet.kz/call?utm_source=x", 3),
+        ("https://m.outlet.kz/call", 3),
+        ("https://blog.outlet.kz/call", None),
+        ("https://outlet.kz/call/more", None),
+        ("https://outlet.kz/", None),
+        ("https://t.me/somechannel/17", 4),
+        ("https://t.me/somechannel2", None),
+        ("https://t.me/", None),
+        ("https://outlet.kz/folder/any/page", 5),
+        ("https://outlet.kz/fold%65r/x/../y", 5),
+        ("not an address at all", None),
+        ("", None),
+    ],
+)
+def test_an_entry_means_the_addresses_it_should_and_no_others(client, address, listed):
+    assert [e["entry_id"] for e in client.look_up(address, NOW)] == ([f"e{listed:013d}"] if listed else [])
+
+
+def test_nobody_is_asked_about_what_is_not_listed_and_once_about_what_is(client, web):
+    for n in range(200):
+        assert client.look_up(f"https://site-{n}.kz/page?id={n}", NOW) == []
+    assert web.asked == []
+    for _ in range(3):
+        client.look_up("https://bad.kz/", NOW)
+    assert len(web.asked) == client.n_asked == 1
+    assert web.asked[0].startswith("full/")
+    assert len(web.asked[0]) == len("full/00.json")  # the server learns one byte of the hash
+
+
+def test_an_expired_entry_means_nothing_and_an_expired_list_is_an_error(tmp_path, web, key):
+    (key.path.parent / "k.signed").unlink()
+    rows = [entry(1, "domain", "bad.kz", expires_at=NOW + timedelta(hours=1))]
+    publish(document(*rows), tmp_path / "web", ["prefixes"], [key])
+    update(tmp_path / "list", LIST, key.public, NOW, web)
+    client = Client(tmp_path / "list", web)
+    assert client.look_up("http://bad.kz", NOW)
+    assert client.look_up("http://bad.kz", NOW + timedelta(hours=1)) == []
+    with pytest.raises(ListError, match="was valid until"):
+        client.look_up("http://bad.kz", NOW + timedelta(days=7))
+    with pytest.raises(ListError, match="was valid until"):
+        update(tmp_path / "list", LIST, key.public, NOW + timedelta(days=7), web)
+
+
+def test_a_retraction_reaches_who_updates(tmp_path, web, key, client):
+    assert client.look_up("http://bad.kz", NOW)
+    gone = {**ROWS[0], "retracted_at": NOW, "retraction_reason": "overturned"}
+    second = document(gone, *ROWS[1:], previous=document(*ROWS), now=NOW + timedelta(minutes=5))
+    publish(second, tmp_path / "web", ["prefixes"], [key])
+    assert update(tmp_path / "list", LIST, key.public, NOW + timedelta(minutes=6), web) == 2
+    assert Client(tmp_path / "list", web).look_up("http://bad.kz", NOW + timedelta(minutes=6)) == []
+
+
+def test_a_list_changed_on_the_way_or_signed_by_another_is_not_taken(tmp_path, web, key):
+    other = make_key(tmp_path / "other")
+    with pytest.raises(ListError, match="another key"):
+        update(tmp_path / "list", LIST, other.public, NOW, web)
+    path = tmp_path / "web" / "prefixes.bin"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x00")
+    with pytest.raises(ListError, match="not what was signed"):
+        update(tmp_path / "list", LIST, key.public, NOW, web)
+    sums = tmp_path / "web" / "SHA256SUMS"
+    sums.write_bytes(sums.read_bytes() + b"\n")
+    with pytest.raises(ListError, match="not of these bytes"):
+        update(tmp_path / "list", LIST, key.public, NOW, web)
+    assert not (tmp_path / "list").exists()
+
+
+def test_whole_hashes_that_were_not_signed_are_not_believed(client, web):
+    for path in (web.folder / "full").iterdir():
+        path.write_bytes(path.read_bytes().replace(b'"domain"', b'"url"'))
+    with pytest.raises(ListError, match="not what was signed"):
+        client.look_up("https://bad.kz/", NOW)
+
+
+def test_an_older_list_never_replaces_the_one_held(tmp_path, web, key, client):
+    old = {path.name: path.read_bytes() for path in web.folder.iterdir() if path.is_file()}
+    second = document(*ROWS, previous=document(*ROWS), now=NOW + timedelta(minutes=5))
+    publish(second, tmp_path / "web", ["prefixes"], [key])
+    update(tmp_path / "list", LIST, key.public, NOW + timedelta(minutes=6), web)
+    for name, data in old.items():
+        (web.folder / name).write_bytes(data)
+    with pytest.raises(ListError, match="older than the one held"):
+        update(tmp_path / "list", LIST, key.public, NOW + timedelta(minutes=6), web)
+
+
+def test_while_a_key_is_replaced_who_holds_the_old_one_can_still_verify(tmp_path, web, key):
+    new = make_key(tmp_path / "new")
+    second = document(*ROWS, previous=document(*ROWS), now=NOW + timedelta(minutes=5))
+    told = publish(second, tmp_path / "web", ["prefixes"], [new, key])
+    assert [k["public_key"] for k in told["keys"]] == [new.public, key.public]
+    for held in (new, key):
+        assert update(tmp_path / held.name, LIST, held.public, NOW + timedelta(minutes=6), web) == 2
+    third = document(*ROWS, previous=second, now=NOW + timedelta(minutes=10))
+    publish(third, tmp_path / "web", ["prefixes"], [new])
+    with pytest.raises((ListError, OSError)):
+        update(tmp_path / key.name, LIST, key.public, NOW + timedelta(minutes=11), web)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{}\n", b"[]\n", b'{"format":"bastau-prefixes/1","n_prefixes":2}\n1234', b"\xff\n"]
+)
+def test_what_is_no_prefix_file_is_said_to_be_none(data):
+    with pytest.raises(ListError, match="not a list of prefixes"):
+        read_prefixes(data)
+
+
+def test_an_empty_list_has_no_hits():
+    _, prefixes = read_prefixes(b'{"format":"bastau-prefixes/1","n_prefixes":0}\n')
+    assert hits("https://bad.kz/", prefixes) == []
+
+
+def test_the_command_says_what_is_listed_by_its_exit_code(tmp_path, web, key, monkeypatch, capsys):
+    monkeypatch.setattr("bastau.prefix_client.fetch_file", web)
+
+    class Clock:
+        @staticmethod
+        def now(_):
+            return NOW
+
+        fromisoformat = staticmethod(type(NOW).fromisoformat)
+
+    monkeypatch.setattr("bastau.prefix_client.datetime", Clock)
+    folder = str(tmp_path / "list")
+    assert main(["update", folder]) == 2
+    assert main(["check", folder, "bad.kz"]) == 2
+    assert main(["update", folder, "--from", LIST, "--key", key.public]) == 0
+    assert main(["update", folder]) == 0  # both are kept
+    capsys.readouterr()
+    assert main(["check", folder, "good.kz"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"url": "good.kz", "listed": False, "entries": []}
+    assert main(["check", folder, "good.kz", "http://bad.kz/x"]) == 10
+    told = json.loads(capsys.readouterr().out.splitlines()[1])
+    assert told["appeal"] == "https://watch.example/appeal"
+    assert told["entries"][0]["reason"] == "It calls for an attack on people at a market."
+
+
+def test_the_client_is_one_file_that_needs_nothing_else():
+    import ast
+    import sys
+    from pathlib import Path
+
+    import bastau.prefix_client as client
+
+    tree = ast.parse(Path(client.__file__).read_text("utf-8"))
+    names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    names |= {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
