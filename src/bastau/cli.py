@@ -227,6 +227,15 @@ def build_parser() -> argparse.ArgumentParser:
     evidence.add_argument("--older-than", type=int, metavar="DAYS", help="erase items older than this")
     evidence.add_argument("--website", metavar="DOMAIN", help="erase items of this website")
 
+    log = add("log", _log, "the log of review: verify (exit code 1 if anything was changed), stamp, report")
+    log.add_argument("task", choices=("verify", "stamp", "report"), metavar="TASK", help="verify, stamp or report")
+    log.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE", help="a log, for report a published one too (default: the home's)"
+    )
+    log.add_argument("--head", default="", metavar="HASH", help="verify: hash of an act noted before; shows a cut end")
+    log.add_argument("--from", dest="start", metavar="DATE", help="report: first day (default: 30 days before --to)")
+    log.add_argument("--to", dest="end", metavar="DATE", help="report: day after the last (default: tomorrow)")
+
     run = add("run", _run, "process what is new: read, narratives, sources")
     run.add_argument("--engine", choices=("local", "spark"), help="where to run (default: [engine] name)")
     run.add_argument("--rebuild", action="store_true", help="make the grouping again from the stored posts")
@@ -1019,6 +1028,30 @@ def _evidence(options: argparse.Namespace) -> int:
                     why=options.why,
                 )
             return _answer(options, *done)
+
+
+def _log(options: argparse.Namespace) -> int:
+    from bastau import logbook
+    from bastau.evidence.commands import writing
+    from bastau.review.log import FOLDER, NAME
+
+    home = None if options.file is not None and options.task != "stamp" else _open_home(options)
+    settings = home.settings.evidence if home is not None else None
+    file = options.file or (home.folder / FOLDER / NAME if home is not None else Path(NAME))
+    match options.task:
+        case "verify":
+            answer, lines = logbook.verify(file, options.head, settings.authority_file if settings else "")
+            _answer(options, answer, lines)
+            return 0 if answer["is_whole"] else 1
+        case "stamp" if home is not None and settings is not None:
+            services = {"authority": settings.authority, "calendar": settings.calendar}
+            lock = partial(writing, home, file="review.lock")
+            return _answer(options, *logbook.stamp_head(file, _now(), lock=lock, **services))
+        case _:
+            tomorrow = _now().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+            end = _day(options.end, "--to") if options.end else tomorrow
+            start = _day(options.start, "--from") if options.start else end - timedelta(days=30)
+            return _answer(options, *logbook.report(file, start, end))
 
 
 def _shot(options: argparse.Namespace, home: "Home", folder: Path, by: str) -> int:

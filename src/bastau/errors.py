@@ -27,6 +27,14 @@ class DiskFull(ConfigError):
     """No space is left where the lake lives; nothing acknowledged was lost."""
 
 
+class Refused(ConfigError):
+    """A rule of review forbids the act; nothing was written. ``code`` names the rule."""
+
+    def __init__(self, code: str, detail: str):
+        super().__init__(detail)
+        self.code = code
+
+
 class SourceUnavailable(BastauError):
     """A source did not answer; trying again later may help."""
 

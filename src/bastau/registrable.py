@@ -24,3 +24,14 @@ def registrable_domain(host: str) -> str:
 def public_suffix(host: str) -> str:
     """Return the ending under which a host was registered, as ``com`` or ``co.uk``; empty for none."""
     return _suffixes().publicsuffix(host) or ""
+
+
+@cache
+def _registries() -> PublicSuffixList:
+    return PublicSuffixList(only_icann=True)
+
+
+@lru_cache(maxsize=1 << 17)
+def is_under_platform(host: str) -> bool:
+    """Say whether a host lies under one that gives hosts away, as blogs and pages do: the list's private part."""
+    return public_suffix(host) != (_registries().publicsuffix(host) or "")

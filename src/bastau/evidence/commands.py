@@ -20,8 +20,8 @@ _PATIENCE_S = 60.0
 
 
 @contextlib.contextmanager
-def writing(home: Home, patience_s: float = _PATIENCE_S) -> Iterator[None]:
-    """Hold the right to write to the archive of a home, waiting a while for whoever holds it.
+def writing(home: Home, patience_s: float = _PATIENCE_S, file: str = "evidence.lock") -> Iterator[None]:
+    """Hold the right to write to the archive of a home, or to what else ``file`` guards, waiting a while for whoever holds it.
 
     A lock of its own: nothing slow here keeps posts from being stored, and nothing slow there keeps evidence from being kept.
 
@@ -32,7 +32,7 @@ def writing(home: Home, patience_s: float = _PATIENCE_S) -> Iterator[None]:
     with contextlib.ExitStack() as held:
         while True:
             try:
-                held.enter_context(home.locked("evidence.lock", briefly=True))
+                held.enter_context(home.locked(file, briefly=True))
                 break
             except HomeBusy:
                 if time.monotonic() >= until:
