@@ -1,5 +1,6 @@
 """Entries for tests: one that stands, with whatever a test changes."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -23,7 +24,7 @@ def entry(number=1, kind="domain", value=None, **changed):
         "domain": f"bad-{number}.kz",
         "sha256": f"{number:064x}",
         "md5": f"{number:032x}",
-        "pdq": f"{number:064x}",
+        "pdq": hashlib.sha256(str(number).encode()).hexdigest(),  # bits as mixed as those of a real picture
         "text_sha256": f"{number + 7:064x}",
     }
     row = {
