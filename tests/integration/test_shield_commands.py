@@ -1,6 +1,7 @@
 """Shield lists by command: from the table of entries to a folder that subscribers verify and follow."""
 
 import json
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -118,6 +119,57 @@ def test_a_home_brought_back_from_a_backup_publishes_nothing(home, call, tmp_pat
     assert call("export", "lists", "-o", str(tmp_path / "web"))[1]["version"] == 3
 
 
+@pytest.mark.parametrize("at", [0, 1, 2, 5, 20, 60])
+def test_killed_while_publishing_the_next_export_mends_everything_under_a_new_number(
+    home, call, tmp_path, monkeypatch, at
+):
+    from bastau.shield import publish
+
+    key = call("shield", "keygen")[1]["public_key"]
+    web = tmp_path / "web"
+    call("export", "lists", "-o", str(web))
+    row = {**one_of_each()[2], **TIMES}
+    store(home, {**row, "retracted_at": NOW, "retraction_reason": "overturned"})
+    write, n = publish.write_whole, 0
+
+    def dies(*arguments):
+        nonlocal n
+        n += 1
+        if n > at:
+            raise KeyboardInterrupt
+        write(*arguments)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(publish, "write_whole", dies)
+        assert call("export", "lists", "-o", str(web))[0] in (0, 130)
+    code, told = call("export", "lists", "-o", str(web))
+    assert (code, told["version"]) == (0, 3)
+    assert call("shield", "verify", str(web), "--public-key", key)[1]["wrong"] == []
+    assert "bad-3.kz" not in "".join(p.read_text("latin-1") for p in web.rglob("*") if p.is_file())
+
+
+def test_two_exports_at_once_do_not_make_two_lists_of_one_number(home, call, tmp_path):
+    call("shield", "keygen")
+    command = [
+        sys.executable,
+        "-m",
+        "bastau",
+        "export",
+        "lists",
+        "-o",
+        str(tmp_path / "web"),
+        "--home",
+        str(home.folder),
+        "--json",
+    ]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(3)]
+    done = [(p.communicate()[0], p.returncode) for p in running]
+    versions = sorted(json.loads(out)["version"] for out, code in done if code == 0)
+    assert versions == list(range(1, len(versions) + 1))
+    assert versions
+    assert {code for _, code in done} <= {0, 2}
+
+
 def test_a_list_without_an_appeal_address_is_not_made(home, call, tmp_path):
     call("shield", "keygen")
     (home.folder / "bastau.toml").write_text(SETTINGS.replace("appeal =", "# appeal ="))
@@ -136,6 +188,7 @@ def test_a_list_without_an_appeal_address_is_not_made(home, call, tmp_path):
         ("shield", "lookup", "a.kz"),
         ("shield", "lookup", "a.kz", "--list", "/nowhere"),
         ("export", "posts", "-o", "x.csv", "--form", "hosts"),
+        ("export", "lists", "-o", __file__),
     ],
 )
 def test_a_wrong_command_is_yours(call, words):

@@ -49,6 +49,8 @@ def export_lists(home: Home, folder: Path, forms: Sequence[str], keys: Sequence[
     """
     about = about_list(home)
     signers = [load_key(path) for path in keys or [default_key(home)]]
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder}: is a file; a list is a folder")
     unknown = [name for name in forms if name not in FORMS]
     if unknown:
         raise ConfigError(f"no form called {unknown[0]!r}; known: {', '.join(FORMS)}, all")

@@ -3,6 +3,8 @@ from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from shield_entries import NOW, document, entry
 
 from bastau.shield.forms.taxii import MEDIA, ROOT, answer, collection
@@ -90,6 +92,17 @@ def test_a_question_that_makes_no_sense_is_told_so(query):
     status, body, _ = get(OBJECTS, query)
     assert status == 400
     assert body["http_status"] == "400"
+
+
+@given(st.text(max_size=30), st.text(max_size=60), st.text(max_size=40))
+def test_whatever_is_asked_gets_an_answer(rest, query, accept):
+    for path in (OBJECTS, OBJECTS.replace("objects/", "manifest/"), OBJECTS + rest, rest):
+        assert answer(HELD, "GET", path, query, accept, "https://lists.example").status in (200, 400, 404, 406)
+
+
+@given(st.sampled_from(["limit", "next", "added_after", "match[id]", "match[version]"]), st.text(max_size=20))
+def test_whatever_a_parameter_says_gets_an_answer(name, value):
+    assert get(OBJECTS, f"{name}={quote(value, errors='replace')}")[0] in (200, 400)
 
 
 @pytest.mark.parametrize(
