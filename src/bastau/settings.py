@@ -154,7 +154,7 @@ class Evidence:
 class Shield:
     """What the publisher of shield lists says of them; stands in every form."""
 
-    name: str = _setting("shield", "name of the list")
+    name: str = _setting("shield", "name of the list; subscribers' ids are made from it, so it stays")
     publisher: str = _setting("", "who publishes it")
     appeal: str = _setting("", "address or mailbox at which whoever is listed can appeal, without an account")
     policy: str = _setting("", "address of the policy that entries are decided by")
