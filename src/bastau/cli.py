@@ -82,6 +82,29 @@ def build_parser() -> argparse.ArgumentParser:
         "--locale", choices=("kk", "ru", "en"), help="language of the pages (default: from $LANG, else en)"
     )
 
+    served = add("serve", _serve, "the workbench: pages for people who look and decide, in the browser")
+    served.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    served.add_argument("--port", type=int, default=8400, help="port (default 8400; 0: any free one)")
+
+    users = add("user", _user, "accounts of the workbench: list, add, roles, password, disable, enable")
+    users.add_argument(
+        "act",
+        choices=("list", "add", "roles", "password", "disable", "enable"),
+        metavar="ACT",
+        help="list; add; roles (replace them); password (a new one; takes off the second factor); disable; enable",
+    )
+    users.add_argument("name", nargs="?", metavar="NAME", help="the account")
+    users.add_argument(
+        "--role",
+        action="append",
+        default=[],
+        metavar="ROLE",
+        help="add, roles: analyst, reviewer, publisher, auditor or admin; may be given often",
+    )
+    users.add_argument(
+        "--password-file", type=Path, metavar="F", help="add, password: file with the password (default: asked for)"
+    )
+
     import_ = add("import", _import, "any known format, recognised by content; packed with gzip, zstd or zip or not")
     import_.add_argument("files", nargs="+", type=Path, metavar="FILE")
     import_.add_argument(
@@ -687,6 +710,47 @@ def _import(options: argparse.Namespace) -> int:
     _answer(options, answer, lines)
     n_taken = n_posts + sum(report.n_repeats + report.n_pages + report.n_claims for report in reports)
     return 0 if n_taken or not any(report.n_rejects for report in reports) else 2
+
+
+def _serve(options: argparse.Namespace) -> int:
+    serve = _web("serve")
+    told = sys.stderr if options.json else sys.stdout
+
+    def ready(address: str, code: str | None) -> None:
+        if options.json:
+            print(json.dumps({"address": address, "set_up_code": code}), flush=True)
+        print(f"Workbench at {address}; Ctrl-C ends.", file=told, flush=True)
+        if code:
+            print(f"No account yet: open {address.rstrip('/')}/set-up and give the code {code}", file=told, flush=True)
+
+    serve(_open_home(options), host=options.host, port=options.port, ready=ready)
+    print("stopped", file=told)
+    return 0
+
+
+def _user(options: argparse.Namespace) -> int:
+    import getpass
+
+    from bastau.collect.collectors.keys import read_file
+
+    def password() -> str:
+        if options.password_file:
+            return read_file(options.password_file)
+        given = getpass.getpass("Password: ")
+        if getpass.getpass("Again: ") != given:
+            raise ConfigError("the two differ")
+        return given
+
+    return _answer(options, *_web("user")(_open_home(options), options.act, options.name, options.role, password))
+
+
+def _web(command: str) -> Any:
+    from bastau.plugins import load
+
+    try:
+        return load("commands", command)
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{command}: {error.name} is not installed; pip install 'bastau[web]'") from error
 
 
 def _receive(options: argparse.Namespace) -> int:
@@ -1662,11 +1726,13 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _export_lists(options: argparse.Namespace) -> int:
+    from bastau.released import released
     from bastau.shield.commands import export_lists
 
     forms = (options.form or ["all"]) if options.what == "lists" else [options.what]
     forms = list(SHIELD_FORMS) if "all" in forms else list(dict.fromkeys(forms))
-    told = export_lists(_open_home(options), options.output, forms, options.key, _now())
+    home, now = _open_home(options), _now()
+    told = export_lists(home, released(home, now), options.output, forms, options.key, now)
     for entry_id, why in told["refused"].items():
         print(f"bastau: {entry_id}: refused, so in no form: {why}", file=sys.stderr)
     carried = ", ".join(f"{name} {_number(counts['carried'])}" for name, counts in told["forms"].items())

@@ -10,6 +10,9 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "unit" / "shield"))
 
+sys.path.append(str(Path(__file__).parents[1] / "unit" / "review"))
+
+from review_cases import Desk, opened, subject
 from shield_entries import entry, one_of_each, table
 
 from bastau.cli import main
@@ -18,6 +21,7 @@ from bastau.shield.entries import store_entries, stored_entries
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 TIMES = {"released_at": NOW - timedelta(days=1), "expires_at": NOW + timedelta(days=30)}
+WHOLE = "Every page of this website calls for killing, nothing else stands there, and new pages of the same kind appear daily."
 SETTINGS = """
 [shield]
 publisher = "Example Watch"
@@ -38,6 +42,10 @@ def home(tmp_path):
 def store(home, *rows):
     with home.locked():
         return store_entries(home.lake, table(*rows), NOW.date())
+
+
+def canonical(line):
+    return json.dumps(line, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def run(home, *words, capsys):
@@ -86,6 +94,53 @@ def test_from_a_key_to_a_list_that_verifies_changes_and_explains_itself(home, ca
     (web / "hosts.txt").write_text("0.0.0.0 good.kz\n")
     code, said = call("shield", "verify", str(web), "--public-key", key["public_key"])
     assert (code, said["wrong"]) == (3, ["hosts.txt: not what was signed"])
+
+
+class TestFromTheLogOfReview:
+    @pytest.fixture
+    def desk(self, home):
+        """A desk whose log lies in the home folder, in the days before now."""
+        made = Desk(now=NOW - timedelta(days=2))
+        made.do(opened(subject("domain", "calls-for-blood.kz")))
+        return made
+
+    def write(self, home, desk):
+        folder = home.folder / "review"
+        folder.mkdir(exist_ok=True)
+        (folder / "log.ndjson").write_bytes(b"".join(canonical(line) + b"\n" for line in desk.lines))
+
+    def exported(self, call, tmp_path):
+        code, told = call("export", "lists", "-o", str(tmp_path / "web"), "--form", "hosts")
+        return code, told, (tmp_path / "web" / "hosts.txt").read_text() if code == 0 else ""
+
+    def test_one_person_publishes_nothing_two_do_and_an_appeal_takes_it_off(self, home, call, desk, tmp_path):
+        call("shield", "keygen")
+        desk.judge("aigul")
+        self.write(home, desk)
+        assert "calls-for-blood.kz" not in self.exported(call, tmp_path)[2]
+        desk.release("berik", whole_argument=WHOLE)
+        self.write(home, desk)
+        code, told, hosts = self.exported(call, tmp_path)
+        assert (code, told["refused"], "calls-for-blood.kz" in hosts) == (0, {}, True)
+        everything = b"".join(p.read_bytes() for p in (tmp_path / "web").rglob("*") if p.is_file())
+        assert b"aigul" not in everything
+        assert b"berik" not in everything
+        desk.appeal()
+        desk.answer("saule", True)
+        self.write(home, desk)
+        told, hosts = self.exported(call, tmp_path)[1:]
+        assert "calls-for-blood.kz" not in hosts
+        assert told["counts"]["retractions"] == {"overturned": 1}
+
+    def test_an_edited_log_publishes_nothing(self, home, call, desk, tmp_path):
+        call("shield", "keygen")
+        desk.judge("aigul")
+        desk.release("berik", whole_argument=WHOLE)
+        self.write(home, desk)
+        path = home.folder / "review" / "log.ndjson"
+        path.write_bytes(path.read_bytes().replace(b"calls-for-blood.kz", b"news-of-the-day.kz"))
+        code, told, _ = self.exported(call, tmp_path)
+        assert (code, "not as it was written" in told) == (2, True)
 
 
 @pytest.mark.parametrize("what", ["stix", "misp"])

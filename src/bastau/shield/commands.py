@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.fs as pafs
 
 from bastau.errors import ConfigError, InputError
@@ -15,7 +16,6 @@ from bastau.home import Home
 from bastau.lake import write_whole
 from bastau.listed_urls import page_expressions
 from bastau.prefix_client import safe_canonical
-from bastau.shield.entries import stored_entries
 from bastau.shield.forms import FORMS
 from bastau.shield.forms.prefixes import FORM as ADDRESSES
 from bastau.shield.forms.prefixes import expressions
@@ -40,8 +40,12 @@ def published(home: Home) -> Document | None:
     return read(path.read_bytes(), str(path)) if path.exists() else None
 
 
-def export_lists(home: Home, folder: Path, forms: Sequence[str], keys: Sequence[Path], now: datetime) -> Answer:
+def export_lists(
+    home: Home, rows: pa.Table, folder: Path, forms: Sequence[str], keys: Sequence[Path], now: datetime
+) -> Answer:
     """Make the next version of the list and write it to ``folder``; return what about.json says, and the ids refused.
+
+    ``rows`` (ENTRIES) are all entry versions there are: what is missing from them is withdrawn.
 
     Raises:
         ConfigError: the settings of [shield] or a key are wrong, or the version would go back.
@@ -55,7 +59,7 @@ def export_lists(home: Home, folder: Path, forms: Sequence[str], keys: Sequence[
     if unknown:
         raise ConfigError(f"no form called {unknown[0]!r}; known: {', '.join(FORMS)}, all")
     with home.locked(LOCK):
-        found = standing(stored_entries(home.lake), now)
+        found = standing(rows, now)
         document = make(found, about, published(home), now)
         path = home.folder / "shield" / "list.json"
         for signer in signers:
