@@ -195,6 +195,26 @@ class JudgeSettings:
 
 
 @dataclass(frozen=True)
+class Web:
+    """The workbench (`bastau serve`)."""
+
+    database: str = _setting(
+        "",
+        "`env:NAME` of a variable that holds a PostgreSQL address for accounts and decisions; empty: `workbench/decisions.db` in "
+        "the home folder",
+    )
+    origin: str = _setting(
+        "",
+        "address that people open, as `https://workbench.example.org`, when a proxy on this machine passes it on; with https, "
+        "cookies go over https only; empty: this machine only",
+    )
+    second_factor: tuple[str, ...] = _setting(
+        (), "roles that must sign in with a code of an app too: `analyst`, `reviewer`, `publisher`, `auditor`, `admin`"
+    )
+    session_hours: int = _setting(12, "hours after which one has to sign in again")
+
+
+@dataclass(frozen=True)
 class EngineSettings:
     """How much of the machine to use, and where to run."""
 
@@ -220,6 +240,7 @@ class Settings:
     shield: Shield = field(default_factory=Shield)
     models: Models = field(default_factory=Models)
     judge: JudgeSettings = field(default_factory=JudgeSettings)
+    web: Web = field(default_factory=Web)
     engine: EngineSettings = field(default_factory=EngineSettings)
 
 
@@ -255,6 +276,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "judge.max_seconds": (1, 86_400),
     "judge.parallel": (1, 64),
     "judge.cache_mb": (0, 100_000),
+    "web.session_hours": (1, 24 * 14),
 }
 
 _CHOICES = {

@@ -1,6 +1,6 @@
 """The page of one brief."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from html import escape
 
 from bastau.report import charts, document, exhibits, wording
@@ -23,24 +23,30 @@ def brief_page(brief: Brief, locale: Locale, link: Link) -> str:
         link: narrative_id -> address of its trace page, relative or absolute; None for no page.
     """
     span = wording.period(brief.start, brief.end, locale)
+    parts = brief_parts(brief, locale, link)
+    heads = [(ident, head) for ident, head, _ in parts]
+    main = "".join(document.section(ident, head, body) for ident, head, body in parts)
+    title = locale.text("page.brief_title", range=span)
+    footer = paragraph(locale.text("page.method")) + paragraph(wording.threshold(brief.min_audience, locale))
+    return document.page(locale, title, _header(brief, span, heads, locale), main, footer)
+
+
+def brief_parts(brief: Brief, locale: Locale, link: Link, veiled: Collection[str] = ()) -> list[tuple[str, str, str]]:
+    """Return the sections of the page as (ident, heading, markup); the words of narratives in ``veiled`` are not shown."""
     parts = [
         ("volume", "brief.volume", _volume(brief, locale)),
-        ("new", "brief.new", _rows(brief.new, brief.n_new, "brief.new_note", locale, link)),
-        ("rising", "brief.rising", _rising(brief, locale, link)),
-        ("coordinated", "brief.coordinated", _coordinated(brief, locale, link)),
+        ("new", "brief.new", _rows(brief.new, brief.n_new, "brief.new_note", locale, link, veiled)),
+        ("rising", "brief.rising", _rising(brief, locale, link, veiled)),
+        ("coordinated", "brief.coordinated", _coordinated(brief, locale, link, veiled)),
         ("influence", "influence.head", _influence(brief, locale)),
         (
             "across",
             "brief.across",
-            _rows(brief.across_languages, brief.n_across_languages, "brief.across_note", locale, link),
+            _rows(brief.across_languages, brief.n_across_languages, "brief.across_note", locale, link, veiled),
         ),
         ("coverage", "brief.coverage", _coverage(brief, locale)),
     ]
-    heads = [(ident, locale.text(key)) for ident, key, _ in parts]
-    main = "".join(document.section(ident, locale.text(key), body) for ident, key, body in parts)
-    title = locale.text("page.brief_title", range=span)
-    footer = paragraph(locale.text("page.method")) + paragraph(wording.threshold(brief.min_audience, locale))
-    return document.page(locale, title, _header(brief, span, heads, locale), main, footer)
+    return [(ident, locale.text(key), body) for ident, key, body in parts]
 
 
 def _header(brief: Brief, span: str, heads: Sequence[tuple[str, str]], locale: Locale) -> str:
@@ -88,10 +94,10 @@ def _volume(brief: Brief, locale: Locale) -> str:
     ) + document.folded(locale.text("label.as_table"), as_table)
 
 
-def _rows(rows: Sequence[Row], n: int, note: str, locale: Locale, link: Link) -> str:
+def _rows(rows: Sequence[Row], n: int, note: str, locale: Locale, link: Link, veiled: Collection[str]) -> str:
     if not rows:
         return paragraph(locale.text("brief.nothing"))
-    items = [_row(row, locale, link) for row in rows]
+    items = [_row(row, locale, link, veiled) for row in rows]
     body = paragraph(locale.text(note), "note") + document.listing(items[:_OPEN_ROWS], "cards")
     if len(items) > _OPEN_ROWS:
         more = locale.count("count.more", len(items) - _OPEN_ROWS)
@@ -101,7 +107,7 @@ def _rows(rows: Sequence[Row], n: int, note: str, locale: Locale, link: Link) ->
     return body
 
 
-def _row(row: Row, locale: Locale, link: Link) -> str:
+def _row(row: Row, locale: Locale, link: Link, veiled: Collection[str]) -> str:
     facts = [
         locale.count("count.posts", row.n_posts),
         locale.count("count.publishers", row.n_publishers),
@@ -110,13 +116,15 @@ def _row(row: Row, locale: Locale, link: Link) -> str:
     ]
     rise = f"<p><strong>{escape(wording.rise(row.rise, locale))}</strong></p>" if row.rise else ""
     return (
-        f"<h3>{_title(row.narrative_id, row.text, row.language, link)}</h3>{rise}"
+        f"<h3>{_title(row.narrative_id, row.text, row.language, link, locale, veiled)}</h3>{rise}"
         f"{paragraph(_earliest(row, locale))}{paragraph(' · '.join(facts), 'facts')}"
     )
 
 
-def _title(narrative_id: str, text: str, language: str, link: Link) -> str:
+def _title(narrative_id: str, text: str, language: str, link: Link, locale: Locale, veiled: Collection[str]) -> str:
     words = document.foreign(document.heading_words(text) or narrative_id, language)
+    if narrative_id in veiled:
+        words = escape(f"{narrative_id} · {locale.text('brief.veiled')}")
     address = link(narrative_id)
     return f'<a href="{escape(address)}">{words}</a>' if address else words
 
@@ -134,16 +142,16 @@ def _earliest(row: Row, locale: Locale) -> str:
     return f"{named}; {seen}"
 
 
-def _rising(brief: Brief, locale: Locale, link: Link) -> str:
+def _rising(brief: Brief, locale: Locale, link: Link, veiled: Collection[str]) -> str:
     if not brief.n_posts_before:
         return paragraph(locale.text("brief.rising_blind"))
-    return _rows(brief.rising, brief.n_rising, "brief.rising_note", locale, link)
+    return _rows(brief.rising, brief.n_rising, "brief.rising_note", locale, link, veiled)
 
 
-def _coordinated(brief: Brief, locale: Locale, link: Link) -> str:
+def _coordinated(brief: Brief, locale: Locale, link: Link, veiled: Collection[str]) -> str:
     if not brief.coordinated:
         return paragraph(locale.text("brief.nothing"))
-    items = [_group(group, locale, link) for group in brief.coordinated]
+    items = [_group(group, locale, link, veiled) for group in brief.coordinated]
     return paragraph(locale.text("groups.note"), "note") + document.listing(items, "cards")
 
 
@@ -153,14 +161,14 @@ def _influence(brief: Brief, locale: Locale) -> str:
     return exhibits.influence_table(brief.influence, locale)
 
 
-def _group(group: MovedTogether, locale: Locale, link: Link) -> str:
+def _group(group: MovedTogether, locale: Locale, link: Link, veiled: Collection[str]) -> str:
     shown = list(group.sources[:6])
     if rest := len(group.sources) - len(shown):
         shown.append(locale.text("count.sources_more", n=locale.number(rest)))
     body = [f"<h3>{escape(locale.listing(shown))}</h3>", exhibits.group_facts(group, locale)]
     body.append(exhibits.group_examples(group.examples, locale))
     if group.narratives:
-        titles = [_title(narrative_id, text, "und", link) for narrative_id, text in group.narratives]
+        titles = [_title(narrative_id, text, "und", link, locale, veiled) for narrative_id, text in group.narratives]
         body.append(paragraph(locale.text("groups.touched"), "facts") + document.listing(titles))
     return "".join(body)
 

@@ -16,6 +16,13 @@ WIDE, NARROW = 940.0, 320.0
 """Widths in px that every chart is drawn for; the style sheet shows the one that fits the window."""
 
 Row = Sequence[str]
+Link = Callable[[str, str], str | None]
+"""(``narrative``, ``source`` or ``post``; its id) -> address of its page, None for no page."""
+
+
+def nowhere(_what: str, _ident: str) -> str | None:
+    """Link to nothing: a page that stands alone."""
+    return None
 
 
 @cache
@@ -65,6 +72,11 @@ def foreign(text: str, language: str, tag: str = "span") -> str:
 def name(text: str) -> str:
     """Return a source's name, kept from turning the direction of what surrounds it."""
     return f"<bdi>{escape(text)}</bdi>"
+
+
+def linked(text: str, address: str | None) -> str:
+    """Return a name that leads to ``address``, plain where there is none."""
+    return f'<a href="{escape(address)}">{name(text)}</a>' if address else name(text)
 
 
 def when(at: datetime, locale: Locale) -> str:

@@ -7,7 +7,7 @@ from html import escape
 from bastau.report import charts, document, exhibits, wording
 from bastau.report.charts import Caption
 from bastau.report.differences import Piece
-from bastau.report.document import paragraph, table
+from bastau.report.document import Link, paragraph, table
 from bastau.report.locale import Locale
 from bastau.report.queries import shorten
 from bastau.report.timeline import Coverage
@@ -20,33 +20,41 @@ _MOST_ROWS = 12
 def trace_page(trace: Trace, locale: Locale) -> str:
     """Return the trace as one self-contained HTML page in the locale's language."""
     words = document.heading_words(trace.narrative.text) or locale.text("page.single")
+    parts = trace_parts(trace, locale)
+    heads = [(ident, head) for ident, head, _ in parts]
+    main = "".join(document.section(ident, head, body) for ident, head, body in parts)
+    title = locale.text("page.trace_title", words=shorten(words, 70))
+    header = trace_header(trace, document.foreign(words, trace.narrative.language), heads, locale)
+    return document.page(locale, title, header, main, _footer(trace, locale))
+
+
+def trace_parts(trace: Trace, locale: Locale, link: Link = document.nowhere) -> list[tuple[str, str, str]]:
+    """Return the sections of the page as (ident, heading, markup)."""
     parts = [
-        ("first", "first.head", _first_seen(trace, locale)),
+        ("first", "first.head", _first_seen(trace, locale, link)),
         ("unknown", "unknown.head", _unknown(trace, locale)),
         ("time", "time.head", _over_time(trace, locale)),
         ("spread", "spread.head", _spread(trace, locale)),
         ("earliest", "earliest.head", _earliest(trace, locale)),
         ("versions", "versions.head", _versions(trace, locale)),
-        ("story", "story.head", _story(trace, locale)),
-        ("publishers", "publishers.head", _publishers(trace, locale)),
-        ("amplifiers", "amplifiers.head", _amplifiers(trace, locale)),
+        ("story", "story.head", _story(trace, locale, link)),
+        ("publishers", "publishers.head", _publishers(trace, locale, link)),
+        ("amplifiers", "amplifiers.head", _amplifiers(trace, locale, link)),
         ("groups", "groups.head", _groups(trace, locale)),
         ("kin", "kin.title", _kin(trace, locale)),
         ("found", "found.head", _found(trace, locale)),
         ("checked", "checked.head", _fact_checks(trace, locale)),
-        ("evidence", "evidence.head", _evidence(trace, locale)),
+        ("evidence", "evidence.head", _evidence(trace, locale, link)),
     ]
-    heads = [(ident, locale.text(key)) for ident, key, _ in parts]
-    main = "".join(document.section(ident, locale.text(key), body) for ident, key, body in parts)
-    title = locale.text("page.trace_title", words=shorten(words, 70))
-    return document.page(locale, title, _header(trace, words, heads, locale), main, _footer(trace, locale))
+    return [(ident, locale.text(key), body) for ident, key, body in parts]
 
 
-def _header(trace: Trace, words: str, heads: Sequence[tuple[str, str]], locale: Locale) -> str:
+def trace_header(trace: Trace, words: str, heads: Sequence[tuple[str, str]], locale: Locale) -> str:
+    """Return the top of the page; ``words`` is the markup of the words that stand for the narrative."""
     narrative = trace.narrative
     ident = f" · {escape(narrative.narrative_id)}" if narrative.narrative_id else ""
     quote = locale.text("form.quote", words="\0").split("\0")
-    title = f"{quote[0]}{document.foreign(words, narrative.language)}{quote[1]}"
+    title = f"{quote[0]}{words}{quote[1]}"
     span = (narrative.last_seen_at - narrative.first_seen_at).total_seconds()
     pairs = [
         (locale.text("label.posts"), locale.number(narrative.n_posts)),
@@ -76,7 +84,7 @@ def _others(trace: Trace, locale: Locale) -> str:
     return document.folded(f"{locale.text('how.others')} ({len(items)})", document.listing(items))
 
 
-def _first_seen(trace: Trace, locale: Locale) -> str:
+def _first_seen(trace: Trace, locale: Locale, link: Link) -> str:
     first = trace.first_seen
     body = [paragraph(wording.interval(trace, locale))]
     if first.coverage is not None:
@@ -95,7 +103,7 @@ def _first_seen(trace: Trace, locale: Locale) -> str:
         body.append(paragraph(locale.text("first.lowered", reason=wording.reason(first.reason, locale))))
     lines = [
         [
-            document.name(wording.label(c.source, c.source_name, locale)),
+            document.linked(wording.label(c.source, c.source_name, locale), link("source", c.source)),
             _meter(c.confidence, locale),
             document.when(c.published_at, locale),
             escape(locale.name("platform", c.platform)),
@@ -328,7 +336,7 @@ def _versions(trace: Trace, locale: Locale) -> str:
     return f'{note}<ol class="posts">{"".join(items)}</ol>{_more(more, locale) if more > 0 else ""}'
 
 
-def _story(trace: Trace, locale: Locale) -> str:
+def _story(trace: Trace, locale: Locale, link: Link) -> str:
     body = []
     if trace.curated:
         lines = [
@@ -351,7 +359,9 @@ def _story(trace: Trace, locale: Locale) -> str:
     items = []
     for other in trace.story.others:
         facts = [
-            escape(other.narrative_id or locale.text("page.single")),
+            document.linked(other.narrative_id, link("narrative", other.narrative_id))
+            if other.narrative_id
+            else escape(locale.text("page.single")),
             escape(locale.count("count.posts", other.n_posts)),
             escape(locale.moment(other.first_seen_at)),
             escape(locale.language(other.language)),
@@ -367,7 +377,7 @@ def _words(markup: str, language: str) -> str:
     return f'<blockquote class="words" lang="{escape(lang)}" dir="auto">{markup}</blockquote>'
 
 
-def _publishers(trace: Trace, locale: Locale) -> str:
+def _publishers(trace: Trace, locale: Locale, link: Link) -> str:
     heads = [
         (locale.text("label.source"), ""),
         (locale.text("label.platform"), ""),
@@ -378,7 +388,7 @@ def _publishers(trace: Trace, locale: Locale) -> str:
     ]
     lines = [
         [
-            document.name(wording.label(p.source, p.source_name, locale)),
+            document.linked(wording.label(p.source, p.source_name, locale), link("source", p.source)),
             escape(locale.name("platform", p.platform)),
             document.when(p.first_at, locale),
             locale.number(p.n_posts),
@@ -400,7 +410,7 @@ def _publishers(trace: Trace, locale: Locale) -> str:
     return body + _more(trace.n_more_publishers, locale) + private
 
 
-def _amplifiers(trace: Trace, locale: Locale) -> str:
+def _amplifiers(trace: Trace, locale: Locale, link: Link) -> str:
     if not trace.amplifiers:
         nobody = paragraph(locale.text("amplifiers.nobody"))
         return nobody + exhibits.influence_table(trace.influence, locale)
@@ -414,7 +424,7 @@ def _amplifiers(trace: Trace, locale: Locale) -> str:
     ]
     lines = [
         [
-            document.name(a.source),
+            document.linked(a.source, link("source", a.source)),
             locale.number(a.score),
             "—" if a.score_overall is None else locale.number(a.score_overall),
             locale.number(a.n_posts),
@@ -493,7 +503,7 @@ def _suggested(one: Suggested, locale: Locale) -> str:
     return body
 
 
-def _evidence(trace: Trace, locale: Locale) -> str:
+def _evidence(trace: Trace, locale: Locale, link: Link) -> str:
     evidence = trace.evidence
     heads = [
         (locale.text("label.post_id"), "id"),
@@ -504,8 +514,8 @@ def _evidence(trace: Trace, locale: Locale) -> str:
     ]
     lines = [
         [
-            document.name(post.post_id),
-            document.name(post.source),
+            document.linked(post.post_id, link("post", post.post_id)),
+            document.linked(post.source, link("source", post.source)),
             document.when(post.published_at, locale),
             document.when(post.collected_at, locale),
             document.outward(post.url) or "—",

@@ -1,0 +1,1 @@
+"""Web applications above the core; the core knows nothing of them."""

@@ -1,0 +1,166 @@
+"""What `bastau serve` and `bastau user` do; the command line finds them by the entry points ``bastau.commands``."""
+
+import ipaddress
+import secrets
+import signal
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import waitress.server
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError
+
+from bastau.errors import ConfigError, ContractError
+from bastau.home import Home
+from bastau_web.workbench.configuring import configure
+from bastau_web.workbench.roles import Role
+
+_THREADS = 8
+_MOST_BODY_BYTES = 1 << 20
+
+
+def serve(home: Home, *, host: str, port: int, ready: Callable[[str, str | None], None]) -> None:
+    """Serve the workbench until interrupted.
+
+    Args:
+        home: whose lake is shown.
+        host: address to listen on.
+        port: port; 0 takes any free one.
+        ready: gets the address, and the code for the first account while there is none.
+
+    Raises:
+        ConfigError: the port is taken, the database cannot be used, or ``host`` is open to others without [web] origin.
+    """
+    origin = home.settings.web.origin
+    if not origin and not _is_loopback(host):
+        raise ConfigError(
+            f"--host {host}: others could reach this; first set [web] origin in bastau.toml to the https address that they open"
+        )
+    _open(home, host)
+    from django.core.wsgi import get_wsgi_application
+
+    from bastau_web.workbench.models import Account
+
+    code = None if Account.objects.exists() else f"{secrets.token_hex(4)}-{secrets.token_hex(4)}-{secrets.token_hex(4)}"
+    settings.BASTAU_SET_UP_CODE = code or ""
+    behind: dict[str, Any] = {}
+    if origin:
+        behind = {
+            "trusted_proxy": "127.0.0.1",
+            "trusted_proxy_count": 1,
+            "trusted_proxy_headers": "x-forwarded-for x-forwarded-proto x-forwarded-host",
+        }
+    try:
+        server = waitress.server.create_server(
+            get_wsgi_application(),
+            host=host,
+            port=port,
+            threads=_THREADS,
+            ident=None,
+            max_request_body_size=_MOST_BODY_BYTES,
+            clear_untrusted_proxy_headers=True,
+            **behind,
+        )
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"cannot listen on {host}, port {port} ({error}): name another with --port, or --port 0 for any free one"
+        ) from error
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    bound = port or getattr(server, "effective_port", port)
+    ready(origin or f"http://{f'[{host}]' if ':' in host else host}:{bound}/", code)
+    try:
+        server.run()
+    finally:
+        server.close()
+
+
+def user(
+    home: Home, act: str, name: str | None, roles: Sequence[str], password: Callable[[], str]
+) -> tuple[dict[str, Any], list[str]]:
+    """List, add or change accounts; return the answer and its lines.
+
+    Raises:
+        ConfigError: a wrong name, role or password, or the database cannot be used.
+    """
+    _open(home, "127.0.0.1")
+    from django.contrib.auth.models import Group
+    from django.contrib.auth.password_validation import validate_password
+
+    from bastau_web.workbench.models import Account, Session
+
+    if act == "list":
+        return _listed(list(Account.objects.order_by("name")))
+    if not name:
+        raise ConfigError(f"user {act}: name the account")
+    if unknown := sorted(set(roles) - set(Role)):
+        raise ConfigError(f"no role {unknown[0]!r}; known: {', '.join(Role)}")
+    chosen = [Role(role) for role in roles]
+    try:
+        if act == "add":
+            if not chosen:
+                raise ConfigError(f"user add: name a role with --role: {', '.join(Role)}")
+            if Account.objects.filter(name=name).exists():
+                raise ConfigError(f"there is an account {name} already")
+            given = password()
+            validate_password(given, Account(name=name))
+            return _listed([Account.objects.add(name, given, chosen)])
+        account = Account.objects.filter(name=name).first()
+        if account is None:
+            raise ConfigError(f"no account {name}; `bastau user list` names them")
+        if act == "password":
+            given = password()
+            validate_password(given, account)
+            account.set_password(given)
+            account.code_secret = ""
+        elif act == "roles":
+            account.groups.set(Group.objects.filter(name__in=chosen))
+        else:
+            account.is_active = act == "enable"
+        account.save()
+    except ValidationError as error:
+        raise ConfigError(" ".join(error.messages)) from error
+    # What somebody was let in for may hold no longer.
+    Session.objects.filter(account=account).delete()
+    return _listed([Account.objects.get(pk=account.pk)])
+
+
+def _listed(accounts: Sequence[Any]) -> tuple[dict[str, Any], list[str]]:
+    rows = [
+        {
+            "name": account.name,
+            "roles": sorted(account.roles),
+            "is_active": account.is_active,
+            "has_second_factor": bool(account.code_secret),
+        }
+        for account in accounts
+    ]
+    lines = [
+        f"{row['name']}: {', '.join(row['roles']) or 'no role'}"
+        f"{'' if row['is_active'] else ', disabled'}{', second factor' if row['has_second_factor'] else ''}"
+        for row in rows
+    ]
+    return {"accounts": rows}, lines or ["no accounts; `bastau user add NAME --role admin` makes one"]
+
+
+def _open(home: Home, host: str) -> None:
+    """Configure Django for ``home`` and bring its database to this version."""
+    configure(home, host=host)
+    from django.core.checks import run_checks
+    from django.core.management import call_command
+
+    wrong = [message for message in run_checks() if message.is_serious()]
+    if wrong:
+        raise ContractError("\n".join(map(str, wrong)))
+    try:
+        call_command("migrate", verbosity=0, interactive=False)
+    except DatabaseError as error:
+        raise ConfigError(f"the database of the workbench cannot be used: {error}") from error
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,117 @@
+"""Django's settings for one home folder: its database, its key, the address that people open."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import django
+from django.conf import settings
+
+from bastau.errors import ConfigError
+from bastau.home import Home
+from bastau_web.workbench import settings as fixed
+from bastau_web.workbench.roles import Role
+
+_LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+_YEAR_S = 365 * 86_400
+
+
+def configure(home: Home, *, host: str = "127.0.0.1") -> None:
+    """Configure Django for this process, once; ``host`` is what is listened on.
+
+    Raises:
+        ConfigError: the settings under [web] cannot be used.
+    """
+    values = {name: value for name, value in vars(fixed).items() if name.isupper()}
+    settings.configure(**values | of_home(home, host))
+    django.setup()
+
+
+def the_home() -> Home:
+    """Return the home of this process."""
+    home: Home | None = settings.BASTAU_HOME
+    assert home is not None
+    return home
+
+
+def of_home(home: Home, host: str) -> dict[str, Any]:
+    """Return what differs from home to home."""
+    web = home.settings.web
+    if unknown := sorted(set(web.second_factor) - set(Role)):
+        raise ConfigError(f"web.second_factor: no role {unknown[0]!r}; known: {', '.join(Role)}")
+    folder = home.folder / "workbench"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        key = _secret_key(folder / "secret-key")
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be written: {error.strerror}") from error
+    return {
+        "SECRET_KEY": key,
+        "DATABASES": {"default": _database(web.database, folder)},
+        "SESSION_COOKIE_AGE": web.session_hours * 3600,
+        "BASTAU_HOME": home,
+        **_addresses(web.origin, host),
+    }
+
+
+def _secret_key(path: Path) -> str:
+    """Return the key that signs cookies, made at the first start; only its owner may read it."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text("ascii")
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(64))
+    return path.read_text("ascii")
+
+
+def _database(named: str, folder: Path) -> dict[str, Any]:
+    if not named:
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": folder / "decisions.db",
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 10,
+                "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON",
+            },
+        }
+    variable = named.removeprefix("env:")
+    if variable == named:
+        raise ConfigError("web.database: write `env:NAME`; an address with a password does not belong in the file")
+    parts = urlsplit(os.environ.get(variable, ""))
+    if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
+        raise ConfigError(f"web.database: {variable} must hold an address as postgresql://user:password@host/name")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.strip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or ""),
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+def _addresses(origin: str, host: str) -> dict[str, Any]:
+    """Return which names are answered to, and what https brings with it."""
+    hosts = [*_LOCAL_HOSTS, host]
+    if not origin:
+        return {"ALLOWED_HOSTS": hosts}
+    parts = urlsplit(origin)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+        raise ConfigError(f"web.origin: {origin!r} is no address as https://workbench.example.org")
+    is_https = parts.scheme == "https"
+    return {
+        "ALLOWED_HOSTS": [*hosts, parts.hostname],
+        "CSRF_TRUSTED_ORIGINS": [f"{parts.scheme}://{parts.netloc}"],
+        "SESSION_COOKIE_SECURE": is_https,
+        "CSRF_COOKIE_SECURE": is_https,
+        "SECURE_SSL_REDIRECT": is_https,
+        "SECURE_REDIRECT_EXEMPT": [r"^health$"],
+        "SECURE_HSTS_SECONDS": _YEAR_S if is_https else 0,
+        "SECURE_HSTS_INCLUDE_SUBDOMAINS": is_https,
+    }

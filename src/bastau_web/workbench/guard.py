@@ -1,0 +1,45 @@
+"""The door: whoever asks for a view must be among those it is open to."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from bastau_web.workbench import second_factor
+from bastau_web.workbench.models import Account
+from bastau_web.workbench.roles import ANYBODY, may_open
+
+
+class Guard:
+    """Refuses by default: a view without declared access is open to nobody."""
+
+    def __init__(self, answer: Callable[[HttpRequest], HttpResponse]):
+        self.answer = answer
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on; the decision is made once the view is known."""
+        return self.answer(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], _args: Any, _kwargs: Any
+    ) -> HttpResponseBase | None:
+        """Return where to send whoever may not, None to go on."""
+        access: frozenset[str] = getattr(view, "access", frozenset())
+        if ANYBODY in access:
+            return None
+        account = request.user
+        if not isinstance(account, Account):
+            if not access:
+                raise PermissionDenied
+            if not Account.objects.exists():
+                return redirect("set-up")
+            return redirect_to_login(request.get_full_path(), reverse("sign-in"))
+        if not may_open(access, account.roles):
+            raise PermissionDenied
+        if second_factor.is_required(account) and not account.code_secret and not getattr(view, "sets_factor", False):
+            return redirect("second-factor")
+        return None

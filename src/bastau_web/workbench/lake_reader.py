@@ -1,0 +1,103 @@
+"""Reads the lake for pages: a few DuckDB connections for all threads, and answers kept until the lake changes.
+
+The lake is never written from here.
+"""
+
+import hashlib
+import queue
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+import duckdb
+
+from bastau.home import Home
+from bastau_web.workbench.configuring import the_home
+
+Answer = TypeVar("Answer")
+
+_CONNECTIONS = 4
+_KEPT = 512
+_LOOK_EVERY_S = 2.0
+"""How often to look whether something was imported or processed: a listing of the lake takes milliseconds."""
+
+
+@dataclass
+class _Opened:
+    """Connections to one state of the lake, and what was answered from it."""
+
+    stamp: str
+    idle: queue.LifoQueue[duckdb.DuckDBPyConnection | None] = field(init=False)
+    kept: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict)
+    making: dict[Hashable, threading.Lock] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.idle = queue.LifoQueue()
+        for _ in range(_CONNECTIONS):
+            self.idle.put(None)
+
+
+_lock = threading.Lock()
+_state: dict[str, tuple[float, _Opened]] = {}
+
+
+def ask(key: Hashable, make: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
+    """Return what ``make`` reads from the lake as it is now; the same ``key`` is read once for each state of the lake."""
+    home = the_home()
+    opened = _opened(home)
+    with opened.lock:
+        alone = opened.making.setdefault(key, threading.Lock())
+    # Those who ask the same at the same time wait for the first.
+    with alone:
+        with opened.lock:
+            if key in opened.kept:
+                opened.kept.move_to_end(key)
+                return cast(Answer, opened.kept[key])
+        try:
+            answer = _read(opened, home, make)
+        except duckdb.IOException:
+            # Files went away in between (compacted, erased): look again.
+            opened = _opened(home, anew=True)
+            answer = _read(opened, home, make)
+        with opened.lock:
+            opened.kept[key] = answer
+            while len(opened.kept) > _KEPT:
+                opened.making.pop(opened.kept.popitem(last=False)[0], None)
+    return answer
+
+
+def _read(opened: _Opened, home: Home, make: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
+    connection = opened.idle.get()
+    try:
+        if connection is None:
+            connection = home.connect()
+            connection.execute("SET parquet_metadata_cache = true")
+        return make(connection)
+    finally:
+        opened.idle.put(connection)
+
+
+def _opened(home: Home, *, anew: bool = False) -> _Opened:
+    name = str(home.folder)
+    with _lock:
+        looked_at, opened = _state.get(name, (0.0, None))
+        if opened is not None and not anew and time.monotonic() - looked_at < _LOOK_EVERY_S:
+            return opened
+        stamp = _stamp(home)
+        if opened is None or anew or opened.stamp != stamp:
+            opened = _Opened(stamp)
+        _state[name] = time.monotonic(), opened
+        return opened
+
+
+def _stamp(home: Home) -> str:
+    """Return a hash of which files there are; a file of the lake never changes."""
+    listed = hashlib.blake2b(digest_size=16)
+    for name, source in sorted(home.sources().items()):
+        files = source if isinstance(source, list) else source.files
+        listed.update(f"{name}\n{chr(10).join(files)}\n".encode())
+    return listed.hexdigest()

@@ -1,0 +1,81 @@
+"""Accounts and sessions. Nobody here is a subject of posts: these are the people who use the workbench."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cached_property
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Group
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils import timezone
+
+from bastau_web.workbench.roles import Role
+
+_NAME = RegexValidator(r"\A[\w.@+-]{2,64}\Z", "2 to 64 letters, digits or . @ + - _")
+
+
+class AccountManager(BaseUserManager["Account"]):
+    """Makes accounts."""
+
+    def add(self, name: str, password: str, roles: list[Role]) -> Account:
+        """Make an account with a password that has been validated."""
+        account = self.model(name=self.model.normalize_username(name))
+        account.set_password(password)
+        account.full_clean()
+        account.save(using=self._db)
+        account.groups.set(Group.objects.filter(name__in=roles))
+        return account
+
+
+class Account(AbstractBaseUser):
+    """Somebody who uses the workbench. Roles are groups; there is no all-mighty account."""
+
+    name = models.CharField(max_length=64, unique=True, validators=[_NAME])
+    groups = models.ManyToManyField(Group, blank=True)
+    language = models.CharField(max_length=2, blank=True, default="")
+    is_active = models.BooleanField(default=True)
+    made_at = models.DateTimeField(default=timezone.now)
+    code_secret = models.CharField(max_length=64, blank=True, default="")
+    code_last_step = models.BigIntegerField(default=0)
+
+    objects: ClassVar[AccountManager] = AccountManager()
+    USERNAME_FIELD = "name"
+
+    @cached_property
+    def roles(self) -> frozenset[str]:
+        """Names of its roles."""
+        return frozenset(self.groups.values_list("name", flat=True))
+
+
+class Session(AbstractBaseSession):
+    """A session that knows whose it is, so that one can see and end one's own."""
+
+    account = models.ForeignKey(Account, null=True, on_delete=models.CASCADE)
+    started_at = models.DateTimeField(default=timezone.now)
+    agent = models.CharField(max_length=120, blank=True, default="")
+
+    class Meta:
+        """Nothing but where the rows are."""
+
+        db_table = "workbench_session"
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionBase]:
+        """Return the store that writes these rows."""
+        from bastau_web.workbench.sessions import SessionStore
+
+        return SessionStore
+
+
+class FailedSignIn(models.Model):
+    """A sign-in that failed, kept for a quarter of an hour. Names and addresses are keyed hashes."""
+
+    name_hash = models.CharField(max_length=32, db_index=True)
+    address_hash = models.CharField(max_length=32, db_index=True)
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    KEPT: ClassVar[timedelta] = timedelta(minutes=15)

@@ -1,0 +1,1 @@
+"""What is behind each address: parse, call the core, render."""

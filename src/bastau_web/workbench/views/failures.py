@@ -1,0 +1,42 @@
+"""What is shown when something cannot be: each says what to do."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from bastau_web.workbench.roles import ANYBODY, open_to
+
+
+def _failure(request: HttpRequest, kind: str, status: int) -> HttpResponse:
+    return render(request, "failure.html", {"kind": f"web.failure.{kind}"}, status=status)
+
+
+@open_to(ANYBODY)
+def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
+    """Say that there is no such page."""
+    return _failure(request, "not_found", 404)
+
+
+@open_to(ANYBODY)
+def not_allowed(request: HttpRequest, exception: Any = None) -> HttpResponse:
+    """Say that the account's roles do not reach this."""
+    return _failure(request, "not_allowed", 403)
+
+
+@open_to(ANYBODY)
+def csrf(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Say that the form was too old or came from elsewhere."""
+    return _failure(request, "csrf", 403)
+
+
+@open_to(ANYBODY)
+def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
+    """Say that the request makes no sense."""
+    return _failure(request, "bad_request", 400)
+
+
+@open_to(ANYBODY)
+def our_fault(request: HttpRequest) -> HttpResponse:
+    """Say that it is our fault."""
+    return _failure(request, "our_fault", 500)

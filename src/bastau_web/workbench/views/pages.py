@@ -1,0 +1,365 @@
+"""The pages over the lake: parse, ask the core, render."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import duckdb
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.safestring import mark_safe
+from django.views.decorators.http import require_safe
+
+from bastau import places
+from bastau.errors import BastauError
+from bastau.hashing import format_id, hash_string, parse_id
+from bastau.reading import read_text
+from bastau.report import charts, document, exhibits, wording
+from bastau.report.brief import Brief, brief
+from bastau.report.brief_page import brief_parts
+from bastau.report.build import build_trace
+from bastau.report.findings import Findings, findings, sensitive_narratives
+from bastau.report.locale import Locale
+from bastau.report.post import one_post
+from bastau.report.post_search import Asked, Hits, search_posts
+from bastau.report.queries import at, is_pseudonym, rows
+from bastau.report.search import find
+from bastau.report.source import one_source
+from bastau.report.timeline import Timeline
+from bastau.report.trace import Trace
+from bastau.report.trace_page import trace_header, trace_parts
+from bastau.urls import canonical_url
+from bastau.watching import open_store
+from bastau_web.workbench.configuring import the_home
+from bastau_web.workbench.lake_reader import ask
+from bastau_web.workbench.roles import READERS, open_to
+from bastau_web.workbench.words import locale_of
+
+PERIODS = (1, 7, 30)
+_QUOTING = ("earliest", "versions", "story", "found")
+"""Sections of a trace that quote posts at length."""
+_SHOWN_SOURCES = 200
+
+
+@dataclass(frozen=True)
+class _Day:
+    """What *Today* shows of the lake."""
+
+    brief: Brief
+    findings: Findings
+    veiled: frozenset[str]
+
+
+@open_to(*READERS)
+@require_safe
+def today(request: HttpRequest) -> HttpResponse:
+    """Show what is new, growing, coordinated, known, and which sources fell silent."""
+    locale = locale_of(request)
+    asked = request.GET.get("days", "")
+    days = int(asked) if asked in {str(n) for n in PERIODS} else PERIODS[0]
+    end = ask("latest", _latest)
+    values: dict[str, Any] = {"days": days, "periods": PERIODS, "watched": _silent()}
+    if end is None:
+        return render(request, "today.html", values)
+    day = ask(("today", days), lambda con: _day(con, end - timedelta(days=days), end))
+    parts = {ident: (head, body) for ident, head, body in brief_parts(day.brief, locale, _narrative_link, day.veiled)}
+    values |= {
+        "day": day.brief,
+        "lede": _lede(day.brief, locale),
+        "threshold": wording.threshold(day.brief.min_audience, locale),
+        "patterns": _patterns(),
+        "findings": day.findings,
+        "is_stale": datetime.now(UTC) - end > timedelta(days=2),
+        "sections": [
+            (ident, parts[ident][0], mark_safe(parts[ident][1]))  # noqa: S308 - escaped by the core
+            for ident in ("new", "rising", "coordinated", "across")
+        ],
+        "more": [(ident, parts[ident][0], mark_safe(parts[ident][1])) for ident in ("volume", "coverage")],  # noqa: S308
+    }
+    return render(request, "today.html", values)
+
+
+def _lede(made: Brief, locale: Locale) -> str:
+    words = locale.text(
+        "web.today.lede",
+        posts=locale.count("count.posts", made.n_posts),
+        publishers=locale.count("count.publishers", made.n_publishers),
+        span=wording.period(made.start, made.end, locale),
+    )
+    return f"{words} {locale.text('web.today.before', posts=locale.count('count.posts', made.n_posts_before))}"
+
+
+def _patterns() -> str:
+    """Return the fillings that charts refer to."""
+    return mark_safe(charts.patterns())  # noqa: S308 - constant
+
+
+def _latest(con: duckdb.DuckDBPyConnection) -> datetime | None:
+    """Return the moment after the latest stored post, None while there is none."""
+    us = rows(con, "select epoch_us(max(published_at)) as us from posts")[0]["us"]
+    return None if us is None else at(us + 1_000_000)
+
+
+def _day(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> _Day:
+    return _Day(brief(con, start, end), findings(con, start, end), sensitive_narratives(con))
+
+
+def _silent() -> dict[str, Any] | None:
+    """Return the watched sources that fell silent or fail; None where nothing is watched or the list does not answer."""
+    home = the_home()
+    if not home.settings.watch.database and not (home.folder / "sources.db").exists():
+        return None
+    now = datetime.now(UTC)
+    try:
+        with open_store(home) as store:
+            return places.health(
+                store, now, lambda s, n: any(places.is_in_state(s, state, n) for state in ("silent", "failing"))
+            )[0]
+    except BastauError:
+        return {"unavailable": True, "sources": []}
+
+
+@open_to(*READERS)
+@require_safe
+def search(request: HttpRequest) -> HttpResponseBase:
+    """Find posts by words, language, platform, publisher and time; an id or address leads to its narrative."""
+    locale = locale_of(request)
+    form = {name: request.GET.get(name, "").strip()[:500] for name in ("q", "in", "platform", "source", "from", "to")}
+    if form["q"] and (target := _direct(form["q"])):
+        return redirect(target)
+    asked = Asked(
+        words=tuple(_folded(form["q"])),
+        language=form["in"],
+        platform=form["platform"],
+        source=form["source"].removeprefix("@"),
+        start=_date(form["from"]),
+        end=_date(form["to"], after=True),
+    )
+    problem = ""
+    if is_pseudonym(asked.source):
+        asked, problem = Asked(), "web.search.private"
+    page = int(request.GET["page"]) if request.GET.get("page", "").isdecimal() else 1
+    page = min(max(page, 1), 10_000)
+    is_asked = any(form.values()) and not problem
+    hits: Hits | None = ask(("search", asked, page), lambda con: search_posts(con, asked, page)) if is_asked else None
+    rest = urlencode({name: value for name, value in form.items() if value})
+    choices = ask("choices", _choices)
+    values = {
+        "form": form,
+        "hits": hits,
+        "problem": problem,
+        "pages": _pages(hits, rest) if hits else {},
+        "languages_stored": sorted(((tag, locale.language(tag)) for tag in choices[0]), key=lambda pair: pair[1]),
+        "platforms_stored": [(name, locale.name("platform", name)) for name in choices[1]],
+    }
+    return render(request, "search.html", values)
+
+
+def _direct(query: str) -> str | None:
+    """Return the page that an id or address means."""
+    if parse_id("n", query) is not None:
+        return reverse("narrative", args=[query])
+    if parse_id("p", query) is not None:
+        return reverse("post", args=[query])
+    if query.startswith(("http://", "https://")) and not any(c.isspace() for c in query):
+        found = ask(("address", query), lambda con: find(con, query, canonical=_canonical, sign=_sign))
+        if found.best is not None:
+            if found.best.narrative_id:
+                return reverse("narrative", args=[found.best.narrative_id])
+            return reverse("post", args=[format_id("p", found.best.post_key)])
+    return None
+
+
+def _choices(con: duckdb.DuckDBPyConnection) -> tuple[list[str], list[str]]:
+    """Return the languages and platforms that are stored, most posts first."""
+    sql = """select detected_language as tag from readings where not contains(detected_language, '|')
+        group by 1 order by count(*) desc limit 40"""
+    platforms = "select platform from posts group by 1 order by count(*) desc"
+    return [row["tag"] for row in rows(con, sql)], [row["platform"] for row in rows(con, platforms)]
+
+
+def _pages(hits: Hits, rest: str) -> dict[str, str]:
+    links = {}
+    if hits.page > 1:
+        links["previous"] = f"?{rest}&page={hits.page - 1}"
+    if hits.page < hits.n_pages:
+        links["following"] = f"?{rest}&page={hits.page + 1}"
+    return links
+
+
+def _date(text: str, *, after: bool = False) -> datetime | None:
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return day + timedelta(days=1) if after else day
+
+
+@open_to(*READERS)
+@require_safe
+def narrative(request: HttpRequest, narrative_id: str) -> HttpResponseBase:
+    """Show the trace of a narrative: where it began, how it spread, how sure that is."""
+    trace = _trace(narrative_id)
+    if trace is None or trace.narrative.narrative_id is None:
+        raise Http404
+    if trace.narrative.narrative_id != narrative_id:
+        return redirect("narrative", trace.narrative.narrative_id)
+    return _show_trace(request, trace)
+
+
+def _show_trace(request: HttpRequest, trace: Trace) -> HttpResponse:
+    locale = locale_of(request)
+    is_sensitive = bool(trace.suggested or trace.known)
+    parts = trace_parts(trace, locale, _link)
+    words = trace.narrative.narrative_id or ""
+    if not is_sensitive:
+        words = document.foreign(document.heading_words(trace.narrative.text) or words, trace.narrative.language)
+    header = trace_header(trace, words, [(ident, head) for ident, head, _ in parts], locale)
+    sections = [
+        (ident, head, mark_safe(body), is_sensitive and ident in _QUOTING)  # noqa: S308 - escaped by the core
+        for ident, head, body in parts
+    ]
+    values = {
+        "header": mark_safe(header),  # noqa: S308 - escaped by the core
+        "sections": sections,
+        "is_sensitive": is_sensitive,
+        "narrative": trace.narrative,
+        "first_text": document.heading_words(trace.narrative.text),
+        "threshold": wording.threshold(trace.min_audience, locale),
+        "patterns": _patterns(),
+    }
+    return render(request, "narrative.html", values)
+
+
+def _trace(query: str) -> Trace | None:
+    home = the_home()
+
+    def make(con: duckdb.DuckDBPyConnection) -> Trace | None:
+        found = find(con, query, canonical=_canonical, sign=_sign)
+        if found.best is None:
+            return None
+        return build_trace(con, found, lead_in_hours=home.settings.sources.lead_in_hours)
+
+    return ask(("trace", query), make)
+
+
+@open_to(*READERS)
+@require_safe
+def source(request: HttpRequest, source: str) -> HttpResponse:
+    """Show one publisher; there is no page of anybody else."""
+    shown = ask(("source", source), lambda con: one_source(con, source))
+    if shown is None:
+        raise Http404
+    locale = locale_of(request)
+    return render(
+        request, "source.html", {"source": shown, "chart": _activity(shown.timeline, locale), "patterns": _patterns()}
+    )
+
+
+def _activity(line: Timeline, locale: Locale) -> str:
+    names = {tag: locale.language(tag) for tag in line.by_language}
+    title = locale.text("time.chart")
+    totals = [sum(counts) for counts in zip(*line.by_language.values(), strict=True)]
+    peak = max(range(len(totals)), key=lambda i: totals[i])
+    description = locale.text(
+        "time.chart_desc",
+        posts=locale.count("count.posts", sum(totals)),
+        start=locale.moment(line.starts[0]),
+        end=locale.moment(line.starts[-1]),
+        bin=locale.duration(line.bin_s),
+        peak=locale.moment(line.starts[peak]),
+        most=locale.number(totals[peak]),
+    )
+    chart = exhibits.timeline_chart(line, line.by_language, names, title, description, "activity", locale)
+    table = exhibits.timeline_table(line, line.by_language, names, title, locale)
+    return mark_safe(chart + document.folded(locale.text("label.as_table"), table))  # noqa: S308 - escaped by the core
+
+
+@open_to(*READERS)
+@require_safe
+def post(request: HttpRequest, ref: str) -> HttpResponse:
+    """Show one post, what was found in it and why; a private author has no name here."""
+    key = parse_id("p", ref)
+    shown = None if key is None else ask(("post", key), lambda con: one_post(con, key))
+    if shown is None:
+        raise Http404
+    locale = locale_of(request)
+    suggested = [(one, wording.gates(one.gates, locale)) for one in shown.suggested]
+    known = [(one, wording.gates(one.gates, locale)) for one in shown.known]
+    values = {
+        "post": shown,
+        "suggested": suggested,
+        "known": known,
+        "how": locale.text(f"web.post.joined_{shown.joined_by}") if shown.joined_by else "",
+        "edits": [(locale.name("web.post", kind), moment) for kind, moment in shown.edits],
+    }
+    return render(request, "post.html", values)
+
+
+@open_to(*READERS)
+@require_safe
+def sources(request: HttpRequest) -> HttpResponse:
+    """Show how the watched places are doing; adding and editing is done with `bastau add` and `bastau sources`."""
+    home = the_home()
+    only = request.GET.get("only", "")
+    state = only if only in ("failing", "silent", "paused", "gaps") else None
+    words = request.GET.get("match", "").strip()[:200].casefold()
+    values: dict[str, Any] = {"only": state or "", "match": words, "states": ("failing", "silent", "paused", "gaps")}
+    if home.settings.watch.database or (home.folder / "sources.db").exists():
+        now = datetime.now(UTC)
+        try:
+            with open_store(home) as store:
+                answer, _ = places.health(
+                    store,
+                    now,
+                    lambda s, n: places.is_in_state(s, state, n) and words in f"{s.address} {s.name or ''}".casefold(),
+                )
+        except BastauError as error:
+            values["problem"] = str(error)
+        else:
+            listed = answer["sources"]
+            values |= {
+                "n": answer["n_sources"],
+                "n_fit": len(listed),
+                "rows": [_row(s) for s in listed[:_SHOWN_SOURCES]],
+            }
+    return render(request, "sources.html", values)
+
+
+def _row(health: dict[str, Any]) -> dict[str, Any]:
+    """Return a source with its times as times."""
+    times = {
+        name: datetime.fromisoformat(health[name]) if health[name] else None
+        for name in ("last_success_at", "last_post_at")
+    }
+    return {**health, **times}
+
+
+def _narrative_link(narrative_id: str) -> str:
+    return reverse("narrative", args=[narrative_id])
+
+
+def _link(what: str, ident: str) -> str | None:
+    match what:
+        case "narrative":
+            return _narrative_link(ident)
+        case "source":
+            return None if is_pseudonym(ident) else f"/source/{quote(ident, safe='')}"
+        case "post":
+            return reverse("post", args=[format_id("p", hash_string(ident))])
+    return None
+
+
+def _canonical(url: str) -> str:
+    return canonical_url(url) or url
+
+
+def _sign(text: str) -> tuple[str, int | None, bytes | None]:
+    home = the_home()
+    return read_text(text, home.settings)
+
+
+def _folded(words: str) -> list[str]:
+    return _sign(words)[0].split() if words else []

@@ -1,0 +1,66 @@
+"""The words of the pages in Kazakh, Russian and English: the core's, and the workbench's own under ``web``."""
+
+import tomllib
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.translation import get_language_from_request
+
+from bastau.report.locale import LOCALES, Locale
+from bastau.report.locale import load as load_core
+from bastau_web.workbench.models import Account
+
+COOKIE = "bastau_language"
+
+
+@cache
+def load(code: str) -> Locale:
+    """Return the locale with the words of the core and of the workbench."""
+    own = tomllib.loads((files("bastau_web.workbench") / "texts" / f"{code}.toml").read_text("utf-8"))
+    return Locale(code, {**load_core(code).texts, "web": own})
+
+
+def locale_of(request: HttpRequest) -> Locale:
+    """Return the locale that was chosen for this request."""
+    locale: Locale = request.locale  # type: ignore[attr-defined]
+    return locale
+
+
+def choose_language(answer: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Return the middleware that chooses: the address's ``?language=``, then the account, a cookie, the browser."""
+
+    def in_language(request: HttpRequest) -> HttpResponse:
+        asked = request.GET.get("language", "")
+        account = request.user.language if isinstance(request.user, Account) else ""
+        wishes = (asked, account, request.COOKIES.get(COOKIE, ""), get_language_from_request(request))
+        code = next((wish for wish in wishes if wish in LOCALES), "en")
+        request.locale = load(code)  # type: ignore[attr-defined]
+        with translation.override(code):
+            response = answer(request)
+        response.setdefault("Content-Language", code)
+        if asked in LOCALES:
+            response.set_cookie(
+                COOKIE, asked, max_age=365 * 86_400, httponly=True, samesite="Lax", secure=request.is_secure()
+            )
+        return response
+
+    return in_language
+
+
+def in_templates(request: HttpRequest) -> dict[str, Any]:
+    """Return what every template needs."""
+    account = request.user if isinstance(getattr(request, "user", None), Account) else None
+    locale = getattr(request, "locale", None) or load("en")
+    languages = [(code, load(code).text("web.name_of_language")) for code in LOCALES]
+    return {"locale": locale, "account": account, "languages": languages, "here": _here(request)}
+
+
+def _here(request: HttpRequest) -> str:
+    """Return the query of this page without the language, for links that change only that."""
+    query = request.GET.copy()
+    query.pop("language", None)
+    return f"{query.urlencode()}&" if query else ""
