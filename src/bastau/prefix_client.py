@@ -201,9 +201,9 @@ def verify(data: bytes, signature: str, keys: Iterable[tuple[bytes, bytes]]) -> 
     Raises:
         ListError: by none of them, or not of these bytes.
     """
-    lines = signature.splitlines()
+    lines = signature.split("\n")
     try:
-        if len(lines) != 4 or not lines[0].startswith("untrusted comment: ") or signature[-1:] != "\n":
+        if len(lines) != 5 or lines[4] or not lines[0].startswith("untrusted comment: "):
             raise ValueError
         raw, whole = base64.b64decode(lines[1], validate=True), base64.b64decode(lines[3], validate=True)
         if [base64.b64encode(part).decode() for part in (raw, whole)] != [lines[1], lines[3]]:

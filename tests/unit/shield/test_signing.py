@@ -87,6 +87,14 @@ def test_another_key_does_not_verify(tmp_path, signed):
         verify(DATA, signed, [public_key(other.public)])
 
 
+@pytest.mark.parametrize("end", ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\r\n"])
+def test_no_other_end_of_line_passes_for_one(key, signed, end):
+    ends = [at for at, char in enumerate(signed) if char == "\n"]
+    for at in ends[end == "\r\n" :]:  # the first line is untrusted, and with \r in it still one line
+        with pytest.raises(ListError):
+            verify(DATA, signed[:at] + end + signed[at + 1 :], [public_key(key.public)])
+
+
 @pytest.mark.parametrize("text", ["", "RWQ", "untrusted comment: x\n", "a" * 56, "RWQ=\n"])
 def test_what_is_no_public_key_is_said_to_be_none(text):
     with pytest.raises(ListError, match="public key"):
