@@ -24,7 +24,7 @@ def trace_page(trace: Trace, locale: Locale) -> str:
     heads = [(ident, head) for ident, head, _ in parts]
     main = "".join(document.section(ident, head, body) for ident, head, body in parts)
     title = locale.text("page.trace_title", words=shorten(words, 70))
-    header = trace_header(trace, document.foreign(words, trace.narrative.language), heads, locale)
+    header = trace_header(trace, quoted(words, trace.narrative.language, locale), heads, locale)
     return document.page(locale, title, header, main, _footer(trace, locale))
 
 
@@ -49,12 +49,16 @@ def trace_parts(trace: Trace, locale: Locale, link: Link = document.nowhere) -> 
     return [(ident, locale.text(key), body) for ident, key, body in parts]
 
 
-def trace_header(trace: Trace, words: str, heads: Sequence[tuple[str, str]], locale: Locale) -> str:
-    """Return the top of the page; ``words`` is the markup of the words that stand for the narrative."""
+def quoted(words: str, language: str, locale: Locale) -> str:
+    """Return the words of a post in quotation marks, as markup."""
+    before, after = locale.text("form.quote", words="\0").split("\0")
+    return f"{before}{document.foreign(words, language)}{after}"
+
+
+def trace_header(trace: Trace, title: str, heads: Sequence[tuple[str, str]], locale: Locale) -> str:
+    """Return the top of the page; ``title`` is the markup of what stands for the narrative."""
     narrative = trace.narrative
     ident = f" · {escape(narrative.narrative_id)}" if narrative.narrative_id else ""
-    quote = locale.text("form.quote", words="\0").split("\0")
-    title = f"{quote[0]}{words}{quote[1]}"
     span = (narrative.last_seen_at - narrative.first_seen_at).total_seconds()
     pairs = [
         (locale.text("label.posts"), locale.number(narrative.n_posts)),
@@ -479,12 +483,11 @@ def _fact_checks(trace: Trace, locale: Locale) -> str:
         return paragraph(locale.text("checked.nothing"))
     items = []
     for one in trace.fact_checks:
-        quote = locale.text("form.quote", words="\0").split("\0")
-        claim = f"{quote[0]}{document.foreign(one.claim, one.language or 'und')}{quote[1]}"
+        claim = quoted(one.claim, one.language or "und", locale)
         body = [f"<h3>{claim}</h3>", paragraph(wording.checked_by(one, locale), "facts")]
         if one.verdict:
-            verdict = document.foreign(one.verdict, one.language or "und")
-            body.append(f"<p>{escape(locale.text('checked.verdict'))}: {quote[0]}{verdict}{quote[1]}</p>")
+            verdict = quoted(one.verdict, one.language or "und", locale)
+            body.append(f"<p>{escape(locale.text('checked.verdict'))}: {verdict}</p>")
         if one.title:
             body.append(f"<p>{document.foreign(one.title, one.language or 'und')}</p>")
         body.append(f"<p>{document.outward(one.url) or document.name(one.claim_id)}</p>")

@@ -28,8 +28,8 @@ from bastau.report.queries import at, is_pseudonym, rows
 from bastau.report.search import find
 from bastau.report.source import one_source
 from bastau.report.timeline import Timeline
-from bastau.report.trace import Trace
-from bastau.report.trace_page import trace_header, trace_parts
+from bastau.report.trace import Suggested, Trace
+from bastau.report.trace_page import quoted, trace_header, trace_parts
 from bastau.urls import canonical_url
 from bastau.watching import open_store
 from bastau_web.workbench.configuring import the_home
@@ -68,6 +68,7 @@ def today(request: HttpRequest) -> HttpResponse:
     values |= {
         "day": day.brief,
         "lede": _lede(day.brief, locale),
+        "before": locale.text("web.today.before", posts=locale.count("count.posts", day.brief.n_posts_before)),
         "threshold": wording.threshold(day.brief.min_audience, locale),
         "patterns": _patterns(),
         "findings": day.findings,
@@ -82,13 +83,12 @@ def today(request: HttpRequest) -> HttpResponse:
 
 
 def _lede(made: Brief, locale: Locale) -> str:
-    words = locale.text(
+    return locale.text(
         "web.today.lede",
         posts=locale.count("count.posts", made.n_posts),
         publishers=locale.count("count.publishers", made.n_publishers),
         span=wording.period(made.start, made.end, locale),
     )
-    return f"{words} {locale.text('web.today.before', posts=locale.count('count.posts', made.n_posts_before))}"
 
 
 def _patterns() -> str:
@@ -213,10 +213,10 @@ def _show_trace(request: HttpRequest, trace: Trace) -> HttpResponse:
     locale = locale_of(request)
     is_sensitive = bool(trace.suggested or trace.known)
     parts = trace_parts(trace, locale, _link)
-    words = trace.narrative.narrative_id or ""
+    title = trace.narrative.narrative_id or ""
     if not is_sensitive:
-        words = document.foreign(document.heading_words(trace.narrative.text) or words, trace.narrative.language)
-    header = trace_header(trace, words, [(ident, head) for ident, head, _ in parts], locale)
+        title = quoted(document.heading_words(trace.narrative.text) or title, trace.narrative.language, locale)
+    header = trace_header(trace, title, [(ident, head) for ident, head, _ in parts], locale)
     sections = [
         (ident, head, mark_safe(body), is_sensitive and ident in _QUOTING)  # noqa: S308 - escaped by the core
         for ident, head, body in parts
@@ -286,11 +286,13 @@ def post(request: HttpRequest, ref: str) -> HttpResponse:
     if shown is None:
         raise Http404
     locale = locale_of(request)
-    suggested = [(one, wording.gates(one.gates, locale)) for one in shown.suggested]
+    suggested: dict[str, list[tuple[Suggested, str]]] = {}
+    for found in shown.suggested:
+        suggested.setdefault(found.act, []).append((found, wording.gates(found.gates, locale)))
     known = [(one, wording.gates(one.gates, locale)) for one in shown.known]
     values = {
         "post": shown,
-        "suggested": suggested,
+        "suggested": suggested.items(),
         "known": known,
         "how": locale.text(f"web.post.joined_{shown.joined_by}") if shown.joined_by else "",
         "edits": [(locale.name("web.post", kind), moment) for kind, moment in shown.edits],
