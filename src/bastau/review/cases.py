@@ -205,8 +205,8 @@ def _retract_all(case: Case, at: datetime, reason: str, n: int) -> Case:
 
 
 def is_same_person(one: By, other: By) -> bool:
-    """Say whether two acts may be one human being's: by account or by person, whatever the roles."""
-    return one.account == other.account or one.person == other.person
+    """Say whether two acts may be one human being's: any name in common, of account or person, whatever the roles."""
+    return not {one.account, one.person}.isdisjoint((other.account, other.person))
 
 
 def hidden_from(case: Case, by: By) -> Case:

@@ -26,7 +26,7 @@ from bastau.review.acts import (
     Suggestion,
     Verdict,
 )
-from bastau.review.cases import Case
+from bastau.review.cases import Case, outcome
 from bastau.review.log import Book, advance, propose
 from bastau.review.opinions import judge
 from bastau.review.subjects import Owner, Subject, case_id
@@ -87,7 +87,8 @@ def code(number: int = 0) -> str:
 
 
 def released(case: Case, by: By, now: datetime, days: float = 30, number: int = 0, **changes: Any) -> Released:
-    of = case.round.given[0].n if case.round.given else case.round.n
+    found = outcome(case.round)
+    of = case.round.n if found is None else found.given.n
     plain = Released(case.case, by, of, now + timedelta(days=days), "", REASON, "", (), code(number))
     return replace(plain, **changes)
 
