@@ -276,6 +276,7 @@ _BASE: _Point = _point((4 * pow(5, -1, _P) % _P).to_bytes(32, "little")) or (0, 
 PREFIXES, SUMS = "prefixes.bin", "SHA256SUMS"
 SHARDS = "full"
 FORMAT = "bastau-prefixes/1"
+MAX_BYTES = 64 << 20
 _SAME_SITE = ("www.", "m.", "mobile.", "amp.", "touch.")
 Fetch = Callable[[str], bytes]
 
@@ -432,8 +433,10 @@ def fetch_file(address: str) -> bytes:
     if not address.startswith(("http://", "https://")):
         raise ListError(f"{address}: not an http or https address")
     with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310 - the scheme is checked above
-        data: bytes = answer.read()
-        return data
+        data: bytes = answer.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ListError(f"{address}: more than {MAX_BYTES >> 20} MB")
+    return data
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -48,6 +48,9 @@ def test_a_later_version_leaves_no_file_of_what_was_retracted_and_none_of_others
     publish(SECOND, tmp_path / "web", list(FORMS), [key])
     files = held(tmp_path / "web")
     assert files["index.html"] == b"ours"
+    named = {line.split("  ")[1] for line in files["SHA256SUMS"].decode().splitlines()}
+    signatures = {f"{name}.minisig" for name in ("list.json", "SHA256SUMS")}
+    assert set(files) == named | signatures | {"SHA256SUMS", "index.html"}
     for row in ROWS:
         if row["kind"] == "url":
             assert not [name for name, data in files.items() if row["value"].removeprefix("https://").encode() in data]
