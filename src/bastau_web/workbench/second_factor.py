@@ -25,8 +25,8 @@ def address_of(account: Account, secret: str) -> str:
 def step_of(secret: str, code: str) -> int | None:
     """Return the time step whose code this is, now or one before or after; None when it is none."""
     totp, now = pyotp.TOTP(secret), int(time.time()) // _STEP_S
-    given = code.replace(" ", "")
-    return next((n for n in (now, now - 1, now + 1) if hmac.compare_digest(totp.at(n * _STEP_S), given)), None)
+    given = code.replace(" ", "").encode()
+    return next((n for n in (now, now - 1, now + 1) if hmac.compare_digest(totp.at(n * _STEP_S).encode(), given)), None)
 
 
 def accept(account: Account, code: str) -> bool:

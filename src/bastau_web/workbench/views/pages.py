@@ -191,10 +191,9 @@ def _pages(hits: Hits, rest: str) -> dict[str, str]:
 
 def _date(text: str, *, after: bool = False) -> datetime | None:
     try:
-        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=after)
+    except (ValueError, OverflowError):
         return None
-    return day + timedelta(days=1) if after else day
 
 
 @open_to(*READERS)

@@ -1,0 +1,111 @@
+"""Who may open what: every route, every role, refused by default."""
+
+import pytest
+from django.core.checks import run_checks
+from django.http import HttpRequest, HttpResponse
+from django.test import override_settings
+from django.urls import path, reverse
+
+from bastau_web.workbench.checks import routes
+from bastau_web.workbench.roles import ANY_ACCOUNT, ANYBODY, Role, may_open, open_to
+
+READ = frozenset(Role)
+EXPECTED = {
+    "today": READ,
+    "search": READ,
+    "narrative": READ,
+    "post": READ,
+    "source": READ,
+    "sources": READ,
+    "account": {ANY_ACCOUNT},
+    "set-language": {ANY_ACCOUNT},
+    "set-password": {ANY_ACCOUNT},
+    "end-session": {ANY_ACCOUNT},
+    "second-factor": {ANY_ACCOUNT},
+    "set-up": {ANYBODY},
+    "sign-in": {ANYBODY},
+    "sign-in-code": {ANYBODY},
+    "sign-out": {ANYBODY},
+    "health": {ANYBODY},
+    "asset": {ANYBODY},
+}
+"""Written out here on purpose: who opens a route to more people changes this table too."""
+ARGUMENTS = {
+    "narrative": ["n0000000000000"],
+    "post": ["p0000000000000"],
+    "source": ["nobody"],
+    "asset": ["0", "nothing.css"],
+}
+PERSONS = [None, (), *((role,) for role in Role), tuple(Role)]
+
+
+def names() -> list[str]:
+    return sorted(EXPECTED)
+
+
+def test_every_route_is_in_the_table(workbench):
+    assert {route.name: set(route.callback.access) for route in routes()} == {k: set(v) for k, v in EXPECTED.items()}
+
+
+@pytest.mark.parametrize(
+    "roles", PERSONS, ids=lambda roles: "nobody" if roles is None else "+".join(roles) or "no role"
+)
+@pytest.mark.parametrize("name", names())
+def test_each_route_lets_in_exactly_its_roles(client, signed_in, name, roles):
+    signed_in("analyst", name="somebody_else")  # so that this is no first start
+    for method in ("get", "head", "put", "delete", "post"):
+        browser = client if roles is None else signed_in(*roles, name=f"by_{method}")
+        check_access(browser, name, roles, method)
+
+
+def check_access(browser, name, roles, method):
+    answer = getattr(browser, method)(reverse(name, args=ARGUMENTS.get(name, [])))
+    if may_open(frozenset(EXPECTED[name]), None if roles is None else frozenset(roles)):
+        assert answer.status_code in (200, 302, 404, 405)
+        if roles is not None and answer.status_code == 302 and method == "get":
+            assert not answer["Location"].startswith("/sign-in?")
+    elif roles is None:
+        assert answer.status_code == 302
+        assert answer["Location"].startswith("/sign-in?next=/")
+    else:
+        assert answer.status_code == 403
+
+
+def undeclared(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("secret")
+
+
+@open_to(Role.ADMIN)
+def for_admins(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("secret")
+
+
+urlpatterns = [path("undeclared", undeclared, name="undeclared"), path("admins", for_admins, name="admins")]
+handler403 = "bastau_web.workbench.views.failures.not_allowed"
+
+
+def test_a_route_for_which_nobody_said_who_may_stops_the_start(workbench):
+    with override_settings(ROOT_URLCONF="bastau_web.workbench.urls"):
+        assert [m.id for m in run_checks() if m.id.startswith("workbench")] == []
+    with override_settings(ROOT_URLCONF=__name__):
+        assert [m.id for m in run_checks() if m.id and m.id.startswith("workbench")] == ["workbench.E001"]
+
+
+@override_settings(ROOT_URLCONF=__name__, DEBUG_PROPAGATE_EXCEPTIONS=False)
+def test_such_a_route_is_open_to_nobody_and_a_route_of_one_role_to_no_other(workbench, client, signed_in, monkeypatch):
+    import bastau_web.workbench.views.failures as failures
+
+    monkeypatch.setattr(failures, "_failure", lambda request, kind, status: HttpResponse(kind, status=status))
+    assert client.get("/undeclared").status_code == 403
+    assert signed_in(*Role).get("/undeclared").status_code == 403
+    assert signed_in("analyst", "reviewer", "publisher", "auditor", name="nearly").get("/admins").status_code == 403
+    assert signed_in("admin").get("/admins").content == b"secret"
+
+
+def test_a_disabled_account_is_out_at_once(signed_in):
+    from bastau_web.workbench.models import Account
+
+    browser = signed_in("analyst")
+    assert browser.get("/sources").status_code == 200
+    Account.objects.update(is_active=False)
+    assert browser.get("/sources").status_code == 302
