@@ -15,6 +15,7 @@ PAGE = 25
 MOST_PAGES = 400
 """Later pages are not given out: they would cost as much as all before them; narrow the search instead."""
 _MOST_WORDS = 12
+_SEARCHED = "bastau_searched"
 
 
 @dataclass(frozen=True)
@@ -62,41 +63,55 @@ class Hits:
         return max(1, min(MOST_PAGES, -(-self.n // PAGE)))
 
 
+def prepare_search(con: duckdb.DuckDBPyConnection, *, most_in_memory: int = 0) -> None:
+    """Make the relation from which :func:`search_posts` reads: a table in memory for up to so many posts, else a view.
+
+    Reading the words from Parquet takes most of the time of a search: 0.3 of 0.35 s for 200,000 posts.
+    """
+    n = con.execute("select count(*) from posts").fetchall()[0][0]
+    kind = "table" if n <= most_in_memory else "view"
+    con.execute(
+        f"""
+        create or replace {kind} {_SEARCHED} as
+        select p.post_key, epoch_us(p.published_at) as at_us, p.platform,
+               case when p.is_publisher then p.source end as publisher,
+               coalesce(r.detected_language, 'und') as language, r.folded
+        from posts p left join readings r using (post_key) {"order by at_us desc, p.post_key" if kind == "table" else ""}"""
+    )
+
+
 def search_posts(con: duckdb.DuckDBPyConnection, asked: Asked, page: int = 1) -> Hits:
-    """Return page ``page`` (from 1) of the posts that fit; a word counts where a stored word begins with it."""
+    """Return page ``page`` (from 1) of the posts that fit; a word counts where a stored word begins with it.
+
+    ``con`` was prepared by :func:`prepare_search`.
+    """
     page = min(max(page, 1), MOST_PAGES)
     keys, n = _find(con, asked, page)
     return Hits(n, page, tuple(shown(con, keys)))
 
 
 def _find(con: duckdb.DuckDBPyConnection, asked: Asked, page: int) -> tuple[list[tuple[int, int]], int]:
-    reads, wheres = [], []
-    read_params: list[Any] = []
+    wheres = ["true"]
     params: list[Any] = []
-    for word in list(asked.words)[:_MOST_WORDS]:
-        reads.append("(contains(folded, ?) or starts_with(folded, ?))")
-        read_params += [" " + word, word]
-    if asked.language:
-        reads.append("(detected_language = ? or list_contains(string_split(detected_language, '|'), ?))")
-        read_params += [asked.language, asked.language]
-    for column, value in (("platform", asked.platform), ("source", asked.source)):
-        if value:
-            wheres.append(f"p.{column} = ?")
-            params.append(value)
-    if asked.source:
-        wheres.append("p.is_publisher")
     for sign, moment in ((">=", asked.start), ("<", asked.end)):
         if moment is not None:
-            wheres.append(f"p.published_at {sign} ?")
-            params.append(moment)
-    said = f"semi join (select post_key from readings where {' and '.join(reads)}) r using (post_key)" if reads else ""
-    within = f"where {' and '.join(wheres)}" if wheres else ""
+            wheres.append(f"at_us {sign} ?")
+            params.append(round(moment.timestamp() * 1e6))
+    for column, value in (("platform", asked.platform), ("publisher", asked.source)):
+        if value:
+            wheres.append(f"{column} = ?")
+            params.append(value)
+    if asked.language:
+        wheres.append("(language = ? or list_contains(string_split(language, '|'), ?))")
+        params += [asked.language, asked.language]
+    for word in list(asked.words)[:_MOST_WORDS]:
+        wheres.append("(contains(folded, ?) or starts_with(folded, ?))")
+        params += [" " + word, word]
     sql = f"""
-        with fit as materialized (
-            select p.post_key, epoch_us(p.published_at) as at_us from posts p {said} {within})
+        with fit as materialized (select post_key, at_us from {_SEARCHED} where {" and ".join(wheres)})
         select post_key, at_us, (select count(*) from fit) as n from fit
         order by at_us desc, post_key limit {PAGE} offset {(page - 1) * PAGE}"""
-    found = rows(con, sql, [*read_params, *params])
+    found = rows(con, sql, params)
     return [(row["post_key"], row["at_us"]) for row in found], found[0]["n"] if found else 0
 
 
@@ -104,12 +119,13 @@ def shown(con: duckdb.DuckDBPyConnection, keys: Sequence[tuple[int, int]]) -> li
     """Return what may be shown of a few posts, given as (post_key, microseconds), in the same order."""
     if not keys:
         return []
-    # By the exact time: Parquet statistics then skip all but a few row groups.
-    look_up = """select post_key, platform, source, source_name, is_publisher, title, text from posts
-        where post_key = ? and published_at = ?"""
-    params = [value for key, us in keys for value in (key, at(us))]
-    posts = {row["post_key"]: row for row in rows(con, " union all ".join([look_up] * len(keys)), params)}
     wanted = [[key for key, _ in keys]]
+    times = [us for _, us in keys]
+    # Within their time: Parquet statistics then skip most row groups.
+    sql = """
+        select post_key, platform, source, source_name, is_publisher, title, text from posts
+        where post_key in (select unnest(?::bigint[])) and published_at between ? and ?"""
+    posts = {row["post_key"]: row for row in rows(con, sql, [wanted[0], at(min(times)), at(max(times))])}
     languages = dict(
         con.execute(
             "select post_key, detected_language from readings where post_key in (select unnest(?::bigint[]))", wanted

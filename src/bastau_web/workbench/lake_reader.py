@@ -1,4 +1,4 @@
-"""Reads the lake for pages: a few DuckDB connections for all threads, and answers kept until the lake changes.
+"""Reads the lake for pages: one DuckDB for all threads, and answers kept until the lake changes.
 
 The lake is never written from here.
 """
@@ -10,35 +10,54 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar, cast
 
 import duckdb
 
 from bastau.home import Home
+from bastau.report.post_search import prepare_search
 from bastau_web.workbench.configuring import the_home
 
 Answer = TypeVar("Answer")
 
 _CONNECTIONS = 4
 _KEPT = 512
+_MOST_SEARCHED_IN_MEMORY = 3_000_000
+"""Posts whose folded words are held in memory for searching: about 300 bytes each."""
 _LOOK_EVERY_S = 2.0
 """How often to look whether something was imported or processed: a listing of the lake takes milliseconds."""
 
 
 @dataclass
 class _Opened:
-    """Connections to one state of the lake, and what was answered from it."""
+    """One state of the lake: connections to it, and what was answered from it."""
 
     stamp: str
-    idle: queue.LifoQueue[duckdb.DuckDBPyConnection | None] = field(init=False)
+    home: Home
+    idle: queue.LifoQueue[duckdb.DuckDBPyConnection | None] = field(default_factory=queue.LifoQueue)
     kept: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict)
     making: dict[Hashable, threading.Lock] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.idle = queue.LifoQueue()
         for _ in range(_CONNECTIONS):
             self.idle.put(None)
+
+    @cached_property
+    def database(self) -> duckdb.DuckDBPyConnection:
+        """The connection that all others share their views, their memory and the prepared search with."""
+        with self.lock:
+            con = self.home.connect()
+            con.execute("SET parquet_metadata_cache = true")
+            # What stands in for tables without files was registered with this connection only.
+            registered = con.execute(
+                "select view_name from duckdb_views() where temporary and starts_with(view_name, '_')"
+            )
+            for (name,) in registered.fetchall():
+                con.execute(f'CREATE TABLE main."{name}" AS FROM temp."{name}"')
+            prepare_search(con, most_in_memory=_MOST_SEARCHED_IN_MEMORY)
+            return con
 
 
 _lock = threading.Lock()
@@ -58,11 +77,11 @@ def ask(key: Hashable, make: Callable[[duckdb.DuckDBPyConnection], Answer]) -> A
                 opened.kept.move_to_end(key)
                 return cast(Answer, opened.kept[key])
         try:
-            answer = _read(opened, home, make)
+            answer = _read(opened, make)
         except duckdb.IOException:
             # Files went away in between (compacted, erased): look again.
             opened = _opened(home, anew=True)
-            answer = _read(opened, home, make)
+            answer = _read(opened, make)
         with opened.lock:
             opened.kept[key] = answer
             while len(opened.kept) > _KEPT:
@@ -70,12 +89,12 @@ def ask(key: Hashable, make: Callable[[duckdb.DuckDBPyConnection], Answer]) -> A
     return answer
 
 
-def _read(opened: _Opened, home: Home, make: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
+def _read(opened: _Opened, make: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
     connection = opened.idle.get()
     try:
         if connection is None:
-            connection = home.connect()
-            connection.execute("SET parquet_metadata_cache = true")
+            connection = opened.database.cursor()
+            connection.execute("SET TimeZone = 'UTC'")
         return make(connection)
     finally:
         opened.idle.put(connection)
@@ -89,7 +108,7 @@ def _opened(home: Home, *, anew: bool = False) -> _Opened:
             return opened
         stamp = _stamp(home)
         if opened is None or anew or opened.stamp != stamp:
-            opened = _Opened(stamp)
+            opened = _Opened(stamp, home)
         _state[name] = time.monotonic(), opened
         return opened
 

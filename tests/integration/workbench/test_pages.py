@@ -217,8 +217,6 @@ class TestWarnings:
         n = 0
         for address, page in pages.items():
             read = Read(page)
-            if address.startswith("/search"):  # what was typed stands in the form
-                page = re.sub(r'value="[^"]*"', "", page)
             assert VIOLENT[:40] not in read.open_words, address
             n += VIOLENT[:40] in read.folded_words
         assert n > 20
