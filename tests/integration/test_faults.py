@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-N_POSTS = 12_000
+N_POSTS = 6_000
 
 
 def bastau(
@@ -93,7 +93,7 @@ def killed(command: list[str | Path], home: Path, after_s: float) -> bool:
     return False
 
 
-KILLS = 20 if "BASTAU_LONG_TESTS" in os.environ else 8
+KILLS = 20 if "BASTAU_LONG_TESTS" in os.environ else 6
 
 
 @pytest.mark.slow
@@ -129,7 +129,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "small"
     folder.mkdir()
     if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(folder)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)], capture_output=True, check=False
     ).returncode:
         pytest.skip("a small tmpfs cannot be mounted here (needs root)")
     yield folder
