@@ -1,5 +1,6 @@
 """What `bastau serve` and `bastau user` do; the command line finds them by the entry points ``bastau.commands``."""
 
+import contextlib
 import ipaddress
 import secrets
 import signal
@@ -69,9 +70,10 @@ def serve(home: Home, *, host: str, port: int, ready: Callable[[str, str | None]
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     bound = port or getattr(server, "effective_port", port)
-    ready(origin or f"http://{f'[{host}]' if ':' in host else host}:{bound}/", code)
     try:
-        server.run()
+        with contextlib.suppress(KeyboardInterrupt):
+            ready(origin or f"http://{f'[{host}]' if ':' in host else host}:{bound}/", code)
+            server.run()
     finally:
         server.close()
 
