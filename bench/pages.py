@@ -96,7 +96,7 @@ def measure(home: Home, people: int, each: int) -> tuple[dict[str, list[float]],
     command = [BASTAU, "serve", "--home", home.folder, "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
-            port = int(re.search(r":(\d+)/", server.stdout.readline())[1])
+            port = int(re.search(r"127.0.0.1:(\d+)", server.stdout.readline())[1])
             start = time.perf_counter()
             Browser(port).ask("/")
             first = (time.perf_counter() - start) * 1000

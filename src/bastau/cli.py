@@ -713,17 +713,20 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    serve = _web("serve")
+    serve, home = _web("serve"), _open_home(options)
+    # with --json standard output holds one object only
     told = sys.stderr if options.json else sys.stdout
 
     def ready(address: str, code: str | None) -> None:
+        people_open = home.settings.web.origin.rstrip("/") or address
         if options.json:
             print(json.dumps({"address": address, "set_up_code": code}), flush=True)
-        print(f"Workbench at {address}; Ctrl-C ends.", file=told, flush=True)
+        behind = "" if people_open == address else f", opened as {people_open}"
+        print(f"Workbench at {address}{behind}; Ctrl-C ends.", file=told, flush=True)
         if code:
-            print(f"No account yet: open {address.rstrip('/')}/set-up and give the code {code}", file=told, flush=True)
+            print(f"No account yet: open {people_open}/set-up and give the code {code}", file=told, flush=True)
 
-    serve(_open_home(options), host=options.host, port=options.port, ready=ready)
+    serve(home, host=options.host, port=options.port, ready=ready)
     print("stopped", file=told)
     return 0
 

@@ -28,7 +28,7 @@ def serve(home: Home, *, host: str, port: int, ready: Callable[[str, str | None]
         home: whose lake is shown.
         host: address to listen on.
         port: port; 0 takes any free one.
-        ready: gets the address, and the code for the first account while there is none.
+        ready: gets the address listened on, and the code for the first account while there is none.
 
     Raises:
         ConfigError: the port is taken, the database cannot be used, or ``host`` is open to others without [web] origin.
@@ -72,7 +72,7 @@ def serve(home: Home, *, host: str, port: int, ready: Callable[[str, str | None]
     bound = port or getattr(server, "effective_port", port)
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            ready(origin or f"http://{f'[{host}]' if ':' in host else host}:{bound}/", code)
+            ready(f"http://{f'[{host}]' if ':' in host else host}:{bound}", code)
             server.run()
     finally:
         server.close()
