@@ -1,17 +1,23 @@
 """The door: whoever asks for a view must be among those it is open to."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
+import duckdb
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from bastau.errors import BastauError
 from bastau_web.workbench import second_factor
 from bastau_web.workbench.models import Account
 from bastau_web.workbench.roles import ANYBODY, may_open
+from bastau_web.workbench.views.failures import unavailable
+
+_log = logging.getLogger(__name__)
 
 
 class Guard:
@@ -43,3 +49,11 @@ class Guard:
         if second_factor.is_required(account) and not account.code_secret and not getattr(view, "sets_factor", False):
             return redirect("second-factor")
         return None
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Say that the lake cannot be read, when that is why a page cannot be made."""
+        if not isinstance(exception, BastauError | duckdb.Error):
+            return None
+        # The path and nothing of the query: what somebody searched for stays out of the log.
+        _log.error("%s cannot be shown", request.path, exc_info=exception)
+        return unavailable(request)

@@ -4,6 +4,7 @@ The lake is never written from here.
 """
 
 import hashlib
+import logging
 import queue
 import threading
 import time
@@ -15,11 +16,13 @@ from typing import Any, TypeVar, cast
 
 import duckdb
 
+from bastau.errors import BastauError
 from bastau.home import Home
 from bastau.report.post_search import prepare_search
 from bastau_web.workbench.configuring import the_home
 
 Answer = TypeVar("Answer")
+_log = logging.getLogger(__name__)
 
 _CONNECTIONS = 4
 _KEPT = 512
@@ -35,6 +38,7 @@ class _Opened:
 
     stamp: str
     home: Home
+    is_followed: bool = False
     idle: queue.LifoQueue[duckdb.DuckDBPyConnection | None] = field(default_factory=queue.LifoQueue)
     kept: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict)
     making: dict[Hashable, threading.Lock] = field(default_factory=dict)
@@ -101,16 +105,32 @@ def _read(opened: _Opened, make: Callable[[duckdb.DuckDBPyConnection], Answer]) 
 
 
 def _opened(home: Home, *, anew: bool = False) -> _Opened:
+    """Return the state of the lake to read from; a later one is prepared beside it and takes its place when it is ready."""
     name = str(home.folder)
     with _lock:
         looked_at, opened = _state.get(name, (0.0, None))
         if opened is not None and not anew and time.monotonic() - looked_at < _LOOK_EVERY_S:
             return opened
         stamp = _stamp(home)
-        if opened is None or anew or opened.stamp != stamp:
+        if opened is None or anew:
             opened = _Opened(stamp, home)
+        elif opened.stamp != stamp and not opened.is_followed:
+            opened.is_followed = True
+            threading.Thread(target=_follow, args=(name, opened, _Opened(stamp, home)), daemon=True).start()
         _state[name] = time.monotonic(), opened
         return opened
+
+
+def _follow(name: str, before: _Opened, after: _Opened) -> None:
+    try:
+        after.database.execute("select 1 from posts limit 1")
+    except (duckdb.Error, BastauError, OSError):
+        _log.exception("a later state of the lake cannot be read")
+        before.is_followed = False
+        return
+    with _lock:
+        if _state[name][1] is before:
+            _state[name] = time.monotonic(), after
 
 
 def _stamp(home: Home) -> str:

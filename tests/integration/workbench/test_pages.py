@@ -6,13 +6,16 @@ from html.parser import HTMLParser
 
 import pytest
 from django.core.checks import run_checks
-from django.test import override_settings
+from django.db import DatabaseError
+from django.test import RequestFactory, override_settings
 from workbench_home import OUTLETS, PAYLOADS, PRIVATE, VIOLENT
 
 from bastau.home import Home
+from bastau_web.workbench import lake_reader
 from bastau_web.workbench.configuring import of_home
 from bastau_web.workbench.headers import POLICY
 from bastau_web.workbench.roles import Role
+from bastau_web.workbench.views import failures
 
 PSEUDONYM = re.compile(r"p~[a-z2-7]{16}")
 LOCALES = ("kk", "ru", "en")
@@ -321,6 +324,48 @@ class TestPages:
             for address in ("/", "/search?q=anything", "/sources", "/health"):
                 get(browser, address)
             assert browser.get("/source/gazeta_altai").status_code == 404
+
+    def test_what_is_stored_later_is_seen_without_a_restart(self, workbench, signed_in, tmp_path, monkeypatch):
+        import json
+        import time
+
+        from workbench_home import START, STORY
+
+        from bastau.intake import import_file
+
+        monkeypatch.setattr(lake_reader, "_LOOK_EVERY_S", 0.0)
+        home, browser = Home.open(tmp_path / "later", create=True), signed_in("analyst")
+        file = tmp_path / "posts.ndjson"
+        with override_settings(BASTAU_HOME=home):
+            assert 'class="hit"' not in get(browser, "/search", platform="web")
+            post = {"post_id": "web:a.example/1", "platform": "web", "source": "a.example", "text": STORY}
+            file.write_text(json.dumps(post | {"source_kind": "website", "published_at": START.isoformat()}))
+            import_file(home, file, now=START)
+            until = time.monotonic() + 20
+            while 'class="hit"' not in get(browser, "/search", platform="web"):
+                assert time.monotonic() < until
+                time.sleep(0.05)
+
+    def test_a_lake_that_cannot_be_read_is_said_in_words(self, signed_in, tmp_path):
+        home = Home.open(tmp_path / "torn", create=True)
+        (home.folder / "generations").mkdir()
+        (home.folder / "generations" / "CURRENT").write_text("gen-00000009")
+        with override_settings(BASTAU_HOME=home):
+            answer = signed_in("analyst").get("/?language=en")
+        assert answer.status_code == 503
+        assert "bastau doctor" in answer.content.decode()
+
+    def test_our_fault_is_said_without_the_database(self, workbench):
+        from django.utils.functional import SimpleLazyObject
+
+        def away():
+            raise DatabaseError("away")
+
+        request = RequestFactory().get("/")
+        request.user = SimpleLazyObject(away)
+        answer = failures.our_fault(request)
+        assert answer.status_code == 500
+        assert "our fault" in answer.content.decode()
 
     def test_health_says_when_the_lake_cannot_be_read(self, client, tmp_path):
         home = Home.open(tmp_path / "broken", create=True)

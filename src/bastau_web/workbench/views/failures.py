@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -37,6 +38,13 @@ def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
 
 
 @open_to(ANYBODY)
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """Say that the stored posts cannot be read."""
+    return _failure(request, "unavailable", 503)
+
+
+@open_to(ANYBODY)
 def our_fault(request: HttpRequest) -> HttpResponse:
-    """Say that it is our fault."""
+    """Say that it is our fault, without asking the database who asks: it may be what is away."""
+    request.user = AnonymousUser()
     return _failure(request, "our_fault", 500)
