@@ -147,6 +147,15 @@ class TestInABrowser:
         page.press("Enter")
         assert page.look(words)
 
+    def test_violent_words_stay_behind_the_warning_on_paper(self, page: chromium.Page, served: Served) -> None:
+        page.open(f"{served.address}/search?q=knives")
+        seen = "document.querySelector('details.veil p:last-child').checkVisibility()"
+        page.call("Emulation.setEmulatedMedia", media="print")
+        assert not page.look(seen)
+        page.look("document.querySelector('details.veil').open = true")
+        assert page.look(seen)
+        page.call("Emulation.setEmulatedMedia", media="screen")
+
     def test_what_has_the_focus_is_seen(self, page: chromium.Page, served: Served) -> None:
         page.open(f"{served.address}/search?q=knives")
         for _ in range(30):

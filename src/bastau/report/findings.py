@@ -10,6 +10,7 @@ from bastau.report.queries import clean, rows
 
 MOST_KINDS = 12
 MOST_POSTS = 12
+_MOST_LOOKED_AT = 200
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Findings:
-    """Findings of a period, and the latest posts in which something was found and nothing held it back."""
+    """Findings of a period, and the latest posts in which something was found and nothing held it back, one a narrative."""
 
     found: tuple[Finding, ...]
     posts: tuple[PostHit, ...]
@@ -48,10 +49,14 @@ def findings(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> 
                list(distinct (at_us, post_key)) filter (gate is null) as open
         from each group by 1, 2 order by kind desc, n_posts desc, name limit {MOST_KINDS}"""  # noqa: S608 - constants
     found = rows(con, sql, [start, end])
-    latest = sorted({pair for row in found for pair in row["open"] or ()}, reverse=True)[:MOST_POSTS]
+    latest = sorted({pair for row in found for pair in row["open"] or ()}, reverse=True)[:_MOST_LOOKED_AT]
+    # Of each narrative the latest post: a hundred copies of one text would hide the rest.
+    first: dict[str, PostHit] = {}
+    for hit in shown(con, [(key, us) for us, key in latest]):
+        first.setdefault(hit.narrative_id or str(hit.post_key), hit)
     return Findings(
         tuple(Finding(row["kind"], clean(row["name"]), row["n_posts"], row["n_held"]) for row in found),
-        tuple(shown(con, [(key, us) for us, key in latest])),
+        tuple(first.values())[:MOST_POSTS],
     )
 
 

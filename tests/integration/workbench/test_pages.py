@@ -279,7 +279,8 @@ class TestPages:
         assert "The old bridge over the river" in page
         assert "first seen" in page
         assert "gazeta_altai, gazeta_balqash" in page  # moved together
-        assert "rule: call to violence" in page
+        assert "rule: call to violence: 14 posts" in page
+        assert page.count('<article class="hit">') == 1  # the latest of the narrative
 
     def test_search_finds_words_by_their_beginning_and_narrows(self, signed_in):
         browser = signed_in("analyst")
