@@ -12,13 +12,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import duckdb
 
 from bastau.errors import BastauError
 from bastau.home import Home
+from bastau.lake import LAKE_TABLES
 from bastau.report.post_search import prepare_search
+from bastau.schemas import TABLES
 from bastau_web.workbench.configuring import the_home
 
 Answer = TypeVar("Answer")
@@ -28,6 +31,8 @@ _CONNECTIONS = 4
 _KEPT = 512
 _MOST_SEARCHED_IN_MEMORY = 3_000_000
 """Posts whose folded words are held in memory for searching: about 300 bytes each."""
+_MOST_HELD_BYTES = 16 << 20
+"""Size on disk up to which a derived table is held in memory."""
 _LOOK_EVERY_S = 2.0
 """How often to look whether something was imported or processed: a listing of the lake takes milliseconds."""
 
@@ -60,6 +65,7 @@ class _Opened:
             )
             for (name,) in registered.fetchall():
                 con.execute(f'CREATE TABLE main."{name}" AS FROM temp."{name}"')
+            _hold_derived(con, self.home)
             prepare_search(con, most_in_memory=_MOST_SEARCHED_IN_MEMORY)
             return con
 
@@ -131,6 +137,16 @@ def _follow(name: str, before: _Opened, after: _Opened) -> None:
     with _lock:
         if _state[name][1] is before:
             _state[name] = time.monotonic(), after
+
+
+def _hold_derived(con: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """Put the small derived tables in memory: a trace asks them some forty times."""
+    generation = home.generation()
+    for name in TABLES:
+        paths = generation.paths(name) if generation is not None and name not in LAKE_TABLES else []
+        if paths and Path(paths[0]).stat().st_size <= _MOST_HELD_BYTES:
+            con.execute(f'CREATE TABLE main."_held_{name}" AS FROM "{name}"')
+            con.execute(f'CREATE OR REPLACE VIEW "{name}" AS FROM main."_held_{name}"')
 
 
 def _stamp(home: Home) -> str:
