@@ -388,10 +388,11 @@ class Rounds:
         """
         if source.succeeded_at is None:
             return 0.0
-        steady_s = on - self._succeeded_on.get(source.source_id, on)
-        if source.source_id not in self._succeeded_on:
-            steady_s = at - source.succeeded_at + self._set_back_s(at, on)
-        return max(at - source.succeeded_at, steady_s, 0.0)
+        wall_s = at - source.succeeded_at
+        succeeded_on = self._succeeded_on.get(source.source_id)
+        steady_s = wall_s + self._set_back_s(at, on) if succeeded_on is None else on - succeeded_on
+        # The wall by a second and less, so that all that is told of one gap has the same beginning.
+        return max(steady_s if steady_s > wall_s + 1.0 else wall_s, 0.0)
 
     def _set_back_s(self, at: float, on: float) -> float:
         """Return by how much the wall clock was set back since the last storing before our start, or since the start."""

@@ -5,13 +5,14 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
-
-import dns.asyncresolver
-import dns.exception
+from typing import TYPE_CHECKING
 
 from bastau.collect.visits import FetchFailed, FetchRefused, Trouble
 from bastau.collect.web.guard import Place, shown
 from bastau.public_addresses import is_public
+
+if TYPE_CHECKING:
+    from dns.asyncresolver import Resolver
 
 Resolve = Callable[[str, int], list[str]]
 """(name, port) -> IP addresses, best first; raises OSError if there are none. May block."""
@@ -29,12 +30,15 @@ def ask_system(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-async def ask_nameservers(domain: str, resolver: dns.asyncresolver.Resolver | None = None) -> tuple[str, ...]:
+async def ask_nameservers(domain: str, resolver: "Resolver | None" = None) -> tuple[str, ...]:
     """Return the name servers of a domain in lower case, by name; empty where there are none or nobody answers.
 
     Args:
         resolver: asked instead of the one that the system names.
     """
+    import dns.asyncresolver  # an extra: pictures of pages look names up without it
+    import dns.exception
+
     try:
         asked = resolver or dns.asyncresolver.Resolver()
         answer = await asked.resolve(domain, "NS", lifetime=_NAMESERVERS_S)

@@ -300,6 +300,7 @@ def test_a_gap_that_is_still_open_is_told_each_time_it_doubled(world: World) -> 
 
     world.go_until(is_long)
     assert {gap.reason for gap in world.gaps()} == {"server_error"}
+    assert len({gap.since for gap in world.gaps()}) == 1
     lengths = [length_s(gap) for gap in world.gaps()]
     assert len(lengths) >= 3
     assert all(later > 2 * length for length, later in itertools.pairwise(lengths))
