@@ -12,9 +12,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow.fs as pafs
+
 from bastau.chain import ZERO, Chain, Entry, Finding, Lock
 from bastau.errors import ConfigError, SourceChanged, SourceUnavailable
 from bastau.known_lists.network import Client, NetworkLimits
+from bastau.lake import write_whole
 
 _LIMITS = NetworkLimits(allow_private=True, total_s=60.0, max_bytes=64 << 10, max_redirects=0, tries=1)
 """The address is the operator's own choice, an authority in the house as well as one outside."""
@@ -65,11 +68,10 @@ def stamp(
     answers = [(kind, address, ending, ask(address, bytes.fromhex(head), send)) for kind, address, ending, ask in asked]
     with lock():
         chain = Chain(folder, name)  # others may have written meanwhile
-        (folder / "stamps").mkdir(exist_ok=True)
         made = []
         for act, (kind, address, ending, data) in enumerate(answers, chain.n + 1):
             file = f"{act:08d}.{ending}"
-            (folder / "stamps" / file).write_bytes(data)
+            _put(folder / "stamps" / file, data)
             made.append(
                 {
                     "act": "stamped",
@@ -82,6 +84,11 @@ def stamp(
                 }
             )
         return chain.append(made, now)
+
+
+def _put(path: Path, data: bytes) -> None:
+    """Write a stamp, on disk before the act that names it."""
+    write_whole(pafs.LocalFileSystem(), str(path), lambda sink: sink.write(data))
 
 
 def _ask_authority(address: str, head: bytes, send: Post) -> bytes:

@@ -403,7 +403,9 @@ def erase_old(home: Home, store: Store) -> None:
     archive, now = Archive(folder), datetime.now(UTC)
     try:
         with writing(home):
-            old = archive.expired_by(now, lambda website: by_website.get(website, default) or None)
+            old = archive.expired_by(
+                now, lambda *sites: min((by_website[s] for s in sites if s in by_website), default=default) or None
+            )
             why = "older than evidence_days of its website, or else [evidence] keep_days"
             archive.erase(old, now, by="watch", why=why)
     except (HomeBusy, LakeDamaged) as error:  # keeps nobody from watching

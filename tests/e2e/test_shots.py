@@ -90,6 +90,20 @@ def test_nothing_is_locked_before_the_page_is_there(site: Site, tmp_path: Path) 
     assert ["/" in asked for asked in asked_before] == [True]
 
 
+@pytest.mark.parametrize(("user", "is_open"), [(0, True), (1000, False)], ids=["root", "anybody else"])
+def test_pages_are_drawn_in_the_sandbox_that_only_root_cannot_have(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int, is_open: bool
+) -> None:
+    program, said = tmp_path / "chromium", tmp_path / "said"
+    program.write_text(f'#!/bin/sh\necho "$@" > {said}\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(shots, "browser", lambda: str(program))
+    monkeypatch.setattr(shots.os, "geteuid", lambda: user)
+    with pytest.raises(SourceUnavailable, match="could not be reached"):
+        take(tmp_path, f"http://127.0.0.1:{site.server_port}/", allow_private=True, names={"127.0.0.1": "127.0.0.1"})
+    assert ("--no-sandbox" in said.read_text().split()) is is_open
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1"])
 def test_a_page_at_a_private_address_is_refused_before_the_browser_starts(tmp_path: Path, address: str) -> None:
     with pytest.raises(SourceUnavailable, match="not a public address"):
@@ -101,7 +115,7 @@ def test_what_a_page_embeds_from_inside_is_not_asked_for(
 ) -> None:
     """The page's own address counts as public here; what it embeds is at another address of the loopback."""
     monkeypatch.setattr(shots, "is_public", lambda address: address == "127.0.0.1")
-    monkeypatch.setattr(shots.Filter, "_allowed", _on_any_port(shots.Filter._allowed))
+    monkeypatch.setattr(shots.Filter, "allowed", _on_any_port(shots.Filter.allowed))
     names = {"page.test": "127.0.0.1", "inside.test": "127.0.0.2"}
     taken = take(tmp_path, f"http://page.test:{site.server_port}/", allow_private=False, names=names)
     assert "/secret.png" not in site.asked
@@ -116,7 +130,15 @@ def _on_any_port(allowed):  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize(
-    "url", ["file:///etc/passwd", "page.test", "http://user:key@page.test/", "javascript:alert(1)"]
+    "url",
+    [
+        "file:///etc/passwd",
+        "page.test",
+        "http://user:key@page.test/",
+        "javascript:alert(1)",
+        "http://page.test:99999/",
+        "http://[page.test/",
+    ],
 )
 def test_what_is_no_page_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(ConfigError):

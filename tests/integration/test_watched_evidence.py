@@ -163,6 +163,24 @@ class TestRetention:
         keep(Archive(home.folder / "evidence"), "https://site.kz/1", at=datetime.now(UTC) - timedelta(days=100))
         assert self.left(home) == []
 
+    @pytest.mark.parametrize(
+        ("days", "age", "left"),
+        [
+            ({"site": 30}, 100, []),
+            ({"site": 5000}, 1000, ["https://elsewhere.kz/1"]),
+            ({"site": 5000, "elsewhere": 30}, 100, []),
+        ],
+        ids=["shorter than the settings", "longer", "of both the shortest"],
+    )
+    def test_what_a_website_redirects_to_is_kept_as_long_as_the_website(
+        self, home: Home, days: dict[str, object], age: int, left: list[str]
+    ) -> None:
+        self.watch(home, **days)
+        archive, at = Archive(home.folder / "evidence"), datetime.now(UTC) - timedelta(days=age)
+        archive.take(Request("https://site.kz/1"), answer("https://elsewhere.kz/1"))
+        assert archive.write(lambda text: text, at) == 1
+        assert self.left(home) == left
+
     def test_what_grows_too_old_while_watching_goes_on_is_erased_too(
         self, home: Home, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -413,14 +413,18 @@ class Archive:
 
         An item is as old as the last time that the same was seen: what was seen yesterday can be shown only with it.
         """
-        return self.expired_by(now, lambda site: days if website in (None, site) else None)
+        return self.expired_by(now, lambda *sites: days if website is None or website in sites else None)
 
-    def expired_by(self, now: datetime, days_of: Callable[[str], int | None]) -> list[int]:
-        """Return the numbers of acts whose records are older than what ``days_of`` says of their website; None: never."""
+    def expired_by(self, now: datetime, days_of: Callable[[str, str], int | None]) -> list[int]:
+        """Return the numbers of acts whose records are older than what ``days_of`` says of the website that was asked and the
+        one that answered, which is another after a redirect; None: never.
+        """
         _, seen = self._acts()
         found = []
         for entry in [*self.items(), *seen]:
-            days = days_of(website_of(entry["url"])) if entry["erased"] is None else None
+            if entry["erased"] is not None:
+                continue
+            days = days_of(website_of(entry.get("asked", entry["url"])), website_of(entry["url"]))
             at = datetime.fromisoformat(entry.get("last_seen_at") or entry["at"])
             if days is not None and (now - at).days >= days:
                 found.append(entry["n"])

@@ -41,7 +41,7 @@ def pack(archive: Archive, out: Path, now: datetime, *, by: str) -> dict[str, An
     ]
     parts: dict[str, bytes | Path] = {f"archive/{path.name}": path for path in files}
     parts |= {f"shots/{path.name}": path for path in sorted((archive.folder / "shots").glob("*.png"))}
-    parts |= {f"stamps/{path.name}": path for path in sorted((archive.folder / "stamps").glob("*"))}
+    parts |= {f"stamps/{path.name}": path for path in sorted((archive.folder / "stamps").glob("[0-9]*"))}
     parts["custody/chain.ndjson"] = Chain(archive.folder).path
     parts["indexes/index.cdx.gz"] = gzip.compress("".join(index).encode(), mtime=0)
     parts["pages/pages.jsonl"] = ("\n".join(pages) + "\n").encode()

@@ -8,6 +8,7 @@ was checked, and ends the whole when too much came through.
 import asyncio
 import contextlib
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -18,10 +19,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pyarrow.fs as pafs
+
 from bastau.chain import Chain, Entry, Lock
 from bastau.collect.addresses import social_platform
 from bastau.collect.handles import names_somebody
 from bastau.errors import ConfigError, SourceUnavailable
+from bastau.lake import write_whole
 from bastau.public_addresses import is_public
 
 MAX_BYTES = 64 << 20
@@ -54,7 +58,7 @@ class Filter:
             is_tunnel = method == "CONNECT"
             parts = urlsplit(f"//{target}" if is_tunnel else target)
             host, port = parts.hostname or "", parts.port or 80
-            address = await self._allowed(host, port)
+            address = await self.allowed(host, port)
             if address is None:
                 self.refused.add(host[:253])
                 writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
@@ -63,7 +67,7 @@ class Filter:
                 await self._join(address, port, head, parts, reader, writer, is_tunnel=is_tunnel)
         writer.close()
 
-    async def _allowed(self, host: str, port: int) -> str | None:
+    async def allowed(self, host: str, port: int) -> str | None:
         """Return an address of ``host`` that may be connected to."""
         if not host or (port not in (80, 443) and not self.allow_private) or social_platform(f"https://{host}/"):
             return None
@@ -162,7 +166,11 @@ async def take_shot(
         ConfigError: the address is none, or Chromium is missing.
         SourceUnavailable: the page did not load, or was refused.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError as error:
+        raise ConfigError(f"{url}: no address of a page") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
         raise ConfigError(f"{url}: a page is named by http:// or https://, without a name and password in it")
     if social_platform(url) or names_somebody(url):
@@ -173,12 +181,13 @@ async def take_shot(
     with tempfile.TemporaryDirectory(prefix="bastau-shot-") as scratch:
         picture = Path(scratch) / "shot.png"
         async with filtering(resolve, allow_private=allow_private) as proxy:
-            if await proxy._allowed(parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)) is None:
+            if await proxy.allowed(parts.hostname, port) is None:
                 raise SourceUnavailable(
                     f"{parts.hostname}: refused, not a public address (or a port other than 80 and 443)"
                 )
+            # Root cannot have the sandbox of Chromium; who opens pages of strangers had better not be root.
             command = [
-                program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+                program, "--headless", *(["--no-sandbox"] if os.geteuid() == 0 else []), "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
                 "--disable-component-update", "--disable-sync", "--disable-extensions", "--mute-audio", "--hide-scrollbars", "--incognito",
                 "--force-webrtc-ip-handling-policy=disable_non_proxied_udp", f"--user-data-dir={scratch}/profile",
                 f"--proxy-server=http://127.0.0.1:{proxy.port}", "--proxy-bypass-list=<-loopback>", f"--window-size={WIDTH},{HEIGHT}",
@@ -210,8 +219,7 @@ async def take_shot(
         "act": "shot", "by": by, "why": why, "url": url, "file": f"{digest}.png", "kept_sha256": digest, "size_bytes": len(data),
         "refused_hosts": sorted(proxy.refused)[:100],
     }  # fmt: skip
-    shots = folder / "shots"
     with lock():
-        shots.mkdir(parents=True, exist_ok=True)
-        (shots / f"{digest}.png").write_bytes(data)
+        # On disk before the act that names it.
+        write_whole(pafs.LocalFileSystem(), str(folder / "shots" / f"{digest}.png"), lambda file: file.write(data))
         return Chain(folder).append([act], now)[0]

@@ -371,6 +371,12 @@ class TestErasure:
         assert archive.expired(later, 30) == [1, 2, 3]
         assert archive.expired(later, 0, website="other.kz") == [4]
 
+    def test_what_a_website_redirected_to_is_of_both_websites(self, archive: Archive) -> None:
+        archive.take(Request("https://other.kz/1"), answer("https://elsewhere.kz/1"))
+        archive.write(scrub, NOON)
+        assert archive.expired(NOON, 0, website="other.kz") == [4]
+        assert archive.expired(NOON, 0, website="elsewhere.kz") == [4]
+
 
 def test_the_package_holds_everything_with_its_hash(archive: Archive, tmp_path: Path) -> None:
     out = tmp_path / "evidence.wacz"
