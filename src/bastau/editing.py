@@ -124,22 +124,14 @@ def from_csv(path: Path, sources: Sequence[Source]) -> tuple[list[tuple[Source, 
     Raises:
         InputError: it cannot be read, or a cell has no sense; names the lines.
     """
-    try:
-        if path.stat().st_size > MAX_LIST_BYTES:
-            raise InputError(f"{path}: larger than {MAX_LIST_BYTES >> 20} MiB; that is no list of sources")
-        rows = csv.DictReader(io.StringIO(path.read_text("utf-8-sig")))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 (byte {error.start})") from error
-    columns = set(rows.fieldnames or ())
+    columns, rows = _read(path)
     if not {"address", "collector"} <= columns or columns - set(COLUMNS):
         raise InputError(f"{path}, line 1: columns are {', '.join(COLUMNS)}; address and collector must be there")
     by_place = {(source.collector, source.address): source for source in sources}
     changes: dict[int, tuple[Source, Source]] = {}
     unknown: list[str] = []
     problems: list[str] = []
-    for row in rows:
+    for line, row in rows:
         cells = {name: _cell(value) for name, value in row.items() if name in COLUMNS}
         before = by_place.get((cells["collector"], cells["address"]))
         if before is None:
@@ -148,13 +140,28 @@ def from_csv(path: Path, sources: Sequence[Source]) -> tuple[list[tuple[Source, 
         try:
             after = _from_cells(before, cells)
         except ValueError as error:
-            problems.append(f"{path}, line {rows.line_num}: {error}")
+            problems.append(f"{path}, line {line}: {error}")
             continue
         if after != before:
             changes[before.source_id] = (before, after)
     if problems:
         raise InputError("\n".join(problems[:20]))
     return list(changes.values()), unknown
+
+
+def _read(path: Path) -> tuple[set[str], list[tuple[int, dict[str, str]]]]:
+    """Return the columns of a table, and its rows with their lines."""
+    try:
+        if path.stat().st_size > MAX_LIST_BYTES:
+            raise InputError(f"{path}: larger than {MAX_LIST_BYTES >> 20} MiB; that is no list of sources")
+        rows = csv.DictReader(io.StringIO(path.read_text("utf-8-sig")))
+        return set(rows.fieldnames or ()), [(rows.line_num, row) for row in rows]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 (byte {error.start})") from error
+    except csv.Error as error:
+        raise InputError(f"{path}: no table of comma-separated values ({error})") from error
 
 
 def _cell(value: str | None) -> str:

@@ -106,7 +106,13 @@ def _unescape(text: str) -> str:
 
 
 def _from_csv(text: str, name: str) -> list[Wanted]:
-    rows = csv.DictReader(io.StringIO(text))
+    try:
+        return _wanted(csv.DictReader(io.StringIO(text)), name)
+    except csv.Error as error:
+        raise InputError(f"{name}: no table of comma-separated values ({error})") from error
+
+
+def _wanted(rows: "csv.DictReader[str]", name: str) -> list[Wanted]:
     columns = [column.strip().lower() for column in rows.fieldnames or []]
     if "address" not in columns:
         raise InputError(f"{name}, line 1: a CSV of places needs the column address; it has {', '.join(columns)}")

@@ -87,6 +87,10 @@ class TestLists:
         with pytest.raises(InputError, match="address"):
             parse_list(text, "x")
 
+    def test_a_table_with_an_endless_cell_is_refused(self) -> None:
+        with pytest.raises(InputError, match=r"x\.csv: no table"):
+            parse_list("address,name\nhttps://tau.kz," + "x" * 200_000, "x.csv")
+
     def test_the_starter_list_is_ours_and_every_address_tells_its_collector_or_is_a_site(self) -> None:
         wanted = places.starter()
         assert len(wanted) > 40

@@ -103,8 +103,9 @@ def test_a_table_changes_what_it_names_and_adds_nothing(tmp_path: Path) -> None:
         ),
         ("address,collector,is_paused\nhttps://site1.kz/feed,feed,maybe\n", "line 2: is_paused"),
         ("address,collector,options\nhttps://site1.kz/feed,feed,[1]\n", "line 2: options"),
+        ("address,collector,name\nhttps://site1.kz/feed,feed," + "x" * 200_000, "no table of comma-separated values"),
     ],
-    ids=["collector", "column", "priority", "pause", "options"],
+    ids=["collector", "column", "priority", "pause", "options", "endless cell"],
 )
 def test_a_mistake_in_a_table_is_told_with_its_line(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "list.csv").write_text(text)

@@ -33,7 +33,7 @@ class QuietHandler(BaseHTTPRequestHandler):
     def announced_length(self) -> int | None:
         """Return the Content-Length; None if there is none that can be trusted."""
         length = self.headers.get("Content-Length") or ""
-        if not length.isdigit() or len(length) > 18 or self.headers.get("Transfer-Encoding"):
+        if not length.isdecimal() or len(length) > 18 or self.headers.get("Transfer-Encoding"):
             return None
         return int(length)
 

@@ -365,7 +365,8 @@ class Store:
         with self._transaction():
             self._run_many("UPDATE sources SET next_at = 0 WHERE source_id = ?", [(n,) for n in source_ids])
             self._run_many(
-                "INSERT INTO hurried (source_id) VALUES (?) ON CONFLICT (source_id) DO NOTHING",
+                "INSERT INTO hurried (source_id) SELECT source_id FROM sources WHERE source_id = ?"
+                " ON CONFLICT (source_id) DO NOTHING",
                 [(n,) for n in source_ids],
             )
 

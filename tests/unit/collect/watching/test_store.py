@@ -102,6 +102,8 @@ class TestList:
             assert store.hurried([second.slice, third.slice]) == [second.source_id]
             assert store.hurried([second.slice, third.slice]) == []
             assert store.hurried([first.slice]) == [first.source_id]
+            store.hurry([third.source_id])  # a hub may push for a while after the feed was taken off the list
+            assert store._run("SELECT count(*) FROM hurried").fetchone()[0] == 0
 
     def test_feeds_tell_their_hubs_and_no_state_of_a_stranger_breaks_the_list(self, url: str) -> None:
         states: list[dict[str, object]] = [
