@@ -290,7 +290,7 @@ def test_a_channel_that_fails_is_tried_ever_more_seldom_and_by_hand_at_once(home
     assert all(2**n / 2 <= pause <= 2**n + 1 for n, pause in enumerate(pauses[:6]))
     assert len(pauses) > 8
     assert all(30 <= pause <= 61 for pause in pauses[6:])
-    at = NOON + timedelta(hours=6)
+    at = NOON + timedelta(minutes=6 * 60 - 1)  # the last of them
     listed, lines = commands.show(home, at)
     (hook,) = [channel for channel in listed["channels"] if channel["name"] == "hook"]
     assert (hook["n_waiting"], hook["failing_since"], hook["n_failures"]) == (1, NOON, len(tried))
