@@ -1671,7 +1671,7 @@ def _lists(options: argparse.Namespace) -> int:
 
 
 def _network(home: "Home") -> Any:
-    from bastau.known_lists.network import NetworkLimits
+    from bastau.network import NetworkLimits
 
     return NetworkLimits(allow_private=home.settings.network.allow_private)
 

@@ -7,6 +7,7 @@ checked offline.
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +17,8 @@ import pyarrow.fs as pafs
 
 from bastau.chain import ZERO, Chain, Entry, Finding, Lock
 from bastau.errors import ConfigError, SourceChanged, SourceUnavailable
-from bastau.known_lists.network import Client, NetworkLimits
 from bastau.lake import write_whole
+from bastau.network import Client, NetworkLimits
 
 _LIMITS = NetworkLimits(allow_private=True, total_s=60.0, max_bytes=64 << 10, max_redirects=0, tries=1)
 """The address is the operator's own choice, an authority in the house as well as one outside."""
@@ -144,9 +145,12 @@ def verify_stamps(
     """
     shown, findings = [], []
     heads = {}
-    for entry in Chain(folder, name).entries():
-        heads[entry.get("n")] = entry.get("hash")
+    for place, entry in enumerate(Chain(folder, name).entries(), 1):
+        heads[str(entry.get("n"))] = entry.get("hash")
         if entry.get("act") != "stamped":
+            continue
+        if not _is_stamp(entry):
+            findings.append(Finding("bad_stamp", place, "the act has not what an act of stamping has"))
             continue
         path = folder / "stamps" / entry["file"]
         number = entry["n"]
@@ -157,7 +161,7 @@ def verify_stamps(
         if hashlib.sha256(data).hexdigest() != entry["sha256"]:
             findings.append(Finding("changed", number, f"{entry['file']} is not what the service sent"))
             continue
-        if heads.get(entry["of"]) != entry["head"]:
+        if heads.get(str(entry["of"])) != entry["head"]:
             findings.append(Finding("stamp_of_other", number, f"act {entry['of']} is not the one that was stamped"))
             continue
         check = _check_authority if entry["kind"] == "rfc3161" else _check_calendar
@@ -167,6 +171,21 @@ def verify_stamps(
         else:
             shown.append({"of": entry["of"], "kind": entry["kind"], "by": entry["by"], **result})
     return shown, findings
+
+
+def _is_stamp(entry: Entry) -> bool:
+    """Say whether an act of stamping has its fields: a log from elsewhere may name any file."""
+    shapes = {
+        "file": r"\d{8,}\.(?:tsr|ots)",
+        "head": "[0-9a-f]{64}",
+        "sha256": "[0-9a-f]{64}",
+        "kind": "rfc3161|opentimestamps",
+        "by": ".*",
+    }
+    said = {name: entry.get(name) for name in shapes}
+    return type(entry.get("n")) is int and all(
+        isinstance(value, str) and re.fullmatch(shapes[name], value) for name, value in said.items()
+    )
 
 
 def _check_authority(data: bytes, head: bytes, authority_file: str) -> tuple[dict[str, Any], str | None]:

@@ -17,7 +17,7 @@ from bastau.home import Home
 from bastau.known_lists.commands import ListOptions, add, show, store_of, sync
 from bastau.known_lists.exchanges import look_up_hma, push_hma
 from bastau.known_lists.formats import ListedItem
-from bastau.known_lists.network import Client, NetworkLimits, read_secret
+from bastau.network import Client, NetworkLimits, read_secret
 from bastau.public_addresses import is_public
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)

@@ -26,8 +26,8 @@ from bastau.alerts.texts import line
 from bastau.alerts.troubles import Trouble, after_failure, read_troubles, write_troubles
 from bastau.errors import ConfigError, SourceChanged, SourceUnavailable
 from bastau.home import Home
-from bastau.known_lists.network import Busy
 from bastau.lake import write_whole
+from bastau.network import Busy
 
 Answer = tuple[dict[str, Any], list[str]]
 _OUTBOX, _SENT = "outbox.ndjson", "sent.ndjson"

@@ -18,7 +18,7 @@ from bastau.alerts.findings import Finding
 from bastau.alerts.rules import Channel
 from bastau.alerts.texts import body, line, title
 from bastau.errors import BastauError, ConfigError, SourceUnavailable
-from bastau.known_lists.network import Busy, Client, NetworkLimits, read_secret, shown
+from bastau.network import Busy, Client, NetworkLimits, read_secret, shown
 
 TIMEOUT_S = 30.0
 MAX_FEED = 200

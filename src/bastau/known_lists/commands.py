@@ -18,9 +18,9 @@ from bastau.hashing import hash_string
 from bastau.home import Home
 from bastau.known_lists.exchanges import TAT_ADDRESS, fetch_hma, fetch_tat
 from bastau.known_lists.formats import ListedItem, Rejects, format_items, read_list
-from bastau.known_lists.network import Client, NetworkLimits, read_secret, shown
 from bastau.known_lists.store import ListInfo, ListStore, Origin, check_info
 from bastau.lake import write_whole
+from bastau.network import Client, NetworkLimits, read_secret, shown
 from bastau.read.images import FileHashes, MediaLimits, hash_file
 from bastau.read.known_index import KnownIndex, find_video
 from bastau.read.known_keys import MD5_SEED, SHA256_SEED

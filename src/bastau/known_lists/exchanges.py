@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode, urljoin
 
 from bastau.errors import ConfigError, SourceChanged
 from bastau.known_lists.formats import ListedItem, Rejects
-from bastau.known_lists.network import Client, NotThere, shown
+from bastau.network import Client, NotThere, shown
 from bastau.read.known_signals import checked_value, signal_name
 
 TAT_ADDRESS = "https://beta.terrorismanalytics.org/"
