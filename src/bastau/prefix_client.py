@@ -20,11 +20,13 @@ import json
 import os
 import re
 import sys
+import time
 import urllib.request
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +203,7 @@ def verify(data: bytes, signature: str, keys: Iterable[tuple[bytes, bytes]]) -> 
     Raises:
         ListError: by none of them, or not of these bytes.
     """
-    lines = signature.split("\n")
+    lines = signature.split("\n", 5)  # no more, whatever a server sends
     try:
         if len(lines) != 5 or lines[4] or not lines[0].startswith("untrusted comment: "):
             raise ValueError
@@ -277,6 +279,8 @@ PREFIXES, SUMS = "prefixes.bin", "SHA256SUMS"
 SHARDS = "full"
 FORMAT = "bastau-prefixes/1"
 MAX_BYTES = 64 << 20
+MAX_S = 300
+"""Longer no file may take; a line of 2 Mbit/s brings the largest."""
 _SAME_SITE = ("www.", "m.", "mobile.", "amp.", "touch.")
 Fetch = Callable[[str], bytes]
 
@@ -346,10 +350,13 @@ class Client:
         self.folder = folder
         try:
             self.about = json.loads((folder / "client.json").read_text("utf-8"))
-            self.header, self.prefixes = read_prefixes((folder / PREFIXES).read_bytes())
+            data = (folder / PREFIXES).read_bytes()
             self.sums = read_sums((folder / SUMS).read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise ListError(f"{folder}: no list here; update first") from error
+        if hashlib.sha256(data).hexdigest() != self.sums.get(PREFIXES):
+            raise ListError(f"{folder}: damaged, or an update was cut short; update again")
+        self.header, self.prefixes = read_prefixes(data)
         self.fetch = fetch or fetch_file
         self.n_asked = 0
 
@@ -405,14 +412,21 @@ def update(folder: Path, address: str, key: str, now: datetime, fetch: Fetch | N
     header, _ = read_prefixes(data)
     if now >= datetime.fromisoformat(header["valid_until"]):
         raise ListError(f"the list there was valid until {header['valid_until']}")
-    held = folder / PREFIXES
-    if held.exists() and read_prefixes(held.read_bytes())[0]["version"] > header["version"]:
+    if _held_version(folder) > header["version"]:
         raise ListError("the list there is older than the one held")
     folder.mkdir(parents=True, exist_ok=True)
-    _write(held, data)
+    _write(folder / PREFIXES, data)
     _write(folder / SUMS, sums_raw)
     _write(folder / "client.json", json.dumps({"from": base, "key": key.strip().splitlines()[-1]}).encode())
     return int(header["version"])
+
+
+def _held_version(folder: Path) -> int:
+    """Return the version held, 0 if there is none or it is damaged: nothing else could replace that."""
+    try:
+        return int(read_prefixes((folder / PREFIXES).read_bytes())[0]["version"])
+    except (OSError, ListError):
+        return 0
 
 
 def _verify_sums(sums: bytes, base: str, get: Fetch, key: tuple[bytes, bytes]) -> None:
@@ -429,20 +443,41 @@ def _verify_sums(sums: bytes, base: str, get: Fetch, key: tuple[bytes, bytes]) -
 
 
 def fetch_file(address: str) -> bytes:
-    """Return what an http or https address holds."""
+    """Return what an http or https address holds.
+
+    Raises:
+        ListError: the address is of another kind, or its answer too large.
+        OSError: no answer, none that is HTTP, or one slower than ``MAX_S``.
+    """
     if not address.startswith(("http://", "https://")):
         raise ListError(f"{address}: not an http or https address")
-    with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310 - the scheme is checked above
-        data: bytes = answer.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise ListError(f"{address}: more than {MAX_BYTES >> 20} MB")
-    return data
+    data, end = bytearray(), time.monotonic() + MAX_S
+    try:
+        with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310 - the scheme is checked above
+            while piece := answer.read1(1 << 16):
+                data += piece
+                if len(data) > MAX_BYTES:
+                    raise ListError(f"{address}: more than {MAX_BYTES >> 20} MB")
+                if time.monotonic() > end:
+                    raise TimeoutError(f"{address}: not whole after {MAX_S} s")
+    except (HTTPException, ValueError) as error:  # the latter from an address that the server sends us on to
+        raise OSError(f"{address}: {type(error).__name__} {error}") from error
+    return bytes(data)
 
 
 def _write(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_bytes(data)
     temporary.replace(path)
+
+
+def _kept(folder: Path) -> dict[str, Any]:
+    """Return the address and the key of the last update, nothing before the first or if they are damaged."""
+    try:
+        kept: dict[str, Any] = json.loads((folder / "client.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return kept
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -457,22 +492,20 @@ def main(arguments: list[str] | None = None) -> int:
     checked.add_argument("folder", type=Path)
     checked.add_argument("addresses", nargs="+", metavar="ADDRESS")
     options = parser.parse_args(arguments)
-    now = datetime.now(UTC)
     say = sys.stdout.write
     try:
         if options.act == "update":
-            about = options.folder / "client.json"
-            kept = json.loads(about.read_text("utf-8")) if about.exists() else {}
+            kept = _kept(options.folder)
             address, key = options.address or kept.get("from"), options.key or kept.get("key")
             if not address or not key:
                 raise ListError("say --from and --key the first time")
-            say(f"version {update(options.folder, address, key, now)}\n")
+            say(f"version {update(options.folder, address, key, datetime.now(UTC))}\n")
             return 0
         client = Client(options.folder)
         n_listed = 0
         addresses = (line.strip() for line in sys.stdin) if options.addresses == ["-"] else options.addresses
         for address in addresses:
-            entries = client.look_up(address, now)
+            entries = client.look_up(address, datetime.now(UTC))  # standard input may stay open for days
             n_listed += bool(entries)
             told = {"url": address, "listed": bool(entries), "entries": entries}
             say(json.dumps({**told, "appeal": client.header["appeal"]} if entries else told, ensure_ascii=False) + "\n")

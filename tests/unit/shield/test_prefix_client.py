@@ -1,10 +1,24 @@
+import io
+import itertools
 import json
+import socket
+import threading
 from datetime import timedelta
 
 import pytest
 from shield_entries import NOW, document, entry
 
-from bastau.prefix_client import Client, ListError, hits, main, read_prefixes, update
+from bastau.prefix_client import (
+    Client,
+    ListError,
+    fetch_file,
+    hits,
+    main,
+    public_key,
+    read_prefixes,
+    update,
+    verify,
+)
 from bastau.shield.publish import publish
 from bastau.shield.signing import make_key
 
@@ -160,6 +174,73 @@ def test_while_a_key_is_replaced_who_holds_the_old_one_can_still_verify(tmp_path
         update(tmp_path / key.name, LIST, key.public, NOW + timedelta(minutes=11), web)
 
 
+@pytest.mark.parametrize("name", ["prefixes.bin", "SHA256SUMS", "client.json"])
+def test_a_damaged_file_of_the_list_held_is_an_error_until_the_next_update(tmp_path, web, key, client, name):
+    path = client.folder / name
+    path.write_bytes(path.read_bytes()[: 40 if name == "SHA256SUMS" else -3])
+    with pytest.raises(ListError):
+        Client(client.folder, web)
+    assert update(client.folder, LIST, key.public, NOW, web) == 1
+    assert Client(client.folder, web).look_up("http://bad.kz", NOW)
+
+
+def test_an_update_cut_short_does_not_mix_two_versions(tmp_path, web, key, client):
+    old = (client.folder / "SHA256SUMS").read_bytes()
+    second = document(*ROWS, entry(9, "domain", "new.kz"), previous=document(*ROWS), now=NOW + timedelta(minutes=5))
+    publish(second, tmp_path / "web", ["prefixes"], [key])
+    update(client.folder, LIST, key.public, NOW + timedelta(minutes=6), web)
+    (client.folder / "SHA256SUMS").write_bytes(old)
+    with pytest.raises(ListError, match="update again"):
+        Client(client.folder, web)
+
+
+def test_a_signature_of_endless_lines_is_none(key):
+    with pytest.raises(ListError, match="not a minisign signature"):
+        verify(b"", "untrusted comment: x\n" * 100_000, [public_key(key.public)])
+
+
+class Answer(io.BytesIO):
+    """An answer of pieces, each of which takes a while."""
+
+    def __init__(self, pieces, clock, piece_s):
+        self.pieces, self.clock, self.piece_s = iter(pieces), clock, piece_s
+
+    def read1(self, size):
+        self.clock[0] += self.piece_s
+        return next(self.pieces, b"")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "piece_s", "error"),
+    [
+        (itertools.repeat(bytes(1 << 16)), 0, (ListError, "more than 64 MB")),
+        (itertools.repeat(b"x"), 20, (TimeoutError, "not whole after 300 s")),
+    ],
+    ids=["endless", "drop by drop"],
+)
+def test_an_answer_that_does_not_end_is_left(monkeypatch, pieces, piece_s, error):
+    clock = [0.0]
+    monkeypatch.setattr("bastau.prefix_client.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: Answer(pieces, clock, piece_s))
+    with pytest.raises(error[0], match=error[1]):
+        fetch_file(LIST)
+
+
+@pytest.mark.parametrize("answer", [b"nonsense\r\n\r\n", b"HTTP/1.1 302 x\r\nLocation: http://[/\r\n\r\n"])
+def test_a_server_that_does_not_speak_http_is_one_that_did_not_answer(answer):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def talk():
+            caller, _ = server.accept()
+            with caller:
+                caller.recv(65536)
+                caller.sendall(answer)
+
+        threading.Thread(target=talk, daemon=True).start()
+        with pytest.raises(OSError, match=r"BadStatusLine|ValueError"):
+            fetch_file(f"http://127.0.0.1:{server.getsockname()[1]}/")
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"{}\n", b"[]\n", b'{"format":"bastau-prefixes/1","n_prefixes":2}\n1234', b"\xff\n"]
 )
@@ -175,11 +256,12 @@ def test_an_empty_list_has_no_hits():
 
 def test_the_command_says_what_is_listed_by_its_exit_code(tmp_path, web, key, monkeypatch, capsys):
     monkeypatch.setattr("bastau.prefix_client.fetch_file", web)
+    now = NOW
 
     class Clock:
         @staticmethod
         def now(_):
-            return NOW
+            return now
 
         fromisoformat = staticmethod(type(NOW).fromisoformat)
 
@@ -196,6 +278,17 @@ def test_the_command_says_what_is_listed_by_its_exit_code(tmp_path, web, key, mo
     told = json.loads(capsys.readouterr().out.splitlines()[1])
     assert told["appeal"] == "https://watch.example/appeal"
     assert told["entries"][0]["reason"] == "It calls for an attack on people at a market."
+
+    def addresses():  # standard input that stays open longer than the list is valid
+        nonlocal now
+        yield "http://bad.kz/\n"
+        now = NOW + timedelta(days=7)
+        yield "http://bad.kz/\n"
+
+    monkeypatch.setattr("sys.stdin", addresses())
+    assert main(["check", folder, "-"]) == 2
+    said = capsys.readouterr()
+    assert (len(said.out.splitlines()), "was valid until" in said.err) == (1, True)
 
 
 def test_the_client_is_one_file_that_needs_nothing_else():
