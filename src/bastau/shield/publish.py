@@ -37,8 +37,10 @@ def publish(document: Document, folder: Path, forms: Sequence[str], keys: Sequen
         keys: that sign: the one in force, and while it is being replaced the one before.
 
     Raises:
-        ConfigError: a key has signed this version or a later one.
+        ConfigError: a key has signed this version or a later one; more than two keys; the folder holds sums of other files.
     """
+    if len(keys) > 2:
+        raise ConfigError("a list is signed by the key in force and at most one before it")
     for key in keys:
         refuse_to_go_back(key, document["version"], document["made_at"])
     before = _held(folder)
@@ -47,6 +49,9 @@ def publish(document: Document, folder: Path, forms: Sequence[str], keys: Sequen
     sums: dict[str, str] = {}
     for name, parts in _files(document, forms, keys):
         sums[name] = _write(folder / name, parts)
+    # Before the sums: after a crash the next export still finds the names of these.
+    for name in before.keys() - sums.keys():
+        (folder / name).unlink(missing_ok=True)
     lines = "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode()
     _write(folder / SUMS, [lines])
     for name, data in ((SOURCE, canonical(document)), (SUMS, lines)):
@@ -57,8 +62,6 @@ def publish(document: Document, folder: Path, forms: Sequence[str], keys: Sequen
             )
     for name in SIGNED if len(keys) == 1 else ():
         (folder / f"{name}.old.minisig").unlink(missing_ok=True)
-    for name in before.keys() - sums.keys():
-        (folder / name).unlink(missing_ok=True)
     return about(document, forms, keys)
 
 
@@ -90,6 +93,8 @@ def _held(folder: Path) -> dict[str, str]:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{folder / SUMS}: cannot be read; name an empty folder") from error
+    if not {SOURCE, ABOUT} <= sums.keys():
+        raise ConfigError(f"{folder / SUMS}: not of a shield list; name an empty folder")
     return {name: digest for name, digest in sums.items() if name and ".." not in name and not name.startswith("/")}
 
 
@@ -122,6 +127,8 @@ def verify_folder(folder: Path, key: str) -> list[str]:
             _verify_any(folder, name, keys)
         except (ListError, OSError) as error:
             wrong.append(f"{name}: {error}")
+            if name == SUMS:  # what it names may be anything then
+                return wrong
     for name, wanted in sums.items():
         try:
             with (folder / name).open("rb") as file:

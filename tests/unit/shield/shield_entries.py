@@ -69,7 +69,9 @@ def body(files):
 
 
 _label = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=12)
-_path = st.text("abcXYZ0123456789-._~!$&'()*+,;=:@", min_size=1, max_size=20)
+_path = st.text("abcXYZ0123456789-._~!$&'()*+,;=:@", min_size=1, max_size=20).filter(
+    lambda path: path not in (".", "..")  # those are the whole host
+)
 _hex = st.text("0123456789abcdef", min_size=64, max_size=64)
 
 

@@ -188,6 +188,12 @@ def test_a_formula_is_made_harmless_in_a_table():
     assert (row["reason"], row["ground"]) == ('\'=HYPERLINK("http://x")', "'＝1+1")
 
 
+@pytest.mark.parametrize("ending", ["rpz-ip", "rpz-client-ip", "rpz-nsip", "rpz-nsdname"])
+def test_a_name_that_a_zone_takes_for_a_network_or_a_name_server_is_left_out(ending):
+    made = document(entry(1, "host", f"8.0.0.0.10.{ending}"), entry(2, "host", f"{ending}.bad-2.kz"))
+    assert read_rpz(body(FORMS["rpz"].files(made))) == {("host", f"{ending}.bad-2.kz")}
+
+
 def test_the_serial_of_the_zone_is_the_version():
     made = document(entry(), previous={**document(entry()), "version": 41})
     assert "@ SOA localhost. root.localhost. 42 3600 600 604800 300" in only(body(FORMS["rpz"].files(made)))

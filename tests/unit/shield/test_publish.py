@@ -97,10 +97,54 @@ def test_a_version_that_would_go_back_touches_nothing(tmp_path, key):
 def test_sums_that_lead_out_of_the_folder_delete_nothing(tmp_path, key):
     (tmp_path / "web").mkdir()
     (tmp_path / "precious").write_text("x")
-    sums = f"00  ../precious\n00  {tmp_path}/precious\n00  \n"
+    sums = f"00  list.json\n00  about.json\n00  ../precious\n00  {tmp_path}/precious\n00  \n"
     (tmp_path / "web" / "SHA256SUMS").write_text(sums)
     publish(FIRST, tmp_path / "web", ["hosts"], [key])
     assert (tmp_path / "precious").read_text() == "x"
+
+
+def test_sums_of_other_files_are_left_alone_and_so_are_the_files(tmp_path, key):
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    (folder / "photo.jpg").write_text("x")
+    (folder / "SHA256SUMS").write_text("00  photo.jpg\n")
+    before = held(folder)
+    with pytest.raises(ConfigError, match="not of a shield list"):
+        publish(FIRST, folder, ["hosts"], [key])
+    assert held(folder) == before
+
+
+def test_a_form_that_is_dropped_goes_even_when_publishing_is_cut_short(tmp_path, key, monkeypatch):
+    from bastau.shield import publish as module
+
+    publish(FIRST, tmp_path / "web", ["hosts", "rpz"], [key])
+    write = module.write_whole
+
+    def dies_at_the_sums(filesystem, path, body):
+        write(filesystem, path, body)
+        if path.endswith("SHA256SUMS"):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(module, "write_whole", dies_at_the_sums)
+        with pytest.raises(KeyboardInterrupt):
+            publish(SECOND, tmp_path / "web", ["rpz"], [key])
+    third = document(*ROWS, previous=SECOND, now=NOW + timedelta(hours=2))
+    publish(third, tmp_path / "web", ["rpz"], [key])
+    assert not (tmp_path / "web" / "hosts.txt").exists()
+
+
+def test_of_sums_that_nobody_signed_no_file_is_opened(tmp_path, key):
+    publish(FIRST, tmp_path / "web", [], [key])
+    sums = tmp_path / "web" / "SHA256SUMS"
+    sums.write_text(sums.read_text() + "00  /dev/zero\n")
+    assert verify_folder(tmp_path / "web", key.public) == ["SHA256SUMS: the signature is not of these bytes"]
+
+
+def test_three_keys_are_one_too_many(tmp_path, key):
+    with pytest.raises(ConfigError, match="at most one before"):
+        publish(FIRST, tmp_path / "web", [], [key, make_key(tmp_path / "a"), make_key(tmp_path / "b")])
+    assert not (tmp_path / "web").exists()
 
 
 def test_the_same_version_signed_by_the_same_key_gives_the_same_bytes(tmp_path):

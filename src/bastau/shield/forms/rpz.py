@@ -15,11 +15,15 @@ from bastau.shield.standing import Entry
 _MAX_NAME = 190
 """A name must leave room for the name of the zone in 253 characters."""
 _TTL_S = 300
+_OTHER_TRIGGERS = (".rpz-ip", ".rpz-client-ip", ".rpz-nsip", ".rpz-nsdname")
+"""Endings that mean addresses and name servers instead of a name: one record could deny a whole network."""
 
 
 def carries(entry: Entry) -> bool:
     """Tell whether an entry is a name that fits into a zone; a page never becomes the block of a host."""
-    return entry["kind"] in ("host", "domain") and not is_ip(entry["value"]) and len(entry["value"]) <= _MAX_NAME
+    name = entry["value"]
+    is_name = entry["kind"] in ("host", "domain") and not is_ip(name) and not name.endswith(_OTHER_TRIGGERS)
+    return is_name and len(name) <= _MAX_NAME
 
 
 def files(document: Document) -> Files:
