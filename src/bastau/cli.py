@@ -835,7 +835,7 @@ def _add(options: argparse.Namespace) -> int:
     import asyncio
 
     from bastau import places
-    from bastau.watching import open_store
+    from bastau.watching import check_options, open_store
 
     wanted: list[places.Wanted] = places.starter() if options.starter else []
     for place in options.places:
@@ -845,8 +845,9 @@ def _add(options: argparse.Namespace) -> int:
         raise ConfigError("name an address to watch, a file with a list of them, or --starter")
     if options.collector:
         wanted = [places.Wanted(one.address, options.collector, one.name, one.line) for one in wanted]
-    home = _open_home(options, create=True)
     given = _options_of(options.option)
+    check_options(given)
+    home = _open_home(options, create=True)
     chosen: list[Any] = []
     problems: list[Answer] = []
     added: list[bool] = []
@@ -961,6 +962,7 @@ def _sources(options: argparse.Namespace) -> int:
 def _edit_sources(options: argparse.Namespace, store: Any, chosen: Any) -> int:
     """Change sources that are named, or what filters find or a table changes after it was counted."""
     from bastau import editing, places
+    from bastau.watching import check_options
 
     unknown: list[str] = []
     is_counted = True
@@ -981,6 +983,7 @@ def _edit_sources(options: argparse.Namespace, store: Any, chosen: Any) -> int:
         whole = options.act in ("remove", "now")
         n = len(sources) if whole else len(changes)
         lines = [f"{options.act}: {source.address}" for source in sources[:10]] if whole else editing.tell(changes)
+    check_options(name for before, after in changes for name in after.options.keys() - before.options.keys())
     known_only = [f"{len(unknown)} not watched, as {unknown[0]}; bastau add looks at them first"] if unknown else []
     if is_counted and n and not options.yes:
         if options.json or not sys.stdin.isatty():

@@ -14,7 +14,7 @@ import os
 import secrets
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -302,6 +302,18 @@ def _text(time: datetime) -> str:
 def collectors() -> dict[str, Collector]:
     """Return every installed collector by name."""
     return {name: plugins.load("collectors", name) for name in plugins.names("collectors")}
+
+
+def check_options(names: Iterable[str]) -> None:
+    """Refuse options that no collector knows by its card: one that is mistyped would be kept and do nothing.
+
+    Raises:
+        ConfigError: names them, and those that are known.
+    """
+    cards = [collector.card for collector in collectors().values()]
+    known = {name for card in cards for name in (*card.options, *card.needs)}
+    if unknown := sorted(set(names) - known):
+        raise ConfigError(f"no collector knows the option {', '.join(unknown)}; known: {', '.join(sorted(known))}")
 
 
 def open_authors(home: Home, now: datetime, publishers: Collection[tuple[str, str]]) -> Authors:

@@ -1,6 +1,8 @@
 """What holds for every collector of a live place, ours and those of plug-in authors."""
 
 import asyncio
+import inspect
+import re
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -53,6 +55,12 @@ class TestCollectors:
         assert date.fromisoformat(card.checked_on) >= date(2026, 1, 1)
         assert 0 <= card.posts_a_visit[0] < card.posts_a_visit[1]
         assert all(key == key.upper() for key in card.needs)
+
+    def test_name_the_options_that_they_read_on_their_card(self, name: str) -> None:
+        module = inspect.getmodule(type(collector(name)))
+        assert module is not None
+        read = set(re.findall(r"options\.get\([\"'](\w+)", inspect.getsource(module)))
+        assert read <= set(collector(name).card.options)
 
     @pytest.mark.parametrize("address", ADDRESSES)
     def test_recognise_an_address_in_its_one_form_as_itself(self, name: str, address: str) -> None:

@@ -189,6 +189,24 @@ def test_nothing_to_add_and_nothing_found_say_so(home: Home, root: str) -> None:
         places.choose(store, ["https://tau.kz"])
 
 
+def test_an_option_that_no_collector_knows_is_refused_and_can_be_taken_off(home: Home, tmp_path: Path) -> None:
+    added = bastau(home, "add", "https://tau.kz", "--unseen", "--collector", "feed", "--option", "evidnce=true")
+    assert (added.returncode, "evidnce" in added.stderr, "evidence_days" in added.stderr) == (2, True, True)
+    with open_store(home) as store:
+        assert store.sources() == []
+        store.add([Found("feed", "https://tau.kz/feed", "tau.kz")], options={"old": 1}, priority=0, now=0.0)
+    assert bastau(home, "sources", "edit", "1", "--option", "full_txt=true").returncode == 2
+    table = tmp_path / "list.csv"
+    table.write_text('address,collector,options\nhttps://tau.kz/feed,feed,"{""full_txt"": true}"\n')
+    assert bastau(home, "sources", "import", str(table), "--yes").returncode == 2
+    with open_store(home) as store:
+        assert [source.options for source in store.sources()] == [{"old": 1}]
+    changes = ("--option", "old=", "--option", "REDDIT_CLIENT_ID=env:MINE")
+    assert bastau(home, "sources", "edit", "1", *changes).returncode == 0
+    with open_store(home) as store:
+        assert [source.options for source in store.sources()] == [{"REDDIT_CLIENT_ID": "env:MINE"}]
+
+
 def test_many_sources_are_counted_before_they_are_changed(home: Home, tmp_path: Path) -> None:
     with open_store(home) as store:
         found = [Found("feed", f"https://news{n}.tau.kz/feed", "tau.kz") for n in range(3)]

@@ -282,6 +282,7 @@ class Card:
         known_from: where what it says comes from.
         limits: the place's published limits, in words.
         needs: names of keys that the operator brings (none for open places).
+        options: names of what a source may be given with ``--option``, beside the keys.
         posts_a_visit: (fewest, most) posts that a healthy visit brings; fewer fails a first visit, more is a warning.
         ignored: fields of answers that are left out on purpose; others that nobody mapped are notes.
         has_accounts: places may be private persons' accounts, so none is watched before its audience was seen.
@@ -292,6 +293,7 @@ class Card:
     checked_on: str
     limits: str
     needs: Sequence[str] = ()
+    options: Sequence[str] = ()
     posts_a_visit: tuple[int, int] = (0, 1000)
     ignored: Sequence[str] = ()
     has_accounts: bool = False

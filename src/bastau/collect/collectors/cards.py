@@ -22,7 +22,9 @@ def load_card(name: str) -> Card:
     if unknown or missing:
         raise ContractError(f"card {name}: unknown {sorted(unknown)}, missing {sorted(missing)}")
     fewest, most = content.pop("posts_a_visit", (0, 1000))
-    needs, ignored = (tuple(content.pop(key, None) or ()) for key in ("needs", "ignored"))
+    needs, options, ignored = (tuple(content.pop(key, None) or ()) for key in ("needs", "options", "ignored"))
     has_accounts = bool(content.pop("has_accounts", False))
     words = {key: str(value).strip() for key, value in content.items()}
-    return Card(**words, has_accounts=has_accounts, needs=needs, posts_a_visit=(fewest, most), ignored=ignored)
+    return Card(
+        **words, has_accounts=has_accounts, needs=needs, options=options, posts_a_visit=(fewest, most), ignored=ignored
+    )
