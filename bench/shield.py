@@ -23,7 +23,16 @@ sys.path[:0] = [str(Path(__file__).parent)]
 from known import put  # noqa: E402
 from make_posts import SHARED  # noqa: E402
 
-from bastau.prefix_client import Client, public_key, read_prefixes, safe_canonical, safe_expressions, update, verify  # noqa: E402
+from bastau.prefix_client import (  # noqa: E402
+    Client,
+    hits,
+    public_key,
+    read_prefixes,
+    safe_canonical,
+    safe_expressions,
+    update,
+    verify,
+)
 from bastau.shield.forms import FORMS  # noqa: E402
 from bastau.shield.forms.prefixes import expressions  # noqa: E402
 from bastau.shield.publish import publish  # noqa: E402
@@ -87,8 +96,8 @@ def prefixes(count: int, listed: list[dict]) -> list[str]:
     read_prefixes(files["prefixes.bin"])
     loaded_s = time.process_time() - start
     return [
-        f"{count:,} entries (six pages, two hosts, two domains of ten): `prefixes.bin` {size:,} bytes ({size / count:.2f} a entry), and "
-        f"{len(whole)} files of whole hashes, {sum(map(len, whole)) / len(whole) / 1000:,.0f} kB each, of which a client fetches those it needs.".replace("a entry", "an entry"),
+        f"{count:,} entries (six pages, two hosts, two domains of ten): `prefixes.bin` {size:,} bytes ({size / count:.2f} an entry), and "
+        f"{len(whole)} files of whole hashes, {sum(map(len, whole)) / len(whole) / 1000:,.0f} kB each, of which a client fetches those it needs.",
         "",
         "| step | seconds |", "|---|---|",
         f"| document from what stands | {made_s:.1f} |",
@@ -125,21 +134,10 @@ def look_ups(listed: list[dict], folder: Path) -> list[str]:
         if not addresses:
             continue
         client = Client(folder / "list", fetch)
-        asked = 0
-        original = client._shard
-
-        def counted(shard: str, original=original) -> list[dict]:
-            nonlocal asked
-            asked += 1
-            return original(shard)
-
         # For the speed the prefixes alone; for the share every hit counts as a question, though a client keeps the answers.
-        from bastau.prefix_client import hits
-
         start = time.process_time()
         touched = sum(bool(hits(address, client.prefixes)) for address in addresses)
         seconds = time.process_time() - start
-        client._shard = counted  # type: ignore[method-assign]
         sample = addresses if touched < 2000 else addresses[:200]
         n_listed = sum(bool(client.look_up(address, NOW)) for address in sample)
         each = [len(safe_expressions(safe_canonical(address) or "http://x/")) for address in addresses[:20_000]]
