@@ -15,11 +15,32 @@ _OTHER_SCHEME = re.compile(r"\s*(?!https?:|hxxps?:)[a-z][a-z0-9+.\-]*:(?!\d)", r
 _SECOND_LEVEL = re.compile(r"(?:ac|co|com|edu|gob|gov|mil|net|or|org)\.[a-z]{2}")
 
 
+def _lines(name: str) -> list[str]:
+    text = files("bastau").joinpath("url_lists", name).read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
 @cache
 def shared_hosts() -> frozenset[str]:
     """Return hosts on which many unrelated people publish, and the beginnings of path that everybody's pages there share."""
-    text = files("bastau").joinpath("url_lists", "shared_hosts.txt").read_text(encoding="utf-8")
-    return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
+    return frozenset(_lines("shared_hosts.txt"))
+
+
+@cache
+def _members_only() -> re.Pattern[str]:
+    beginnings = (
+        re.escape(line) + ("" if line.endswith(("/", "+", "%2b")) else "(?:/|$)") for line in _lines("members_only.txt")
+    )
+    return re.compile("|".join(beginnings))
+
+
+def is_members_only(url: str) -> bool:
+    """Say whether an address opens only for members, invited people or the owner: invitations, messages, closed groups."""
+    canonical = canonical_url(url)
+    if canonical is None:
+        return False
+    host, path, _ = split_address(canonical)
+    return _members_only().match((host + path).lower()) is not None
 
 
 def page_expressions(canonical: str) -> list[str]:

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from bastau.errors import Refused
 from bastau.hashing import format_id
-from bastau.listed_urls import shared_hosts
+from bastau.listed_urls import is_members_only, shared_hosts
 from bastau.registrable import is_under_platform, public_suffix, registrable_domain
 from bastau.schemas import PUBLISHER_KINDS
 from bastau.settings import Publishers
@@ -23,8 +23,15 @@ CONTENT_TYPES = ("text", "image", "video", "audio", "synthetic_media", "other")
 
 _IP = re.compile(r"[\d.]+|.*:.*")
 _PSEUDONYM = re.compile(r"p~[a-z2-7]{16}")
-# Pages about somebody on any website: /@name as the fediverse writes it, /~name, /users/name, a journalist's page.
-_PERSON_PAGE = re.compile(r"/(?:@|~)[^/]|/(?:users?|u|profiles?|people|persons?|members?|authors?|avtor)(?:/|$)", re.I)
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+# Pages about somebody on any website, in path or query: /@name as the fediverse writes it, /~name, /users/name, a journalist's page,
+# profile.php and the like of forums, the user pages of a wiki.
+_PERSON_PAGE = re.compile(
+    r"/(?:@|~)[^/]|/(?:users?|u|profiles?|people|persons?|members?|authors?|avtor)(?:\.(?:php|aspx?))?(?:[/?]|$)"
+    r"|[?&;](?:author|author_name|action=profile|mode=viewprofile)(?:[=;&]|$)"
+    r"|[/=](?:user|user_talk|участник|участница|қатысушы):",
+    re.I,
+)
 
 
 @dataclass(frozen=True)
@@ -94,8 +101,10 @@ def check_form(subject: Subject) -> None:
         raise Refused(
             "private_account", "the address is of an account that is no publisher; judge the text or file by its hash"
         )
-    if sorted(set(subject.languages)) != list(subject.languages):
-        raise Refused("wording", "languages must be sorted, each once")
+    if sorted(set(subject.languages)) != list(subject.languages) or not all(
+        map(_LANGUAGE.fullmatch, subject.languages)
+    ):
+        raise Refused("wording", "languages must be tags of BCP 47, sorted, each once")
     if not subject.content_types or not set(subject.content_types) <= set(CONTENT_TYPES):
         raise Refused("wording", f"content types are some of: {', '.join(CONTENT_TYPES)}")
 
@@ -141,13 +150,14 @@ def _check_address(subject: Subject) -> None:
     address = subject.value if subject.kind == "url" else f"https://{subject.value}"
     parts = urlsplit(address)
     host, path = parts.hostname or "", unquote(parts.path)
+    rest = unquote(address.partition(parts.netloc)[2])
     if subject.kind == "url" and path in ("", "/") and not parts.query:
         raise Refused("value", "a bare host is judged as host or domain, with an argument for the whole of it")
     if subject.kind in PLACES and (is_shared(host) or _IP.fullmatch(host)):
         raise Refused("shared_host", f"{host}: many unrelated people publish there; judge a page or an account")
-    if any(f"{host}{parts.path}".startswith(beginning) for beginning in _lines("members_only.txt")):
+    if is_members_only(address):
         raise Refused("not_public", "addresses of this kind open for members only")
-    if _names_an_author(host, path) and subject.owner is None:
+    if _names_an_author(host, rest) and subject.owner is None:
         raise Refused(
             "private_account", "the address names an account; say whose, or judge the text or file by its hash"
         )
@@ -158,11 +168,17 @@ def is_shared(host: str) -> bool:
     return host in shared_hosts() or public_suffix(host) == host
 
 
-def _names_an_author(host: str, path: str) -> bool:
+def _names_an_author(host: str, rest: str) -> bool:
+    """Say whether an address names who wrote it; one written in another (an archive's, a translator's) too."""
+    written = filter(None, map(canonical_host, re.split(r"[/?&=#]", rest)))
+    return bool(_PERSON_PAGE.search(rest)) or any(map(_has_accounts, (host, *written)))
+
+
+def _has_accounts(host: str) -> bool:
     labels = host.split(".")
     within = {".".join(labels[n:]) for n in range(len(labels))}
     on_shared = within & shared_hosts() or is_under_platform(host)
-    return bool(_PERSON_PAGE.search(path)) or bool(on_shared and not within & _lines("nameless_hosts.txt"))
+    return bool(on_shared and not within & _lines("nameless_hosts.txt"))
 
 
 @cache

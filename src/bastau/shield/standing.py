@@ -11,16 +11,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from bastau.listed_urls import listed_expressions, shared_hosts
+from bastau.listed_urls import is_members_only, listed_expressions, shared_hosts
 from bastau.registrable import public_suffix, registrable_domain
-from bastau.schemas import ENTRIES
+from bastau.schemas import ACTS, ENTRIES
 
 Entry = dict[str, Any]
 
-ACTS = ("incite", "threaten", "recruit", "glorify", "instruct")
 HASHES = {"sha256": 64, "md5": 32, "pdq": 64, "text_sha256": 64}
 """Kinds that are hashes of content, and their hex digits."""
 ADDRESSES = ("url", "host", "domain")
+REASONS = ("overturned", "expired", "withdrawn", "corrected")
+"""Why an entry stands no more; other words could name what was listed, so they are not passed on."""
 MAX_STANDING = timedelta(days=90)
 
 _TIMES = ("released_at", "expires_at")
@@ -29,11 +30,6 @@ _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{4,253}}$)(?:{_LABEL}\.)+(?=[a-z0-9-]*[a-z])[a-z0-9][a-z0-9-]{{0,61}}[a-z0-9]")
 _IP = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}")
 _URL = re.compile(r"https?://[^\s\"<>\\^`{|}\x00-\x20\x7f-\U0010ffff]+")
-_MEMBERS_ONLY = re.compile(
-    r"https?://(?:t\.me|telegram\.me)/(?:\+|%2B|joinchat(?:/|$)|c/)|https?://(?:chat\.whatsapp\.com|discord\.gg)/"
-    r"|https?://discord\.com/(?:invite|channels)/",
-    re.I,
-)
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,8 @@ def standing(rows: pa.Table, now: datetime) -> Standing:
         row = latest[entry_id]
         if row["retracted_at"] is not None or row["retraction_reason"] is not None:
             ceased = row["retracted_at"] or row["released_at"]
-            found.gone[entry_id] = (row["retraction_reason"] or "withdrawn", moment(ceased))
+            reason = row["retraction_reason"] if row["retraction_reason"] in REASONS else "withdrawn"
+            found.gone[entry_id] = (reason, moment(ceased))
         elif row["expires_at"] <= now:
             found.gone[entry_id] = ("expired", moment(row["expires_at"]))
         elif why := refusal(row, now):
@@ -107,7 +104,7 @@ def _value_refusal(kind: str, value: str) -> str | None:
         case "url":
             if not _URL.fullmatch(value) or "@" in value.split("/")[2]:
                 return "bad_value"
-            if _MEMBERS_ONLY.match(value):
+            if is_members_only(value):
                 return "members_only"
             expressions, why = listed_expressions(value)
             if why:

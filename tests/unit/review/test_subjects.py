@@ -47,6 +47,11 @@ class TestWhatCanBeJudged:
         with refused("value"):
             check_subject(subject(kind, value))
 
+    @pytest.mark.parametrize("tags", [("somebody",), ("kk\n",), ("kk", "=1+1"), ("ru", "kk")])
+    def test_languages_are_tags(self, tags: tuple[str, ...]) -> None:
+        with refused("wording"):
+            check_subject(subject(languages=tags))
+
     def test_an_id_for_each_subject(self) -> None:
         ids = {case_id(subject()), case_id(subject(value="https://site.kz/other")), case_id(subject("host", "site.kz"))}
         assert len(ids) == 3
@@ -92,11 +97,20 @@ class TestMembersOnly:
             "https://chat.whatsapp.com/AbC",
             "https://discord.gg/abc",
             "https://discord.com/invite/abc",
+            "https://discord.com/Invite/abc",
+            "https://vk.com/im",
+            "https://vk.com/im/convo/1",
         ],
     )
     def test_addresses_behind_an_invitation_are_refused(self, url: str) -> None:
         with refused("not_public"):
             check_subject(subject(value=url, owner=CHANNEL))
+
+    @pytest.mark.parametrize(
+        "url", ["https://vk.com/imamnews", "https://t.me/joinchatter/1", "https://x.com/messages_kz/status/1"]
+    )
+    def test_an_account_whose_name_begins_alike_is_open(self, url: str) -> None:
+        check_subject(subject(value=url, owner=CHANNEL))
 
     def test_what_took_an_account_to_reach_is_refused(self) -> None:
         with refused("not_public"):
@@ -117,14 +131,38 @@ class TestPersons:
             "https://site.kz/author/somebody",
             "https://site.kz/users/somebody",
             "https://forum.kz/~somebody/a.html",
+            "https://forum.kz/member.php?u=12",
+            "https://forum.kz/memberlist.php?mode=viewprofile&u=12",
+            "https://forum.kz/index.php?action=profile;u=12",
+            "https://forum.kz/index.php?/profile/12-somebody",
+            "https://blog.kz?author=2",
+            "https://forum.kz/board#!/users/somebody",
+            "https://kk.wikipedia.org/wiki/Қатысушы:Somebody",
+            "https://web.archive.org/web/2026/https://x.com/somebody",
+            "https://web.archive.org/web/2026/x.com/somebody",
+            "https://archive.ph/https://somebody.livejournal.com/12.html",
+            "https://reader.kz/read?url=https%3A%2F%2Ft.me%2Fsomebody%2F12",
         ],
     )
     def test_an_address_that_names_an_account_needs_a_publisher(self, url: str) -> None:
+        url = canonical_value("url", url)
         with refused("private_account"):
             check_subject(subject(value=url))
         with refused("private_account"):
             check_subject(subject(value=url, owner=PRIVATE))
         check_subject(subject(value=url, owner=CHANNEL))
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://web.archive.org/web/2026/https://site.kz/call",
+            "https://kk.wikipedia.org/wiki/Алматы",
+            "https://site.kz/index.html",
+            "https://site.kz/news/usersguide?id=2",
+        ],
+    )
+    def test_an_address_that_names_nobody_needs_none(self, url: str) -> None:
+        check_subject(subject(value=canonical_value("url", url)))
 
     def test_a_pseudonym_in_an_address_is_a_person(self) -> None:
         with refused("person"):

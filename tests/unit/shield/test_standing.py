@@ -29,6 +29,11 @@ def test_a_retracted_version_ends_it_whichever_of_its_two_rows_comes_first():
         assert found.gone == {row["entry_id"]: ("overturned", "2026-09-01T12:00:00Z")}
 
 
+def test_a_retraction_in_words_of_its_own_goes_out_without_them():
+    row = entry(retracted_at=NOW, retraction_reason="bad-1.kz complained")
+    assert standing(table(row), NOW).gone == {row["entry_id"]: ("withdrawn", "2026-09-01T12:00:00Z")}
+
+
 def test_a_later_version_stands_in_place_of_a_corrected_one():
     old = entry(reason="Old words.", retracted_at=NOW, retraction_reason="corrected")
     new = entry(reason="New words.", released_at=NOW)
@@ -68,6 +73,9 @@ def test_nobody_who_reviewed_is_in_what_leaves():
         ({"kind": "url", "value": "https://t.me/"}, "shared_host"),
         ({"kind": "url", "value": "https://t.me/+AbCdEf"}, "members_only"),
         ({"kind": "url", "value": "https://t.me/joinchat/AbCdEf"}, "members_only"),
+        ({"kind": "url", "value": "http://www.telegram.dog/+AbCdEf"}, "members_only"),
+        ({"kind": "url", "value": "https://chat.whatsapp.com/AbC"}, "members_only"),
+        ({"kind": "url", "value": "https://wa.me/77010000000"}, "members_only"),
         ({"kind": "url", "value": "https://user:secret@bad.kz/x"}, "bad_value"),
         ({"kind": "url", "value": "javascript:alert(1)"}, "bad_value"),
         ({"kind": "url", "value": "mailto:somebody@bad.kz"}, "bad_value"),
