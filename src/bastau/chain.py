@@ -47,10 +47,11 @@ class Chain:
     def append(self, acts: Sequence[Mapping[str, Any]], now: datetime) -> list[Entry]:
         """Append acts, all on disk when this returns; ``act``, ``by`` and what it is about are theirs to give."""
         entries = []
+        n, head = self.n, self.head
         for act in acts:
-            entry = {**act, "n": self.n + 1, "at": _text(now), "previous": self.head}
-            entry["hash"] = digest(entry)
-            self.n, self.head = entry["n"], entry["hash"]
+            n += 1
+            entry = {**act, "n": n, "at": _text(now), "previous": head}
+            entry["hash"] = head = digest(entry)
             entries.append(entry)
         if entries:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,6 +60,7 @@ class Chain:
                 out.write(b"".join(_line(entry) for entry in entries))
                 out.flush()
                 os.fsync(out.fileno())
+            self.n, self.head = n, head
         return entries
 
     def entries(self) -> Iterator[Entry]:
@@ -112,7 +114,7 @@ class Chain:
             file.seek(max(0, size - _TAIL))
             lines = file.read().rpartition(b"\n")[0].rsplit(b"\n", 1)
         last = read_act(lines[-1])
-        if last is not None and {"n", "hash"} <= last.keys():
+        if last is not None:
             return last
         # No act stands at the end: read it all, which tells where the damage is.
         for last in self.entries():  # noqa: B007 - the last one is wanted
@@ -138,7 +140,8 @@ def read_act(line: bytes) -> Entry | None:
         act = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return act if isinstance(act, dict) else None
+    is_act = isinstance(act, dict) and type(act.get("n")) is int and isinstance(act.get("hash"), str)
+    return act if is_act else None
 
 
 def verify_lines(lines: Iterable[bytes]) -> list[Finding]:
@@ -153,23 +156,22 @@ def verify_lines(lines: Iterable[bytes]) -> list[Finding]:
         if entry is None:
             findings.append(Finding("unreadable", expected, f"line {place}: is no act; restore the file from a copy"))
             break
-        number = entry.get("n")
-        shown = number if isinstance(number, int) else expected
+        number = entry["n"]
         if not _is_as_written(entry, line):
-            findings.append(Finding("edited", shown, "the act was changed after it was written"))
+            findings.append(Finding("edited", number, "the act was changed after it was written"))
         if number != expected:
             said = f"act {expected} was expected here: acts were removed, added or moved"
-            findings.append(Finding("out_of_order", shown, said))
+            findings.append(Finding("out_of_order", number, said))
         elif entry.get("previous") != previous:
-            findings.append(Finding("broken_link", shown, "the act before is not the one this was written after"))
-        previous, expected = str(entry.get("hash")), shown + 1
+            findings.append(Finding("broken_link", number, "the act before is not the one this was written after"))
+        previous, expected = entry["hash"], number + 1
     return findings
 
 
 def _is_as_written(entry: Entry, line: bytes) -> bool:
     try:
         return digest({k: v for k, v in entry.items() if k != "hash"}) == entry.get("hash") and _line(entry) == line
-    except ValueError:  # half a character, which no act of ours holds
+    except (ValueError, RecursionError):  # half a character, which no act of ours holds
         return False
 
 

@@ -1,5 +1,7 @@
 """What `bastau log` does; each returns (answer, lines)."""
 
+import csv
+import io
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,19 +30,20 @@ def verify(file: Path, head: str = "", authority_file: str = "") -> Answer:
     findings, book = verify_log(kept, head)
     shown: list[dict[str, Any]] = []
     last = ZERO
-    if not any(finding.code in ("unreadable", "unfinished") for finding in findings):
+    if not any(finding.code == "unreadable" for finding in findings):
         shown, bad = _stamps(file, authority_file)
         findings += bad
         last = Chain(file.parent, file.name).head
+    n_acts = sum(line.endswith(b"\n") for line in kept)
     answer = {
         "is_whole": not findings,
-        "n_acts": len(kept),
+        "n_acts": n_acts,
         "n_cases": len(book.cases),
         "head": last,
         "findings": [{"code": f.code, "act": f.number, "detail": f.detail} for f in findings],
         "stamps": shown,
     }
-    lines = [f"{len(kept)} acts on {len(book.cases)} cases, head {last}"]
+    lines = [f"{n_acts} acts on {len(book.cases)} cases, head {last}"]
     lines += [f"act {f.number}: {f.code}: {f.detail}" for f in findings]
     lines += [f"act {one['of']} was stamped by {one['by']} ({one['kind']})" for one in shown]
     if findings:
@@ -64,10 +67,12 @@ def stamp_head(file: Path, now: datetime, *, authority: str, calendar: str, lock
 
 def report(file: Path, start: datetime, end: datetime) -> Answer:
     """Return the transparency report of a log, whole or published; the lines are a CSV."""
-    if not file.exists():
+    if not file.is_file():
         raise ConfigError(f"{file}: there is no such log")
     figures = make_report(Chain(file.parent, file.name).entries(), start, end)
     names = ("figure", "value", "low", "high", "n")
-    lines = [",".join(names)]
-    lines += [",".join("" if row[name] is None else str(row[name]) for name in names) for row in rows(figures)]
-    return figures, lines
+    out = io.StringIO()
+    table = csv.DictWriter(out, names, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows(figures))
+    return figures, out.getvalue().splitlines()

@@ -145,12 +145,12 @@ def verify_stamps(
     """
     shown, findings = [], []
     heads = {}
-    for place, entry in enumerate(Chain(folder, name).entries(), 1):
-        heads[str(entry.get("n"))] = entry.get("hash")
+    for entry in Chain(folder, name).entries():
+        heads[entry["n"]] = entry["hash"]
         if entry.get("act") != "stamped":
             continue
         if not _is_stamp(entry):
-            findings.append(Finding("bad_stamp", place, "the act has not what an act of stamping has"))
+            findings.append(Finding("bad_stamp", entry["n"], "the act has not what an act of stamping has"))
             continue
         path = folder / "stamps" / entry["file"]
         number = entry["n"]
@@ -161,7 +161,7 @@ def verify_stamps(
         if hashlib.sha256(data).hexdigest() != entry["sha256"]:
             findings.append(Finding("changed", number, f"{entry['file']} is not what the service sent"))
             continue
-        if heads.get(str(entry["of"])) != entry["head"]:
+        if heads.get(entry["of"]) != entry["head"]:
             findings.append(Finding("stamp_of_other", number, f"act {entry['of']} is not the one that was stamped"))
             continue
         check = _check_authority if entry["kind"] == "rfc3161" else _check_calendar
@@ -183,7 +183,7 @@ def _is_stamp(entry: Entry) -> bool:
         "by": ".*",
     }
     said = {name: entry.get(name) for name in shapes}
-    return type(entry.get("n")) is int and all(
+    return type(entry.get("of")) is int and all(
         isinstance(value, str) and re.fullmatch(shapes[name], value) for name, value in said.items()
     )
 

@@ -132,6 +132,18 @@ class TestFromTheLogOfReview:
         assert "calls-for-blood.kz" not in hosts
         assert told["counts"]["retractions"] == {"overturned": 1}
 
+    @pytest.mark.parametrize("cut", [1, 40])
+    def test_an_act_that_a_kill_cut_off_keeps_nothing_from_being_published(self, home, call, desk, tmp_path, cut):
+        call("shield", "keygen")
+        desk.judge("aigul")
+        desk.release("berik", whole_argument=WHOLE)
+        desk.appeal()
+        self.write(home, desk)
+        path = home.folder / "review" / "log.ndjson"
+        path.write_bytes(path.read_bytes()[:-cut])
+        code, _, hosts = self.exported(call, tmp_path)
+        assert (code, "calls-for-blood.kz" in hosts) == (0, True)
+
     def test_an_edited_log_publishes_nothing(self, home, call, desk, tmp_path):
         call("shield", "keygen")
         desk.judge("aigul")

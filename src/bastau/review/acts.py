@@ -296,7 +296,7 @@ def _read(kind: Any, value: Any, name: str) -> Any:
         return None if value is None else _read(inner, value, name)
     if kind in (datetime, date) and isinstance(value, str):
         return _moment(kind, value, name)
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) < 2**53:
         return float(value)
     if type(value) is kind and not (kind is str and _HALF_CHARACTER.search(value)):
         return value

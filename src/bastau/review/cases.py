@@ -9,6 +9,7 @@ from typing import Any
 
 from bastau.errors import Refused
 from bastau.review.acts import (
+    DISCIPLINES,
     Act,
     Answered,
     Appealed,
@@ -176,6 +177,11 @@ def status(case: Case) -> str:
     return ("waiting", "second", "disputed")[len(case.round.given)]
 
 
+def is_released(case: Case, found: Outcome) -> bool:
+    """Say whether an entry version rests on this verdict, standing or not."""
+    return any(entry.given.n == found.given.n for entry in case.entries)
+
+
 def standing(case: Case, now: datetime) -> Entry | None:
     """Return the entry version that stands at ``now``."""
     return next((entry for entry in settle(case, now).entries if entry.retracted_at is None), None)
@@ -319,6 +325,9 @@ def _undo(case: Case, _n: int, _at: datetime, act: Undone) -> Case:
 
 
 def _convene(case: Case, _n: int, _at: datetime, act: Convened) -> Case:
+    seats = set(act.seats)
+    if not (seats <= set(DISCIPLINES) and len(seats) == len(act.seats) and len(seats) in (3, 5)):
+        raise Refused("seat", "a panel has 3 or 5 different disciplines")
     if status(case) != "disputed":
         raise Refused("no_dispute", "a panel is for cases on which two people disagree")
     return replace(case, rounds=(*case.rounds[:-1], replace(case.round, convened=act)))
@@ -330,6 +339,10 @@ def _release(case: Case, n: int, at: datetime, act: Released) -> Case:
         raise Refused("not_decided", "no verdict to list it is in force")
     if act.of != found.given.n:
         raise Refused("stale", "the verdict has changed since it was read")
+    if is_released(case, found):
+        raise Refused(
+            "released", "this verdict was released already; another version takes a verdict and a release again"
+        )
     if any(is_same_person(given.judged.by, act.by) for given in case.round.given):
         raise Refused("same_person", "releasing takes a second person, who gave no verdict on it in any role")
     if case.is_barred:
@@ -340,7 +353,7 @@ def _release(case: Case, n: int, at: datetime, act: Released) -> Case:
         raise Refused("appeal_pending", "an appeal waits for its answer")
     if not at < act.expires_at <= at + MAX_STANDING:
         raise Refused("expiry", f"must expire within {MAX_STANDING.days} days")
-    if any(hmac.compare_digest(entry.released.code_sha256, act.code_sha256) for entry in case.entries):
+    if _with_code(case, act.code_sha256):
         raise Refused("code", "each version needs an appeal code of its own")
     people = frozenset({*(given.judged.by.person for given in case.round.given), act.by.person})
     case = _retract_all(case, at, "corrected", n)
@@ -354,10 +367,9 @@ def _withdraw(case: Case, n: int, at: datetime, act: Withdrawn) -> Case:
 
 
 def _appeal(case: Case, n: int, at: datetime, act: Appealed) -> Case:
-    matches = [entry for entry in case.entries if hmac.compare_digest(entry.released.code_sha256, act.code_sha256)]
-    if not matches:
+    entry = _with_code(case, act.code_sha256)
+    if entry is None:
         raise Refused("code", "no entry has this code")
-    entry = matches[0]
     if entry.appeal is not None:
         raise Refused("appealed", "this version was appealed already")
     if at > entry.released_at + APPEAL_WINDOW:
@@ -378,6 +390,12 @@ def _answer(case: Case, n: int, at: datetime, act: Answered) -> Case:
         entry, appeal=appeal, retracted_at=entry.retracted_at or at, retraction_reason="overturned", retracted_by=n
     )
     return replace(_retract_all(_with(case, overturned), at, "overturned", n), is_barred=True)
+
+
+def _with_code(case: Case, code_sha256: str) -> Entry | None:
+    wanted = code_sha256.encode()
+    matches = [entry for entry in case.entries if hmac.compare_digest(entry.released.code_sha256.encode(), wanted)]
+    return matches[0] if matches else None
 
 
 def _with(case: Case, entry: Entry) -> Case:

@@ -5,14 +5,12 @@ from collections.abc import Sequence
 
 from bastau.errors import Refused
 from bastau.review.acts import (
-    DISCIPLINES,
     EXEMPTIONS,
     GROUNDS,
     Act,
     Answered,
     Appealed,
     By,
-    Convened,
     Evidence,
     Judged,
     Opened,
@@ -101,13 +99,6 @@ def check_act(case: Case | None, act: Act) -> None:
                 _check_evidence(act.evidence, "")
         case Judged() if case is not None:
             _check_judged(case, act)
-        case Convened():
-            fits = set(act.seats) <= set(DISCIPLINES) and len(set(act.seats)) == len(act.seats)
-            _wants(
-                fits and len(act.seats) >= 3 and len(act.seats) % 2 == 1,
-                "seat",
-                "a panel has 3 or 5 different disciplines",
-            )
         case Released() if case is not None:
             _check_released(case, act)
         case Withdrawn():

@@ -96,38 +96,45 @@ def verify(lines: Iterable[bytes], head: str = "") -> tuple[list[Finding], Book]
         head: hash of an act that somebody else noted; a log cut off before it shows.
     """
     kept = list(lines)
+    # What has no end was never acknowledged: a crash leaves it, the next act takes its place, and it says nothing.
+    tail = kept.pop() if kept and not kept[-1].endswith(b"\n") else None
     findings = verify_lines(kept)
     cases: dict[str, Case] = {}
     people: dict[str, str] = {}
     seen = set()
-    for place, raw in enumerate(kept, 1):
+    for raw in kept:
         line = read_act(raw)
         if line is None:
             break
-        seen.add(str(line.get("hash")))
+        seen.add(line["hash"])
         try:
             _take(cases, people, line, check_act)
         except Refused as error:
-            findings.append(Finding("forbidden", _number(line, place), f"{error.code}: {error}"))
-    if kept and not kept[-1].endswith(b"\n"):
-        findings.append(
-            Finding("unfinished", len(kept), "the last line has no end: it was never acknowledged, or was cut")
-        )
+            findings.append(Finding("forbidden", line["n"], f"{error.code}: {error}"))
+    if tail is not None:
+        said = "the last line has no end: it was never acknowledged, or was cut"
+        findings.append(Finding("unfinished", len(kept) + 1, said))
     if head and head not in seen:
         findings.append(Finding("cut_off", len(kept), "the act with the given hash is not in this log"))
     return findings, Book(cases, people)
-
-
-def _number(line: Mapping[str, Any], place: int) -> int:
-    number = line.get("n")
-    return number if isinstance(number, int) else place
 
 
 # ---- for publication -------------------------------------------------------------------------------------
 
 
 _WITHHELD = ("value", "reference", "reason", "facts", "whole_argument", "exemption_checked", "text_sha256")
-_PSEUDONYMOUS = ("case", "account", "person", "code_sha256", "evidence_sha256", "sha256", "hash", "previous", "head")
+_PSEUDONYMOUS = (
+    "case",
+    "account",
+    "person",
+    "role",
+    "code_sha256",
+    "evidence_sha256",
+    "sha256",
+    "hash",
+    "previous",
+    "head",
+)
 
 
 def publish(lines: Iterable[Line], key: bytes) -> list[Line]:

@@ -7,7 +7,7 @@ from math import log2
 
 from bastau.errors import Refused
 from bastau.review.acts import By
-from bastau.review.cases import Appeal, Case, is_same_person, outcome
+from bastau.review.cases import Appeal, Case, is_released, is_same_person, outcome
 
 HARM = {"incite": 1.0, "instruct": 1.0, "threaten": 0.9, "recruit": 0.8, "glorify": 0.6}
 """How much an act may do in the time until somebody looks: calls and instructions for violence first. An order, not a measurement."""
@@ -50,8 +50,7 @@ def is_waiting(case: Case) -> bool:
     found = outcome(case.round)
     if found is None:
         return True
-    is_released = any(entry.given.n == found.given.n for entry in case.entries)
-    return found.listed_act is not None and not is_released and not case.is_barred
+    return found.listed_act is not None and not is_released(case, found) and not case.is_barred
 
 
 def waiting_appeal(case: Case) -> Appeal | None:

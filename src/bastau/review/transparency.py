@@ -36,7 +36,7 @@ def report(lines: Iterable[Line], start: datetime, end: datetime) -> dict[str, A
     """Return the report for the acts from ``start`` to before ``end``, as things stood at ``end``.
 
     Shares are {``n_hits``, ``n``, ``share``, ``low``, ``high``} with the 95 % Wilson interval, times are in seconds. ``entries.error_rate``
-    counts releases that an appeal overturned or a person took back, ``suggestions.error_rate`` those that people found otherwise.
+    counts releases that an appeal overturned, that fell because nobody answered it, or that a person took back; ``suggestions.error_rate`` those that people found otherwise.
 
     Args:
         lines: of the log, whole or published: both give the same report.
@@ -44,7 +44,7 @@ def report(lines: Iterable[Line], start: datetime, end: datetime) -> dict[str, A
     Raises:
         Refused: a line holds what the rules do not allow.
     """
-    lines = [line for line in lines if datetime.fromisoformat(line["at"]) < end]
+    lines = [line for line in lines if (read := read_line(line)) is not None and read[1] < end]
     book = read_published(lines)
     cases = [settle(case, end) for case in book.cases.values()]
     made = list(_decisions(cases, start, end))

@@ -44,6 +44,19 @@ def archive(tmp_path: Path) -> Archive:
     return kept
 
 
+def test_a_write_that_failed_leaves_the_chain_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = Chain(tmp_path)
+    chain.append([{"act": "noted"}], NOON)
+    before = chain.n, chain.head
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(OSError, match="No space"):
+            chain.append([{"act": "noted"}], NOON)
+    assert (chain.n, chain.head) == before
+    chain.append([{"act": "noted"}], NOON)
+    assert chain.verify() == []
+
+
 def chain_lines(archive: Archive) -> list[bytes]:
     return (archive.folder / "chain.ndjson").read_bytes().splitlines(keepends=True)
 

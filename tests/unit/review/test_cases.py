@@ -289,6 +289,23 @@ class TestRelease:
             whole_argument="All 212 pages read in March and April call for killing; the site has no other pages, says its map.",
         )
 
+    def test_one_verdict_is_released_once(self) -> None:
+        at = desk_with_entry(days=1)
+        with refused("released"):
+            at.release("bolat", number=1)
+        at.now += timedelta(days=2)
+        with refused("released"):
+            at.release("bolat", number=1)
+
+    def test_what_was_withdrawn_comes_back_by_two_people_only(self) -> None:
+        at = desk_with_entry()
+        at.do(Withdrawn(at.case, who("aigul"), "withdrawn", REASON))
+        with refused("released"):
+            at.release("bolat", number=1)
+        at.do(Reopened(at.case, who("bolat"), "mistake", ()))
+        at.judge("aigul")
+        assert standing(at.release("bolat", number=1), at.now) is not None
+
     def test_a_clock_that_went_back_releases_nothing(self) -> None:
         at = desk()
         at.judge("aigul")

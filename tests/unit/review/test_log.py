@@ -118,6 +118,17 @@ class TestChanges:
         assert found[0][1] in (n + 1, n + 2, len(LOG.lines))
 
 
+class TestUnfinished:
+    @pytest.mark.parametrize("cut", [1, 30, len(written(LOG.lines[-1:])) - 1])
+    def test_a_line_without_its_end_says_nothing_and_is_no_edit(self, cut: int) -> None:
+        findings, book = verify(RAW[:-cut].splitlines(keepends=True))
+        assert [(f.code, f.number) for f in findings] == [("unfinished", len(LOG.lines))]
+        assert book == advance(Book(), LOG.lines[:-1])
+
+    def test_a_head_in_it_was_never_written(self) -> None:
+        assert ("cut_off", len(LOG.lines) - 1) in codes(RAW[:-1], HEAD)
+
+
 class TestForgedActs:
     """The forger rewrites the whole chain: what the rules forbid still shows."""
 
@@ -144,6 +155,10 @@ class TestForgedActs:
 
     def test_an_answer_by_one_who_took_part(self) -> None:
         assert ("forbidden", 5) in self.edited("answered", lambda line: line.update(by=LOG.lines[2]["by"]))
+
+    def test_numbers_beyond_all_measure_are_findings_and_no_crash(self) -> None:
+        found = self.edited("opened", lambda line: line["suggestions"][0].update(score=10**400))
+        assert ("forbidden", 1) in found
 
     def test_half_characters_and_odd_times_are_findings_and_no_crash(self) -> None:
         raw = RAW.replace(b"https://site.kz/call", b"https://site.kz/\\ud800", 1)
@@ -182,9 +197,26 @@ class TestPublishing:
         with pytest.raises(Refused):
             read_published(lines)
 
+    @pytest.mark.parametrize(("act", "changes"), [("convened", {"seats": []}), ("appealed", {"code_sha256": "кілт"})])
+    def test_odd_ones_are_refused_and_crash_nothing(self, act: str, changes: dict) -> None:
+        lines = json.loads(json.dumps(publish(LOG.lines, KEY)))
+        next(line for line in lines if line["act"] == act).update(changes)
+        with pytest.raises(Refused):
+            read_published(lines)
+
     def test_no_name_address_word_or_hash_is_left(self) -> None:
         said = json.dumps(publish(LOG.lines, KEY), ensure_ascii=False)
-        secret = ["aigul", "bolat", "dana", "erlan", "site.kz", "calls on its readers", "evidence:1", "a" * 64]
+        secret = [
+            "reviewer",
+            "aigul",
+            "bolat",
+            "dana",
+            "erlan",
+            "site.kz",
+            "calls on its readers",
+            "evidence:1",
+            "a" * 64,
+        ]
         secret += [line[name] for line in LOG.lines for name in ("hash", "case")]
         assert [word for word in secret if word in said] == []
         assert said != json.dumps(publish(LOG.lines, b"another key of 32 bytes, or less"), ensure_ascii=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from review_cases import NOON, desk_with_entry, opened
 
-from bastau.chain import Chain
+from bastau.chain import Chain, digest
 from bastau.cli import main
 from bastau.review.log import Book, publish, record
 
@@ -51,6 +51,39 @@ def test_a_cut_end_shows_against_a_head(file: Path) -> None:
     file.write_bytes(b"".join(lines[:-1]))
     assert bastau("log", "verify", file)[0] == 0
     assert bastau("log", "verify", file, "--head", head)[0] == 1
+
+
+@pytest.mark.parametrize(
+    "stamped",
+    [
+        {},
+        {"n": [1]},
+        {"kind": "rfc3161", "of": 1, "head": "a" * 64, "sha256": "a" * 64, "by": "x", "file": "/dev/zero"},
+        {"kind": "rfc3161", "of": 1, "head": "zz", "sha256": "a" * 64, "by": "x", "file": "00000004.tsr"},
+    ],
+)
+def test_a_forged_act_of_stamping_is_told_and_opens_no_other_file(file: Path, stamped: dict) -> None:
+    lines = list(map(json.loads, file.read_bytes().splitlines()))
+    forged = {"act": "stamped", "at": lines[-1]["at"], "n": 4, "previous": lines[-1]["hash"], **stamped}
+    file.write_bytes(file.read_bytes() + _bytes({**forged, "hash": digest(forged)}))
+    code, said = bastau("log", "verify", file, "--json")
+    assert code == 1
+    assert [(f["code"], f["act"]) for f in json.loads(said)["findings"]] in ([("bad_stamp", 4)], [("unreadable", 4)])
+
+
+def test_a_crash_while_writing_leaves_the_acts_before_it(file: Path) -> None:
+    file.write_bytes(file.read_bytes() + b'{"act":"with')
+    code, said = bastau("log", "verify", file, "--json")
+    told = json.loads(said)
+    assert (code, told["n_acts"], [f["code"] for f in told["findings"]]) == (1, 3, ["unfinished"])
+
+
+@pytest.mark.parametrize("content", [b"{}\n", b"[]\n", b'{"act":"opened","n":1,"hash":""}\n'])
+def test_a_file_that_is_no_log_has_no_report_and_crashes_nothing(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    code, said = bastau("log", "report", file)
+    assert (code, "unexpected" in said) in ((1, False), (2, False))
+    assert bastau("log", "report", file.parent)[0] == 2
 
 
 @pytest.mark.parametrize("damage", [b"nonsense\n", b'{"act":"opened"', b"\n"])
