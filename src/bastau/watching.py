@@ -33,7 +33,7 @@ from bastau.collect.reading import digest
 from bastau.collect.visits import Change, Collector, Row
 from bastau.collect.watching.rounds import Brought, Figures, Pace, Rounds
 from bastau.collect.watching.store import Source, Store, process_name
-from bastau.errors import BastauError, ConfigError, HomeBusy, LakeDamaged
+from bastau.errors import BastauError, ConfigError, HomeBusy
 from bastau.evidence.archive import Archive
 from bastau.evidence.commands import FOLDER, writing
 from bastau.hashing import hash_strings
@@ -110,8 +110,8 @@ class Landing:
             return
         try:
             self._archive.write(scrub_page, self._wall(), lock=lambda: writing(self._home, patience_s))
-        except (HomeBusy, LakeDamaged) as error:
-            # The posts are stored; what was fetched is held for the next time.
+        except (BastauError, OSError) as error:
+            # The posts are stored; what was fetched is held for the next time, also where the archive has no space.
             (_log.info if isinstance(error, HomeBusy) and not patience_s else _log.error)(
                 "evidence not kept: %s", error
             )
@@ -420,7 +420,7 @@ def erase_old(home: Home, store: Store) -> None:
             )
             why = "older than evidence_days of its website, or else [evidence] keep_days"
             archive.erase(old, now, by="watch", why=why)
-    except (HomeBusy, LakeDamaged) as error:  # keeps nobody from watching
+    except (BastauError, OSError) as error:  # keeps nobody from watching
         _log.error("old evidence not erased: %s", error)
 
 

@@ -94,6 +94,19 @@ class TestLocks:
         assert landing(brought(1))["n_posts"] == 1
         assert "line 1: is no act" in caplog.text
 
+    def test_an_archive_that_cannot_be_written_stops_no_posts_and_goes_on_when_it_can(
+        self, home: Home, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        archive = Archive(home.folder / "evidence")
+        landing = Landing(home, archive=archive)
+        (home.folder / "evidence").write_bytes(b"a file in its place")
+        archive.take(Request("https://site.kz/1"), answer("https://site.kz/1"))
+        assert landing(brought(1))["n_posts"] == 1
+        assert "evidence not kept" in caplog.text
+        (home.folder / "evidence").unlink()
+        landing(brought(2))
+        assert len(archive.items()) == 1
+
     def test_a_damaged_chain_keeps_nobody_from_watching(self, home: Home, caplog: pytest.LogCaptureFixture) -> None:
         (home.folder / "evidence").mkdir()
         (home.folder / "evidence" / "chain.ndjson").write_bytes(b"nonsense\n")
