@@ -1789,7 +1789,7 @@ def _shield(options: argparse.Namespace) -> int:
     if act == "why":
         text = commands.why(document, what[0], _locale(options))
         return _answer(options, {"entry_id": what[0], "text": text}, [text])
-    answers = commands.look_up(document, what)
+    answers = commands.look_up(document, what, _now())
     lines = [
         f"{a['what']}: "
         + ("; ".join(f"{e['act']} ({e['kind']}, {e['entry_id']})" for e in a["entries"]) or "not listed")

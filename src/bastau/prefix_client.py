@@ -33,7 +33,6 @@ from typing import Any
 MAX_LENGTH = 8192
 """Longer addresses have no expressions."""
 MAX_HOSTS = 5
-MAX_PATHS = 6
 
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _SCHEME = re.compile(rb"[a-zA-Z][a-zA-Z0-9+.\-]*://")

@@ -15,14 +15,14 @@ from bastau.errors import ConfigError, InputError
 from bastau.home import Home
 from bastau.lake import write_whole
 from bastau.listed_urls import page_expressions
-from bastau.prefix_client import safe_canonical
+from bastau.prefix_client import covers, safe_canonical, split_address
 from bastau.shield.forms import FORMS
 from bastau.shield.forms.prefixes import FORM as ADDRESSES
 from bastau.shield.forms.prefixes import expressions
 from bastau.shield.publish import publish
 from bastau.shield.signing import load_key, refuse_to_go_back
 from bastau.shield.source import About, Document, canonical, make, read
-from bastau.shield.standing import Entry, standing
+from bastau.shield.standing import Entry, moment, standing
 from bastau.urls import canonical_url
 
 Answer = dict[str, Any]
@@ -96,11 +96,20 @@ def read_list(path: Path) -> Document:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def look_up(document: Document, what: Sequence[str]) -> list[Answer]:
-    """Return, for each address or hash, the entries that mean it."""
+def look_up(document: Document, what: Sequence[str], now: datetime) -> list[Answer]:
+    """Return, for each address or hash, the entries that mean it at ``now``.
+
+    Raises:
+        InputError: the list has expired; what it says may have been retracted since.
+    """
+    at = moment(now)
+    if at >= document["valid_until"]:
+        raise InputError(f"the list was valid until {document['valid_until']}; take or export a newer one")
     by_expression: dict[str, list[Entry]] = {}
     by_value: dict[str, list[Entry]] = {}
     for entry in document["entries"]:
+        if entry["expires_at"] <= at:
+            continue
         if ADDRESSES.carries(entry):
             for expression in expressions(entry):
                 by_expression.setdefault(expression, []).append(entry)
@@ -113,13 +122,14 @@ def _meaning(address: str, by_expression: dict[str, list[Entry]]) -> list[Entry]
     canonical_form = canonical_url(address) or safe_canonical(address)
     if canonical_form is None:
         return []
-    host = canonical_form.partition("://")[2].partition("/")[0]
-    return [
-        entry
+    host = split_address(canonical_form)[0]
+    found = {  # an account is listed under two expressions
+        entry["entry_id"]: entry
         for expression in page_expressions(canonical_form)
         for entry in by_expression.get(expression, [])
-        if entry["kind"] != "host" or entry["value"] == host
-    ]
+        if covers(entry, expression, host)
+    }
+    return list(found.values())
 
 
 @cache

@@ -4,9 +4,10 @@ from datetime import timedelta
 import pytest
 from shield_entries import NOW, document, entry, one_of_each
 
+from bastau.errors import InputError
+from bastau.schemas import ACTS
 from bastau.shield.commands import _texts, look_up, why
 from bastau.shield.forms.prefixes import expressions
-from bastau.shield.standing import ACTS
 
 LOCALES = ("kk", "ru", "en")
 FIRST = document(*one_of_each(), entry(9, act="glorify", rule_version="", ground="{appeal.__class__}"))
@@ -62,7 +63,7 @@ def test_all_languages_have_the_same_words_with_the_same_slots():
 
 def test_looking_up_finds_pages_hosts_domains_and_hashes():
     def ids(what):
-        (found,) = look_up(FIRST, [what])
+        (found,) = look_up(FIRST, [what], NOW)
         return [int(e["entry_id"][1:]) for e in found["entries"]]
 
     assert ids("https://example-1.kz/page/1?utm_source=x") == [1]
@@ -71,6 +72,23 @@ def test_looking_up_finds_pages_hosts_domains_and_hashes():
     assert ids("https://any.bad-3.kz/where") == [3]
     assert ids(f"{4:064X}") == [4]
     assert ids("nothing like it") == []
+    assert ids("https://www.example-1.kz/page/1") == [1]
+    assert ids("https://blog.example-1.kz/page/1") == []  # another site: a page means its own host
+
+
+@pytest.mark.parametrize("address", ["https://t.me/somechannel", "https://t.me/s/SomeChannel/17"])
+def test_an_account_is_found_once(address):
+    made = document(entry(1, "url", "https://t.me/somechannel"))
+    assert len(look_up(made, [address], NOW)[0]["entries"]) == 1
+
+
+def test_looking_up_says_nothing_of_what_has_expired():
+    made = document(entry(1), entry(2, expires_at=NOW + timedelta(hours=1)))
+    later = NOW + timedelta(hours=1)
+    assert [bool(a["entries"]) for a in look_up(made, ["bad-1.kz", "bad-2.kz"], NOW)] == [True, True]
+    assert [bool(a["entries"]) for a in look_up(made, ["bad-1.kz", "bad-2.kz"], later)] == [True, False]
+    with pytest.raises(InputError, match="was valid until"):
+        look_up(made, ["bad-1.kz"], NOW + timedelta(days=7))
 
 
 def test_every_address_has_expressions_to_be_found_by():
