@@ -1735,6 +1735,8 @@ def _export_lists(options: argparse.Namespace) -> int:
     from bastau.released import released
     from bastau.shield.commands import export_lists
 
+    if options.form and options.what != "lists":
+        raise ConfigError(f"export {options.what} is one form; --form is for lists")
     forms = (options.form or ["all"]) if options.what == "lists" else [options.what]
     forms = list(SHIELD_FORMS) if "all" in forms else list(dict.fromkeys(forms))
     home, now = _open_home(options), _now()

@@ -237,6 +237,12 @@ def test_two_exports_at_once_do_not_make_two_lists_of_one_number(home, call, tmp
     assert {code for _, code in done} <= {0, 2}
 
 
+def test_one_form_takes_no_others(call, tmp_path):
+    call("shield", "keygen")
+    code, said = call("export", "stix", "--form", "hosts", "-o", str(tmp_path / "web"))
+    assert (code, "--form is for lists" in said, (tmp_path / "web").exists()) == (2, True, False)
+
+
 def test_a_list_without_an_appeal_address_is_not_made(home, call, tmp_path):
     call("shield", "keygen")
     (home.folder / "bastau.toml").write_text(SETTINGS.replace("appeal =", "# appeal ="))

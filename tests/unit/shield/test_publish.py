@@ -137,7 +137,7 @@ def test_a_form_that_is_dropped_goes_even_when_publishing_is_cut_short(tmp_path,
 def test_of_sums_that_nobody_signed_no_file_is_opened(tmp_path, key):
     publish(FIRST, tmp_path / "web", [], [key])
     sums = tmp_path / "web" / "SHA256SUMS"
-    sums.write_text(sums.read_text() + "00  /dev/zero\n")
+    sums.write_text(sums.read_text() + "00  ../missing\n")
     assert verify_folder(tmp_path / "web", key.public) == ["SHA256SUMS: the signature is not of these bytes"]
 
 
