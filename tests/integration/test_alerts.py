@@ -185,6 +185,19 @@ def test_a_new_narrative_is_told_everywhere_once(home: Home, mail: Any, web: Any
     assert "n-1" in (entry.findtext("{http://www.w3.org/2005/Atom}title") or "")
 
 
+def test_a_sender_that_is_none_holds_up_no_other_channel(home: Home, mail: Any, web: Any) -> None:
+    text = (home.folder / FILE).read_text()
+    broken = text.replace("from: bastau@site.kz", 'from: "desk\\nBcc: all@site.kz"')
+    assert broken != text
+    (home.folder / FILE).write_text(broken)
+    generation(home, 2, {"n-1": 12})
+    done = commands.after_run(home, NOON)
+    assert done is not None
+    assert done[0]["problems"]
+    assert not mail.got
+    assert [f["subject"] for f in hooks(web)] == ["n-1"]
+
+
 def words(message: Message) -> str:
     payload = message.get_payload(decode=True)
     assert isinstance(payload, bytes)

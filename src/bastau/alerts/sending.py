@@ -44,15 +44,10 @@ def message_key(findings: Sequence[Finding]) -> str:
 def _email(channel: Channel, findings: Sequence[Finding], now: datetime, **_: Any) -> None:
     values = channel.values
     host, _separator, port = str(values["server"]).partition(":")
-    message = EmailMessage()
-    message["From"], message["Subject"] = str(values["from"]), " ".join(title(findings, channel.locale).split())
-    message["To"] = ", ".join(values["to"]) if isinstance(values["to"], list) else str(values["to"])
-    message["Date"] = formatdate(now.timestamp())
-    message["Message-ID"] = f"<{message_key(findings)}@bastau>"
-    message.set_content(body(findings, channel.locale))
     tls = values.get("tls", "starttls")
     trusted = ssl.create_default_context()  # what smtplib makes by itself takes any certificate
     try:
+        message = _message(channel, findings, now)
         with (
             smtplib.SMTP_SSL(host, int(port or 465), timeout=TIMEOUT_S, context=trusted)
             if tls == "tls"
@@ -67,6 +62,17 @@ def _email(channel: Channel, findings: Sequence[Finding], now: datetime, **_: An
         raise SourceUnavailable(
             f"channel {channel.name}: {host} did not take the message ({type(error).__name__})"
         ) from error
+
+
+def _message(channel: Channel, findings: Sequence[Finding], now: datetime) -> EmailMessage:
+    values = channel.values
+    message = EmailMessage()
+    message["From"], message["Subject"] = str(values["from"]), " ".join(title(findings, channel.locale).split())
+    message["To"] = ", ".join(values["to"]) if isinstance(values["to"], list) else str(values["to"])
+    message["Date"] = formatdate(now.timestamp())
+    message["Message-ID"] = f"<{message_key(findings)}@bastau>"
+    message.set_content(body(findings, channel.locale))
+    return message
 
 
 def signature(secret: str, at: str, data: bytes) -> str:
