@@ -73,6 +73,21 @@ def test_others_cannot_reach_it_unless_an_https_address_is_set(served: Served) -
     assert "[web] origin" in done.stderr
 
 
+def test_nor_by_an_address_without_https(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "bastau.toml").write_text('[web]\norigin = "http://workbench.example.org"\n')
+    command = [BASTAU, "serve", "--home", tmp_path, "--host", "0.0.0.0", "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "https" in done.stderr
+
+
+def test_a_port_that_is_none_is_refused(served: Served) -> None:
+    command = [BASTAU, "serve", "--home", served.home, "--port", "99999"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "99999" in done.stderr
+
+
 def test_health_answers_without_an_account(served: Served) -> None:
     with urllib.request.urlopen(f"{served.address}/health") as answer:
         assert json.load(answer)["status"] == "ok"

@@ -31,10 +31,13 @@ def serve(home: Home, *, host: str, port: int, ready: Callable[[str, str | None]
         ready: gets the address listened on, and the code for the first account while there is none.
 
     Raises:
-        ConfigError: the port is taken, the database cannot be used, or ``host`` is open to others without [web] origin.
+        ConfigError: the port is none or taken, the database cannot be used, or ``host`` is open to others without an
+            https [web] origin.
     """
+    if not 0 <= port < 1 << 16:
+        raise ConfigError(f"--port {port}: ports go from 0 to 65535")
     origin = home.settings.web.origin
-    if not origin and not _is_loopback(host):
+    if not origin.startswith("https://") and not _is_loopback(host):
         raise ConfigError(
             f"--host {host}: others could reach this; first set [web] origin in bastau.toml to the https address that they open"
         )

@@ -1,10 +1,11 @@
 """Django's settings for one home folder: its database, its key, the address that people open."""
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import django
 from django.conf import settings
@@ -58,12 +59,16 @@ def of_home(home: Home, host: str) -> dict[str, Any]:
 
 def _secret_key(path: Path) -> str:
     """Return the key that signs cookies, made at the first start; only its owner may read it."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text("ascii")
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(64))
+    if not path.exists():
+        # Whole or not at all, and the first of two starts wins: an empty key would keep Django from starting for good.
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(64))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(part, path)
+        part.unlink()
     return path.read_text("ascii")
 
 
@@ -91,6 +96,7 @@ def _database(named: str, folder: Path) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": unquote(parts.hostname or ""),
         "PORT": str(parts.port or ""),
+        "OPTIONS": dict(parse_qsl(parts.query)),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
     }
@@ -98,7 +104,8 @@ def _database(named: str, folder: Path) -> dict[str, Any]:
 
 def _addresses(origin: str, host: str) -> dict[str, Any]:
     """Return which names are answered to, and what https brings with it."""
-    hosts = [*_LOCAL_HOSTS, host]
+    # To Django "*" is every name.
+    hosts = [*_LOCAL_HOSTS, *({host} - {"*"})]
     if not origin:
         return {"ALLOWED_HOSTS": hosts}
     parts = urlsplit(origin)

@@ -11,7 +11,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -48,15 +47,18 @@ class _Opened:
     kept: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict)
     making: dict[Hashable, threading.Lock] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    _database: duckdb.DuckDBPyConnection | None = None
 
     def __post_init__(self) -> None:
         for _ in range(_CONNECTIONS):
             self.idle.put(None)
 
-    @cached_property
+    @property
     def database(self) -> duckdb.DuckDBPyConnection:
         """The connection that all others share their views, their memory and the prepared search with."""
         with self.lock:
+            if self._database is not None:
+                return self._database
             con = self.home.connect()
             con.execute("SET parquet_metadata_cache = true")
             # What stands in for tables without files was registered with this connection only.
@@ -67,6 +69,7 @@ class _Opened:
                 con.execute(f'CREATE TABLE main."{name}" AS FROM temp."{name}"')
             _hold_derived(con, self.home)
             prepare_search(con, most_in_memory=_MOST_SEARCHED_IN_MEMORY)
+            self._database = con
             return con
 
 

@@ -1,12 +1,18 @@
 """Who may open what: every route, every role, refused by default."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import pytest
 from django.core.checks import run_checks
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import path, reverse
 
+from bastau.home import Home
+from bastau_web.workbench import lake_reader
 from bastau_web.workbench.checks import routes
+from bastau_web.workbench.configuring import of_home
 from bastau_web.workbench.roles import ANY_ACCOUNT, ANYBODY, Role, may_open, open_to
 
 READ = frozenset(Role)
@@ -109,3 +115,46 @@ def test_a_disabled_account_is_out_at_once(signed_in):
     assert browser.get("/sources").status_code == 200
     Account.objects.update(is_active=False)
     assert browser.get("/sources").status_code == 302
+
+
+def test_a_name_that_is_asked_for_stays_out_of_the_log(signed_in, tmp_path, caplog):
+    home = Home.open(tmp_path / "torn", create=True)
+    (home.folder / "generations").mkdir()
+    (home.folder / "generations" / "CURRENT").write_text("gen-00000009")
+    with override_settings(BASTAU_HOME=home):
+        assert signed_in("analyst").get("/source/tynysh_aq").status_code == 503
+    assert "source/<path:source> cannot be shown" in caplog.text
+    assert "tynysh_aq" not in "".join(record.getMessage() for record in caplog.records)
+
+
+def test_every_name_is_never_answered_to(tmp_path):
+    home = Home.open(tmp_path / "home", create=True)
+    assert "*" not in of_home(home, "*")["ALLOWED_HOSTS"]
+    assert "127.0.0.2" in of_home(home, "127.0.0.2")["ALLOWED_HOSTS"]
+
+
+def test_the_key_is_made_once_whole_and_for_its_owner(tmp_path):
+    home = Home.open(tmp_path / "home", create=True)
+    with ThreadPoolExecutor(8) as pool:
+        keys = set(pool.map(lambda _: of_home(home, "127.0.0.1")["SECRET_KEY"], range(8)))
+    [made] = (home.folder / "workbench").iterdir()
+    assert keys == {made.read_text("ascii")}
+    assert len(made.read_text("ascii")) > 60
+    assert made.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_database_address_keeps_its_options(tmp_path, monkeypatch):
+    monkeypatch.setenv("WEB_DATABASE", "postgresql://u:p@db.example/name?sslmode=verify-full")
+    home = Home.open(tmp_path / "home", create=True)
+    web = replace(home.settings.web, database="env:WEB_DATABASE")
+    values = of_home(replace(home, settings=replace(home.settings, web=web)), "127.0.0.1")
+    assert values["DATABASES"]["default"]["OPTIONS"] == {"sslmode": "verify-full"}
+
+
+def test_one_state_of_the_lake_is_prepared_once_for_all_threads(workbench, monkeypatch):
+    prepared = []
+    monkeypatch.setattr(lake_reader, "prepare_search", lambda con, **_: prepared.append(con))
+    opened = lake_reader._Opened("", workbench)
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(map(id, pool.map(lambda _: opened.database, range(4))))) == 1
+    assert len(prepared) == 1

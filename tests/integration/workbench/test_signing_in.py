@@ -7,6 +7,7 @@ import pyotp
 import pytest
 from django.conf import settings
 from django.test import Client, override_settings
+from django.utils import timezone
 from workbench_home import PASSWORD
 
 from bastau_web.workbench import settings as fixed
@@ -133,6 +134,17 @@ def test_a_new_password_ends_all_other_sessions(ana, client):
     assert other.get("/account").status_code == 302
     assert sign_in(other).status_code == 200
     assert sign_in(other, password="another long password").status_code == 302
+
+
+def test_a_session_that_is_over_is_not_listed_and_is_forgotten_at_the_next_sign_in(ana, client):
+    sign_in(Client())
+    Session.objects.update(expire_date=timezone.now())
+    sign_in(client)
+    assert Session.objects.count() == 1
+    sign_in(Client())
+    Session.objects.exclude(session_key=client.session.session_key).update(expire_date=timezone.now())
+    assert 'name="session" value="others"' in client.get("/account").content.decode()
+    assert not re.search(r'name="session" value="[\d.]+"', client.get("/account").content.decode())
 
 
 class TestSecondFactor:

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -135,7 +136,7 @@ def account(request: HttpRequest) -> HttpResponse:
 
 def _account(request: HttpRequest, problems: list[str] | None = None, done: str = "") -> HttpResponse:
     mine = _mine(request)
-    sessions = Session.objects.filter(account=mine).order_by("-started_at")
+    sessions = Session.objects.filter(account=mine, expire_date__gt=timezone.now()).order_by("-started_at")
     here = request.session.session_key
     rows = [{"row": row, "is_here": row.session_key == here, "name": _session_name(row)} for row in sessions]
     values = {
@@ -243,7 +244,8 @@ def _factor(request: HttpRequest, mine: Account, problem: str) -> HttpResponse:
 
 
 def _let_in(request: HttpRequest, account: Account) -> None:
-    """Start the session under a new key."""
+    """Start the session under a new key, and forget those that are over."""
+    Session.objects.filter(expire_date__lte=timezone.now()).delete()
     request.session.flush()
     request.session[AGENT] = _browser(request.META.get("HTTP_USER_AGENT", ""))
     login(request, account, backend=settings.AUTHENTICATION_BACKENDS[0])
