@@ -13,7 +13,7 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 
 PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-_FLAGS = (
+QUIET = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -22,10 +22,8 @@ _FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--hide-scrollbars",
-    "--remote-debugging-port=0",
-    "--remote-allow-origins=*",
 )
+_DRIVEN = ("--hide-scrollbars", "--remote-debugging-port=0", "--remote-allow-origins=*")
 KEYS = {"Tab": 9, "Enter": 13, " ": 32}
 
 
@@ -110,7 +108,7 @@ class Page:
 @contextlib.contextmanager
 def browser(profile: Path) -> Iterator[Page]:
     assert PROGRAM is not None
-    command = [PROGRAM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
+    command = [PROGRAM, *QUIET, *_DRIVEN, f"--user-data-dir={profile}", "about:blank"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             port = profile / "DevToolsActivePort"

@@ -2,12 +2,12 @@
 
 import importlib.util
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import chromium
 import pytest
 
 from bastau.report.brief import brief
@@ -17,17 +17,6 @@ from bastau.report.locale import load
 from bastau.report.search import find
 from bastau.report.trace_page import trace_page
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-QUIET = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 # Asks the page, framed at a window's width, how wide it is; the frame carries the page's own policy, which forbids
 # scripts inside, so the question is put from outside.
 PROBE = """<!DOCTYPE html><title>waiting</title><iframe src="{page}" style="border:0;width:{width}px;height:900px"></iframe>
@@ -38,7 +27,7 @@ getComputedStyle(d.body).backgroundColor.replaceAll(' ', ''), 'ran', d.title.inc
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install it to test the pages in a browser"),
+    pytest.mark.skipif(chromium.PROGRAM is None, reason="no Chromium: install it to test the pages in a browser"),
 ]
 
 
@@ -67,8 +56,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(profile: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    assert CHROMIUM is not None
-    command = [CHROMIUM, *QUIET, f"--user-data-dir={profile}", *arguments]
+    assert chromium.PROGRAM is not None
+    command = [chromium.PROGRAM, *chromium.QUIET, f"--user-data-dir={profile}", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
 
 
