@@ -258,7 +258,7 @@ def _open(n: int, at: datetime, act: Opened) -> Case:
 
 
 def _again(case: Case, why: str, n: int, at: datetime) -> Case:
-    contested = any(one.convened is not None or one.is_contested for one in case.rounds) or any(
+    contested = any(one.convened is not None for one in case.rounds) or any(
         entry.retraction_reason == "overturned" for entry in case.entries
     )
     return replace(case, rounds=(*case.rounds, Round(why, at, n, lead(case.suggestions), contested)))

@@ -24,7 +24,7 @@ from review_cases import (
 
 from bastau.errors import Refused
 from bastau.review.acts import By, Evidence, Reopened, Suggested, Undone, Withdrawn
-from bastau.review.cases import Case, hidden_from, outcome, standing, status
+from bastau.review.cases import Case, hidden_from, outcome, settle, standing, status
 
 
 class TestVerdicts:
@@ -428,3 +428,63 @@ class TestAppeals:
         at.judge("aigul")
         with refused("appeal_pending"):
             at.release("bolat", number=1)
+
+
+class TestBounds:
+    """What happens exactly at a limit, and which of two limits counts."""
+
+    def test_an_entry_falls_at_the_moment_it_expires(self) -> None:
+        case = desk_with_entry(days=1).here
+        at = case.entries[0].released.expires_at
+        assert standing(case, at) is None
+        assert standing(case, at - timedelta(microseconds=1)) is not None
+
+    def test_expiry_before_the_answer_is_due_is_an_expiry(self) -> None:
+        at = desk_with_entry(days=5)
+        (entry,) = settle(at.appeal(), at.now + timedelta(days=20)).entries
+        assert (entry.retraction_reason, entry.retracted_at) == ("expired", entry.released.expires_at)
+
+    def test_an_answered_appeal_has_no_day_on_which_it_falls(self) -> None:
+        at = desk_with_entry(days=30)
+        at.appeal()
+        case = at.answer("dana", is_overturned=False)
+        assert standing(case, at.now + timedelta(days=15)) is not None
+
+    def test_ninety_days_are_allowed(self) -> None:
+        at = desk()
+        at.judge("aigul")
+        assert at.release("bolat", expires_at=at.now + timedelta(days=90, minutes=1)).entries
+
+    def test_an_appeal_on_the_last_moment_is_taken(self) -> None:
+        at = desk_with_entry()
+        last = at.here.entries[0].released_at + timedelta(days=183)
+        at.now = last - timedelta(minutes=1)
+        assert at.appeal().entries[0].appeal is not None
+
+    def test_a_whole_step_of_score_is_something_new(self) -> None:
+        at = desk(subject(), suggestion(score=0.0))
+        assert at.do(Suggested(at.case, suggestion(score=0.1), "lake 2")).suggestions[0].score == 0.1
+
+    def test_two_who_leave_it_alone_take_it_back_too(self) -> None:
+        at = desk_with_entry()
+        at.do(Reopened(at.case, who("dana"), "mistake", ()))
+        case = at.judge("dana", LEFT, rates=ALWAYS)
+        assert standing(case, at.now) is not None
+        assert standing(at.judge("erlan", LEFT), at.now) is None
+
+    @pytest.mark.parametrize("seats", [("law", "religion"), ("law", "religion", "sociology", "political_science")])
+    def test_a_panel_is_odd(self, seats: tuple[str, ...]) -> None:
+        at = desk()
+        at.judge("aigul", rates=ALWAYS)
+        at.judge("bolat", LEFT)
+        with refused("seat"):
+            at.convene("dana", *seats)
+
+    @pytest.mark.parametrize(
+        ("changes", "is_barred"), [({"score": 0.2}, True), ({"act": None}, True), ({"act": "recruit"}, False)]
+    )
+    def test_only_another_finding_opens_what_was_overturned(self, changes: dict, is_barred: bool) -> None:
+        at = desk_with_entry()
+        at.appeal()
+        at.answer("dana", is_overturned=True)
+        assert at.do(Suggested(at.case, suggestion(**changes), "lake 2")).is_barred is is_barred
