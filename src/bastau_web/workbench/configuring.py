@@ -1,6 +1,7 @@
 """Django's settings for one home folder: its database, its key, the address that people open."""
 
 import contextlib
+import logging
 import os
 import secrets
 from pathlib import Path
@@ -28,6 +29,17 @@ def configure(home: Home, *, host: str = "127.0.0.1") -> None:
     values = {name: value for name, value in vars(fixed).items() if name.isupper()}
     settings.configure(**values | of_home(home, host))
     django.setup()
+    for name in ("django.request", "django.security.csrf"):
+        logging.getLogger(name).addFilter(_without_address)
+
+
+def _without_address(record: logging.LogRecord) -> bool:
+    """Take the address out of Django's lines: it may hold a private person's name that somebody asked for."""
+    request = record.__dict__.pop("request", None)
+    if request is not None and isinstance(record.args, tuple):
+        asked = request.resolver_match.route if request.resolver_match else "no page of ours"
+        record.args = (*record.args[:-1], asked)
+    return True
 
 
 def the_home() -> Home:

@@ -54,8 +54,6 @@ class Guard:
         """Say that the lake cannot be read, when that is why a page cannot be made."""
         if not isinstance(exception, BastauError | duckdb.Error):
             return None
-        # Neither path nor query: a name that somebody asked for stays out of the log, Django's own line included.
+        # Neither path nor query: a name that somebody asked for stays out of the log.
         _log.error("%s cannot be shown", request.resolver_match and request.resolver_match.route, exc_info=exception)
-        response = unavailable(request)
-        response._has_been_logged = True  # type: ignore[attr-defined]
-        return response
+        return unavailable(request)

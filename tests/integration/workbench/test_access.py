@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from django.core.checks import run_checks
 from django.http import HttpRequest, HttpResponse
-from django.test import override_settings
+from django.test import Client, override_settings
 from django.urls import path, reverse
 
 from bastau.home import Home
@@ -123,8 +123,14 @@ def test_a_name_that_is_asked_for_stays_out_of_the_log(signed_in, tmp_path, capl
     (home.folder / "generations" / "CURRENT").write_text("gen-00000009")
     with override_settings(BASTAU_HOME=home):
         assert signed_in("analyst").get("/source/tynysh_aq").status_code == 503
+    for address, status in (("/source/tynysh_aq", 404), ("/tynysh_aq", 404)):
+        assert signed_in("analyst", name=f"by{len(address)}").get(address).status_code == status
+    strict = Client(enforce_csrf_checks=True)
+    assert strict.post("/sign-in?next=/source/tynysh_aq").status_code == 403
+    assert "Not Found: source/<path:source>" in caplog.text
+    assert "Not Found: no page of ours" in caplog.text
     assert "source/<path:source> cannot be shown" in caplog.text
-    assert "tynysh_aq" not in "".join(record.getMessage() for record in caplog.records)
+    assert "tynysh_aq" not in "".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
 
 
 def test_every_name_is_never_answered_to(tmp_path):

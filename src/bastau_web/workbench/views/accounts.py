@@ -211,7 +211,8 @@ def set_second_factor(request: HttpRequest) -> HttpResponseBase:
     """Set up codes of an app, or take them off; both need the password."""
     mine, locale = _mine(request), locale_of(request)
     if request.method != "POST":
-        request.session[_PENDING_SECRET] = second_factor.new_secret()
+        if not mine.code_secret:
+            request.session[_PENDING_SECRET] = second_factor.new_secret()
         return _factor(request, mine, "")
     if throttle.is_throttled(request, mine.name):
         return _factor(request, mine, locale.text("web.sign_in.throttled"))
