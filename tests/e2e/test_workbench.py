@@ -66,6 +66,13 @@ def test_a_port_that_is_taken_is_said_in_words(served: Served, tmp_path: Path) -
     assert "--port" in done.stderr
 
 
+def test_roles_are_not_all_taken_off_in_silence(served: Served) -> None:
+    command = [BASTAU, "user", "roles", "somebody", "--home", served.home]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "--role" in done.stderr
+
+
 def test_others_cannot_reach_it_unless_an_https_address_is_set(served: Served) -> None:
     command = [BASTAU, "serve", "--home", served.home, "--host", "0.0.0.0", "--port", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

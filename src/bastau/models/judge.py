@@ -20,8 +20,8 @@ from bastau.errors import ConfigError
 from bastau.models.cache import Cache, cache_key
 from bastau.models.calls import Calls
 from bastau.models.endpoint import CallFailed
+from bastau.schemas import ACTS
 
-ACTS = ("incite", "threaten", "recruit", "glorify", "instruct")
 EXEMPTIONS = ("none", "reporting", "counter_speech", "testimony", "research", "art", "worship", "dissent")
 PROMPT_VERSION = "1"
 """Part of the cache key: changes with any word below or any rule of validation."""

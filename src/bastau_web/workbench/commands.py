@@ -101,11 +101,13 @@ def user(
         raise ConfigError(f"user {act}: name the account")
     if unknown := sorted(set(roles) - set(Role)):
         raise ConfigError(f"no role {unknown[0]!r}; known: {', '.join(Role)}")
+    if act in ("add", "roles") and not roles:
+        raise ConfigError(
+            f"user {act}: name a role with --role: {', '.join(Role)}; `user disable` shuts an account out"
+        )
     chosen = [Role(role) for role in roles]
     try:
         if act == "add":
-            if not chosen:
-                raise ConfigError(f"user add: name a role with --role: {', '.join(Role)}")
             if Account.objects.filter(name=name).exists():
                 raise ConfigError(f"there is an account {name} already")
             given = password()

@@ -6,8 +6,9 @@ from bastau.errors import ConfigError
 from bastau.models.cache import Cache
 from bastau.models.calls import Calls
 from bastau.models.endpoint import Endpoint
-from bastau.models.judge import ACTS, ANSWER_SCHEMA, EXEMPTIONS, MODES, Judge, check_answer, question, shipped_policy
+from bastau.models.judge import ANSWER_SCHEMA, EXEMPTIONS, MODES, Judge, check_answer, question, shipped_policy
 from bastau.read.rules.format import ACTS as RULE_ACTS
+from bastau.schemas import ACTS
 
 CALLS = Calls(Endpoint("http://127.0.0.1:1/v1", "loopback"))
 
