@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from bastau.collect.watching.store import Source
 from bastau.errors import ConfigError, InputError
-from bastau.places import MAX_LIST_BYTES, is_in_state
+from bastau.places import MAX_CELL, MAX_LIST_BYTES, is_in_state
 
 COLUMNS = ("address", "collector", "name", "priority", "is_paused", "options")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -154,6 +154,7 @@ def _read(path: Path) -> tuple[set[str], list[tuple[int, dict[str, str]]]]:
     try:
         if path.stat().st_size > MAX_LIST_BYTES:
             raise InputError(f"{path}: larger than {MAX_LIST_BYTES >> 20} MiB; that is no list of sources")
+        csv.field_size_limit(MAX_CELL)
         rows = csv.DictReader(io.StringIO(path.read_text("utf-8-sig")))
         return set(rows.fieldnames or ()), [(rows.line_num, row) for row in rows]
     except OSError as error:

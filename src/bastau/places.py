@@ -27,6 +27,7 @@ from bastau.watching import WEBSITES, collectors, open_authors
 logger = logging.getLogger(__name__)
 Answer = dict[str, Any]
 MAX_LIST_BYTES = 64 << 20
+MAX_CELL = 1 << 17  # characters; said anew before each read: the csv module has one limit for the whole process
 _OUTLINE = re.compile(r"<outline\b[^>]*>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _PARALLEL = 16
@@ -106,6 +107,7 @@ def _unescape(text: str) -> str:
 
 
 def _from_csv(text: str, name: str) -> list[Wanted]:
+    csv.field_size_limit(MAX_CELL)
     try:
         return _wanted(csv.DictReader(io.StringIO(text)), name)
     except csv.Error as error:
