@@ -144,14 +144,14 @@ def read_act(line: bytes) -> Entry | None:
     return act if is_act else None
 
 
-def verify_lines(lines: Iterable[bytes]) -> list[Finding]:
+def verify_lines(lines: Iterable[bytes], n: int = 0, head: str = ZERO) -> list[Finding]:
     """Return where a chain is broken, given its lines with their ends; nothing if it is whole.
 
-    A line that says the same in other bytes was edited too. After one that is no act nothing more is looked at.
+    ``lines`` may be those after act ``n``, whose hash is ``head``. A line that says the same in other bytes was edited too. After one that is no act nothing more is looked at.
     """
     findings: list[Finding] = []
-    previous, expected = ZERO, 1
-    for place, line in enumerate(lines, 1):
+    previous, expected = head, n + 1
+    for place, line in enumerate(lines, n + 1):
         entry = read_act(line)
         if entry is None:
             findings.append(Finding("unreadable", expected, f"line {place}: is no act; restore the file from a copy"))

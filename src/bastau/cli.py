@@ -1058,6 +1058,7 @@ def _evidence(options: argparse.Namespace) -> int:
 
     from bastau.evidence import commands
     from bastau.evidence.archive import Archive
+    from bastau.home import writing
 
     home = _open_home(options)
     settings = home.settings.evidence
@@ -1075,11 +1076,11 @@ def _evidence(options: argparse.Namespace) -> int:
         case "export":
             if options.output is None:
                 raise ConfigError("name the file to write: bastau evidence export -o evidence.wacz")
-            with commands.writing(home):
+            with writing(home, commands.LOCK):
                 return _answer(options, *commands.export(archive, options.output, _now(), by=by))
         case "stamp":
             services = {"authority": settings.authority, "calendar": settings.calendar}
-            done = commands.stamp_head(archive, _now(), lock=lambda: commands.writing(home), **services)
+            done = commands.stamp_head(archive, _now(), lock=lambda: writing(home, commands.LOCK), **services)
             return _answer(options, *done)
         case "shot":
             return _shot(options, home, archive.folder, by)
@@ -1087,7 +1088,7 @@ def _evidence(options: argparse.Namespace) -> int:
             numbers = _item_numbers(options.what, "erase") if options.what else []
             if not numbers and options.older_than is None and options.website is None:
                 raise ConfigError("name the items to erase, --older-than DAYS or --website DOMAIN")
-            with commands.writing(home):
+            with writing(home, commands.LOCK):
                 done = commands.erase(
                     archive,
                     numbers,
@@ -1102,8 +1103,8 @@ def _evidence(options: argparse.Namespace) -> int:
 
 def _log(options: argparse.Namespace) -> int:
     from bastau import logbook
-    from bastau.evidence.commands import writing
-    from bastau.review.log import FOLDER, NAME
+    from bastau.home import writing
+    from bastau.review.log import FOLDER, LOCK, NAME
 
     home = None if options.file is not None and options.task != "stamp" else _open_home(options)
     settings = home.settings.evidence if home is not None else None
@@ -1115,7 +1116,7 @@ def _log(options: argparse.Namespace) -> int:
             return 0 if answer["is_whole"] else 1
         case "stamp" if home is not None and settings is not None:
             services = {"authority": settings.authority, "calendar": settings.calendar}
-            lock = partial(writing, home, file="review.lock")
+            lock = partial(writing, home, file=LOCK)
             return _answer(options, *logbook.stamp_head(file, _now(), lock=lock, **services))
         case _:
             tomorrow = _now().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
@@ -1128,8 +1129,9 @@ def _shot(options: argparse.Namespace, home: "Home", folder: Path, by: str) -> i
     import asyncio
 
     from bastau.collect.web.names import ask_system
-    from bastau.evidence.commands import writing
+    from bastau.evidence.commands import LOCK
     from bastau.evidence.shots import take_shot
+    from bastau.home import writing
 
     if len(options.what) != 1:
         raise ConfigError("name one address: bastau evidence shot https://site.kz/page")
@@ -1143,7 +1145,7 @@ def _shot(options: argparse.Namespace, home: "Home", folder: Path, by: str) -> i
             why=options.why,
             resolve=ask_system,
             allow_private=allow,
-            lock=lambda: writing(home),
+            lock=lambda: writing(home, LOCK),
         )
     )
     return _answer(options, taken, [f"item {taken['n']}: {folder / 'shots' / taken['file']}"])

@@ -291,3 +291,26 @@ class Generation:
         """Return the files of one derived table, none if the run did not make it."""
         path = self.folder / f"{table}.parquet"
         return [str(path)] if path.exists() else []
+
+
+@contextlib.contextmanager
+def writing(home: Home, file: str, patience_s: float = 60.0) -> Iterator[None]:
+    """Hold the right to write to what the lock ``file`` of a home guards, waiting a while for whoever holds it.
+
+    Archive and log of review have locks of their own: nothing slow there keeps posts from being stored, and nothing slow in storing holds
+    them up.
+
+    Raises:
+        HomeBusy: it is still held after ``patience_s``.
+    """
+    until = time.monotonic() + patience_s
+    with contextlib.ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(home.locked(file, briefly=True))
+                break
+            except HomeBusy:
+                if time.monotonic() >= until:
+                    raise
+            time.sleep(0.05)
+        yield

@@ -35,9 +35,9 @@ from bastau.collect.watching.rounds import Brought, Figures, Pace, Rounds
 from bastau.collect.watching.store import Source, Store, process_name
 from bastau.errors import BastauError, ConfigError, HomeBusy
 from bastau.evidence.archive import Archive
-from bastau.evidence.commands import FOLDER, writing
+from bastau.evidence.commands import FOLDER, LOCK
 from bastau.hashing import hash_strings
-from bastau.home import Home
+from bastau.home import Home, writing
 from bastau.intake import FileReport, StoredKeys, known_publishers, publisher_keys, store_chunk
 from bastau.schemas import CLAIMS, EDITS, GAPS, LOOKS
 from bastau.tables import conform
@@ -109,7 +109,7 @@ class Landing:
         if self._archive is None:
             return
         try:
-            self._archive.write(scrub_page, self._wall(), lock=lambda: writing(self._home, patience_s))
+            self._archive.write(scrub_page, self._wall(), lock=lambda: writing(self._home, LOCK, patience_s))
         except (BastauError, OSError) as error:
             # The posts are stored; what was fetched is held for the next time, also where the archive has no space.
             (_log.info if isinstance(error, HomeBusy) and not patience_s else _log.error)(
@@ -414,7 +414,7 @@ def erase_old(home: Home, store: Store) -> None:
         return
     archive, now = Archive(folder), datetime.now(UTC)
     try:
-        with writing(home):
+        with writing(home, LOCK):
             old = archive.expired_by(
                 now, lambda *sites: min((by_website[s] for s in sites if s in by_website), default=default) or None
             )

@@ -13,9 +13,9 @@ from bastau.collect.watching.rounds import Brought
 from bastau.collect.watching.store import Source
 from bastau.errors import ConfigError, HomeBusy
 from bastau.evidence.archive import Archive
-from bastau.evidence.commands import writing
+from bastau.evidence.commands import LOCK
 from bastau.evidence.warc import read_records
-from bastau.home import Home
+from bastau.home import Home, writing
 from bastau.watching import Landing, open_archive, open_rounds, open_store
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -120,17 +120,17 @@ class TestLocks:
         order = []
 
         def second() -> None:
-            with writing(home):
+            with writing(home, LOCK):
                 order.append("second")
 
-        with writing(home):
+        with writing(home, LOCK):
             thread = threading.Thread(target=second)
             thread.start()
             thread.join(0.2)
             order.append("first")
         thread.join(30)
         assert order == ["first", "second"]
-        with home.locked("evidence.lock"), pytest.raises(HomeBusy), writing(home, patience_s=0.1):
+        with home.locked("evidence.lock"), pytest.raises(HomeBusy), writing(home, LOCK, patience_s=0.1):
             pass
 
 

@@ -1,44 +1,18 @@
 """What `bastau evidence` does; each returns (answer, lines)."""
 
-import contextlib
-import time
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from bastau.chain import Chain, Entry, Lock
-from bastau.errors import ConfigError, HomeBusy
+from bastau.errors import ConfigError
 from bastau.evidence.archive import Archive
 from bastau.evidence.packing import pack
-from bastau.home import Home
 from bastau.stamps import stamp, verify_stamps
 
 Answer = tuple[dict[str, Any], list[str]]
 FOLDER = "evidence"
-_PATIENCE_S = 60.0
-
-
-@contextlib.contextmanager
-def writing(home: Home, patience_s: float = _PATIENCE_S, file: str = "evidence.lock") -> Iterator[None]:
-    """Hold the right to write to the archive of a home, or to what else ``file`` guards, waiting a while for whoever holds it.
-
-    A lock of its own: nothing slow here keeps posts from being stored, and nothing slow there keeps evidence from being kept.
-
-    Raises:
-        HomeBusy: it is still held after ``patience_s``.
-    """
-    until = time.monotonic() + patience_s
-    with contextlib.ExitStack() as held:
-        while True:
-            try:
-                held.enter_context(home.locked(file, briefly=True))
-                break
-            except HomeBusy:
-                if time.monotonic() >= until:
-                    raise
-            time.sleep(0.05)
-        yield
+LOCK = "evidence.lock"
 
 
 def list_items(archive: Archive, match: str = "", limit: int = 50) -> Answer:

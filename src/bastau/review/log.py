@@ -20,6 +20,7 @@ from bastau.review.subjects import check_subject
 
 NAME = "log.ndjson"
 FOLDER = "review"
+LOCK = "review.lock"
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,7 @@ def user(
         raise ConfigError(
             f"user {act}: name a role with --role: {', '.join(Role)}; `user disable` shuts an account out"
         )
+    name = name.lower()
     chosen = [Role(role) for role in roles]
     try:
         if act == "add":

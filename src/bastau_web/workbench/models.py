@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from bastau_web.workbench.roles import Role
 
-_NAME = RegexValidator(r"\A[\w.@+-]{2,64}\Z", "2 to 64 letters, digits or . @ + - _")
+_NAME = RegexValidator(r"\A[a-z0-9][a-z0-9._@+-]{1,63}\Z", "2 to 64 of a-z 0-9 . _ @ + -, a letter or digit first")
+"""As the log of review writes accounts and people."""
 
 
 class AccountManager(BaseUserManager["Account"]):
@@ -23,7 +24,7 @@ class AccountManager(BaseUserManager["Account"]):
 
     def add(self, name: str, password: str, roles: list[Role]) -> Account:
         """Make an account with a password that has been validated."""
-        account = self.model(name=self.model.normalize_username(name))
+        account = self.model(name=self.model.normalize_username(name).lower())
         account.set_password(password)
         account.full_clean()
         account.save(using=self._db)
@@ -32,7 +33,12 @@ class AccountManager(BaseUserManager["Account"]):
 
 
 class Account(AbstractBaseUser):
-    """Somebody who uses the workbench. Roles are groups; there is no all-mighty account."""
+    """Somebody who uses the workbench. Roles are groups; there is no all-mighty account.
+
+    Attributes:
+        person: the human being behind it; empty: the account has its own. Two accounts of one person are one reviewer.
+        identity: issuer and subject of the organisation's sign-in service; empty: none.
+    """
 
     name = models.CharField(max_length=64, unique=True, validators=[_NAME])
     groups = models.ManyToManyField(Group, blank=True)
@@ -41,6 +47,8 @@ class Account(AbstractBaseUser):
     made_at = models.DateTimeField(default=timezone.now)
     code_secret = models.CharField(max_length=64, blank=True, default="")
     code_last_step = models.BigIntegerField(default=0)
+    person = models.CharField(max_length=64, blank=True, default="", validators=[_NAME])
+    identity = models.CharField(max_length=512, blank=True, default="", db_index=True)
 
     objects: ClassVar[AccountManager] = AccountManager()
     USERNAME_FIELD = "name"
@@ -79,3 +87,45 @@ class FailedSignIn(models.Model):
     at = models.DateTimeField(default=timezone.now, db_index=True)
 
     KEPT: ClassVar[timedelta] = timedelta(minutes=15)
+
+
+class Desk(models.Model):
+    """A case on somebody's desk (:class:`bastau.review.queue.Lock`); others find it taken until then."""
+
+    case = models.CharField(max_length=20, primary_key=True)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE)
+    until = models.DateTimeField()
+
+
+class AppealWords(models.Model):
+    """What a publisher wrote in an appeal; the log holds its hash only, so that this can be erased."""
+
+    case = models.CharField(max_length=20, db_index=True)
+    text_sha256 = models.CharField(max_length=64, unique=True)
+    text = models.TextField()
+    filed_at = models.DateTimeField(default=timezone.now)
+
+
+class Notice(models.Model):
+    """That a publisher was told of an entry version, and how; neither the words nor the code are kept."""
+
+    case = models.CharField(max_length=20)
+    entry_n = models.BigIntegerField()
+    account = models.ForeignKey(Account, null=True, on_delete=models.SET_NULL)
+    way = models.CharField(max_length=200)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        """One notice a version."""
+
+        constraints: ClassVar = [models.UniqueConstraint(fields=["case", "entry_n"], name="one_notice_a_version")]
+
+
+class SavedSearch(models.Model):
+    """A search that somebody keeps; the query is that of the address."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE)
+    name = models.CharField(max_length=120)
+    query = models.CharField(max_length=2000)
+    is_shared = models.BooleanField(default=False)
+    made_at = models.DateTimeField(default=timezone.now)

@@ -13,6 +13,7 @@ from django.utils.translation import get_language_from_request
 from bastau.report.locale import LOCALES, Locale
 from bastau.report.locale import load as load_core
 from bastau_web.workbench.models import Account
+from bastau_web.workbench.navigation import menu, more
 
 COOKIE = "bastau_language"
 
@@ -20,7 +21,9 @@ COOKIE = "bastau_language"
 @cache
 def load(code: str) -> Locale:
     """Return the locale with the words of the core and of the workbench."""
-    own = tomllib.loads((files("bastau_web.workbench") / "texts" / f"{code}.toml").read_text("utf-8"))
+    own: dict[str, Any] = {}
+    for file in (files("bastau_web.workbench") / "texts" / code).iterdir():
+        own |= tomllib.loads(file.read_text("utf-8"))
     return Locale(code, {**load_core(code).texts, "web": own})
 
 
@@ -56,7 +59,14 @@ def in_templates(request: HttpRequest) -> dict[str, Any]:
     account = request.user if isinstance(getattr(request, "user", None), Account) else None
     locale = getattr(request, "locale", None) or load("en")
     languages = [(code, load(code).text("web.name_of_language")) for code in LOCALES]
-    return {"locale": locale, "account": account, "languages": languages, "here": _here(request)}
+    return {
+        "locale": locale,
+        "account": account,
+        "languages": languages,
+        "here": _here(request),
+        "menu": menu(request),
+        "more_pages": more(request),
+    }
 
 
 def _here(request: HttpRequest) -> str:

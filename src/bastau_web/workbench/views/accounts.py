@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
@@ -70,7 +70,7 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
         return redirect(_next(request))
     problem = ""
     if request.method == "POST":
-        name = request.POST.get("name", "").strip()[:64]
+        name = request.POST.get("name", "").strip().lower()[:64]
         if throttle.is_throttled(request, name):
             problem = "web.sign_in.throttled"
         else:
@@ -270,3 +270,16 @@ def _next(request: HttpRequest) -> str:
 def _mine(request: HttpRequest) -> Account:
     assert isinstance(request.user, Account)
     return request.user
+
+
+ROUTES = [
+    path("set-up", set_up, name="set-up"),
+    path("sign-in", sign_in, name="sign-in"),
+    path("sign-in/code", sign_in_code, name="sign-in-code"),
+    path("sign-out", sign_out, name="sign-out"),
+    path("account", account, name="account"),
+    path("account/language", set_language, name="set-language"),
+    path("account/password", set_password, name="set-password"),
+    path("account/sessions", end_session, name="end-session"),
+    path("account/second-factor", set_second_factor, name="second-factor"),
+]

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 import duckdb
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
@@ -364,3 +364,13 @@ def _sign(text: str) -> tuple[str, int | None, bytes | None]:
 
 def _folded(words: str) -> list[str]:
     return _sign(words)[0].split() if words else []
+
+
+ROUTES = [
+    path("", today, name="today"),
+    path("search", search, name="search"),
+    path("narrative/<slug:narrative_id>", narrative, name="narrative"),
+    path("post/<slug:ref>", post, name="post"),
+    path("source/<path:source>", source, name="source"),
+    path("sources", sources, name="sources"),
+]

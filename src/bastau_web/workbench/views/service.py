@@ -2,6 +2,7 @@
 
 from django.db import DatabaseError, connection
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.urls import path
 
 from bastau import __version__
 from bastau.errors import BastauError
@@ -51,3 +52,9 @@ def asset(request: HttpRequest, digest: str, name: str) -> HttpResponse:
     if request.path == address_of(name):
         response["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
+
+
+ROUTES = [
+    path("health", health, name="health"),
+    path("assets/<slug:digest>/<str:name>", asset, name="asset"),
+]
