@@ -20,6 +20,7 @@ import json
 import os
 import re
 import sys
+import threading
 import time
 import urllib.request
 from array import array
@@ -49,7 +50,7 @@ def safe_canonical(url: str | bytes) -> str | None:
     host in lower case (punycode if it was not ASCII) or as four decimal numbers; ``.``, ``..`` and double slashes of
     the path resolved.
     """
-    raw = url if isinstance(url, bytes) else _ascii_host(url).encode("utf-8", "surrogateescape")
+    raw = url if isinstance(url, bytes) else url.encode("utf-8", "surrogateescape")
     if len(raw) > MAX_LENGTH:
         return None
     raw = raw.strip(b" ").translate(None, b"\t\r\n").split(b"#", 1)[0]
@@ -63,20 +64,6 @@ def safe_canonical(url: str | bytes) -> str | None:
         return None
     path, mark, query = tail.partition(b"?")
     return (scheme + b"://" + _escaped(host) + _escaped(_path(path) + mark + query)).decode("ascii")
-
-
-def _ascii_host(url: str) -> str:
-    """Return ``url`` with a host that is not ASCII in punycode, where that is possible."""
-    if url.isascii():
-        return url
-    found = re.match(r"\s*(?:[a-zA-Z][a-zA-Z0-9+.\-]*://)?([^/?#]*)", url)
-    host = found.group(1) if found else ""
-    if host.isascii():
-        return url
-    try:
-        return url.replace(host, host.encode("idna").decode("ascii"), 1)
-    except UnicodeError:
-        return url
 
 
 def _unescaped(raw: bytes) -> bytes:
@@ -93,8 +80,16 @@ def _escaped(raw: bytes) -> bytes:
 
 def _host(authority: bytes) -> bytes:
     host = re.sub(rb":\d*$", b"", authority.rpartition(b"@")[2])
-    host = _DOTS.sub(b".", host.strip(b".")).lower()
+    host = _ascii(_DOTS.sub(b".", host.strip(b"."))).strip(b".").lower()
     return _ip(host) or host
+
+
+def _ascii(host: bytes) -> bytes:
+    """Return a host that is not ASCII in punycode, where that is possible."""
+    try:
+        return host if host.isascii() else host.decode("utf-8").encode("idna")
+    except UnicodeError:
+        return host
 
 
 def _ip(host: bytes) -> bytes | None:
@@ -446,22 +441,48 @@ def fetch_file(address: str) -> bytes:
 
     Raises:
         ListError: the address is of another kind, or its answer too large.
-        OSError: no answer, none that is HTTP, or one slower than ``MAX_S``.
+        OSError: no answer, none that is HTTP, one slower than ``MAX_S``, or one that sends us on from https to something weaker.
     """
     if not address.startswith(("http://", "https://")):
         raise ListError(f"{address}: not an http or https address")
-    data, end = bytearray(), time.monotonic() + MAX_S
+    end, found = time.monotonic() + MAX_S, []
+    # In a thread of its own, since a server that drips its headers keeps a socket's own timeout from ever passing.
+    fetching = threading.Thread(target=lambda: found.append(_fetched(address, end)), daemon=True)
+    fetching.start()
+    fetching.join(MAX_S)
+    if not found:
+        raise TimeoutError(f"{address}: not whole after {MAX_S} s")
+    if isinstance(found[0], bytes):
+        return found[0]
+    raise found[0]
+
+
+def _fetched(address: str, end: float) -> "bytes | ListError | OSError":
+    data = bytearray()
     try:
-        with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310 - the scheme is checked above
+        with urllib.request.build_opener(_NoWeaker).open(address, timeout=30) as answer:
             while piece := answer.read1(1 << 16):
                 data += piece
                 if len(data) > MAX_BYTES:
-                    raise ListError(f"{address}: more than {MAX_BYTES >> 20} MB")
+                    return ListError(f"{address}: more than {MAX_BYTES >> 20} MB")
                 if time.monotonic() > end:
-                    raise TimeoutError(f"{address}: not whole after {MAX_S} s")
+                    return TimeoutError(f"{address}: not whole after {MAX_S} s")
+    except OSError as error:
+        return error
     except (HTTPException, ValueError) as error:  # the latter from an address that the server sends us on to
-        raise OSError(f"{address}: {type(error).__name__} {error}") from error
+        return OSError(f"{address}: {type(error).__name__} {error}")
     return bytes(data)
+
+
+class _NoWeaker(urllib.request.HTTPRedirectHandler):
+    """Follows nothing but http and https, and from https only https."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        """Return the request that follows a redirect."""
+        if not newurl.lower().startswith("https://" if req.type == "https" else ("http://", "https://")):
+            fp.close()
+            raise OSError(f"{req.full_url}: sends us on to {newurl}, which is weaker")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _write(path: Path, data: bytes) -> None:

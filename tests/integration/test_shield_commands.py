@@ -266,3 +266,12 @@ def test_a_list_without_an_appeal_address_is_not_made(home, call, tmp_path):
 )
 def test_a_wrong_command_is_yours(call, words):
     assert call(*words)[0] == 2
+
+
+def test_a_refused_export_takes_no_number(home, call, tmp_path):
+    call("shield", "keygen")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "SHA256SUMS").write_text("0  something\n")
+    assert call("export", "lists", "-o", str(tmp_path / "other"))[0] == 2
+    assert not (home.folder / "shield" / "list.json").exists()
+    assert call("export", "lists", "-o", str(tmp_path / "web"))[1]["version"] == 1

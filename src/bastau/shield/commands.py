@@ -19,8 +19,8 @@ from bastau.prefix_client import covers, safe_canonical, split_address
 from bastau.shield.forms import FORMS
 from bastau.shield.forms.prefixes import FORM as ADDRESSES
 from bastau.shield.forms.prefixes import expressions
-from bastau.shield.publish import publish
-from bastau.shield.signing import load_key, refuse_to_go_back
+from bastau.shield.publish import check, publish
+from bastau.shield.signing import load_key
 from bastau.shield.source import About, Document, canonical, make, read
 from bastau.shield.standing import Entry, moment, standing
 from bastau.urls import canonical_url
@@ -62,8 +62,7 @@ def export_lists(
         found = standing(rows, now)
         document = make(found, about, published(home), now)
         path = home.folder / "shield" / "list.json"
-        for signer in signers:
-            refuse_to_go_back(signer, document["version"], document["made_at"])
+        check(document, folder, signers)
         # Before the publication: after a crash the next export takes the next number, and nobody ever sees two lists of one.
         write_whole(pafs.LocalFileSystem(), str(path), lambda sink: sink.write(canonical(document)))
         told = publish(document, folder, forms, signers)

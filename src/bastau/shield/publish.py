@@ -6,6 +6,7 @@ fetches in between finds a file that does not fit and tries again.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ SIGNED = (SOURCE, SUMS)
 N_CHANGES = 30
 """Versions back from which changes can be had in one file; who is further behind takes the whole list."""
 _LOCAL = pafs.LocalFileSystem()
+_OURS = re.compile(r"(?:\w+/)?\.tmp-\d+-[^/]+|(?:full/[0-9a-f]{2}|changes/since-\d+|misp/[0-9a-f-]{36})\.json")
+"""What only an export writes, a killed one too, whose files stand in no sums."""
 
 
 def publish(document: Document, folder: Path, forms: Sequence[str], keys: Sequence[Key]) -> dict[str, Any]:
@@ -39,18 +42,14 @@ def publish(document: Document, folder: Path, forms: Sequence[str], keys: Sequen
     Raises:
         ConfigError: a key has signed this version or a later one; more than two keys; the folder holds sums of other files.
     """
-    if len(keys) > 2:
-        raise ConfigError("a list is signed by the key in force and at most one before it")
-    for key in keys:
-        refuse_to_go_back(key, document["version"], document["made_at"])
-    before = _held(folder)
+    before = check(document, folder, keys)
     for key in keys:
         remember(key, document["version"], document["made_at"])
     sums: dict[str, str] = {}
     for name, parts in _files(document, forms, keys):
         sums[name] = _write(folder / name, parts)
     # Before the sums: after a crash the next export still finds the names of these.
-    for name in before.keys() - sums.keys():
+    for name in {*before, *_left_behind(folder)} - sums.keys():
         (folder / name).unlink(missing_ok=True)
     lines = "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode()
     _write(folder / SUMS, [lines])
@@ -63,6 +62,15 @@ def publish(document: Document, folder: Path, forms: Sequence[str], keys: Sequen
     for name in SIGNED if len(keys) == 1 else ():
         (folder / f"{name}.old.minisig").unlink(missing_ok=True)
     return about(document, forms, keys)
+
+
+def check(document: Document, folder: Path, keys: Sequence[Key]) -> dict[str, str]:
+    """Return {file: sum} of the version that is in ``folder``; errors as of :func:`publish`, before anything is written."""
+    if len(keys) > 2:
+        raise ConfigError("a list is signed by the key in force and at most one before it")
+    for key in keys:
+        refuse_to_go_back(key, document["version"], document["made_at"])
+    return _held(folder)
 
 
 def about(document: Document, forms: Sequence[str], keys: Sequence[Key]) -> dict[str, Any]:
@@ -96,6 +104,12 @@ def _held(folder: Path) -> dict[str, str]:
     if not {SOURCE, ABOUT} <= sums.keys():
         raise ConfigError(f"{folder / SUMS}: not of a shield list; name an empty folder")
     return {name: digest for name, digest in sums.items() if name and ".." not in name and not name.startswith("/")}
+
+
+def _left_behind(folder: Path) -> list[str]:
+    """Return files of ours that stand in no sums if an export was killed; a retracted entry may stand in them."""
+    found = [path for part in (".", "full", "changes", "misp") for path in (folder / part).glob("*") if path.is_file()]
+    return [name for name in (str(path.relative_to(folder)) for path in found) if _OURS.fullmatch(name)]
 
 
 def _write(path: Path, parts: Iterable[bytes]) -> str:

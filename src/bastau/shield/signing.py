@@ -18,7 +18,7 @@ import orjson
 import pyarrow.fs as pafs
 
 from bastau.errors import ConfigError
-from bastau.lake import write_whole
+from bastau.lake import sync_folder, write_whole
 
 _NO_PASSWORD = b"\x00\x00"
 _KDF_BYTES = 32 + 8 + 8
@@ -54,10 +54,13 @@ def make_key(path: Path) -> Key:
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(f"untrusted comment: bastau shield secret key\n{base64.b64encode(body).decode()}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(path.parent)
         key = load_key(path)
-        path.with_name(path.name + ".pub").write_text(
-            f"untrusted comment: minisign public key {key.name}\n{key.public}\n", "ascii"
-        )
+        public = f"untrusted comment: minisign public key {key.name}\n{key.public}\n".encode("ascii")
+        pub = path.absolute().with_name(path.name + ".pub")
+        write_whole(pafs.LocalFileSystem(), str(pub), lambda sink: sink.write(public))
     except FileExistsError as error:
         raise ConfigError(f"{path}: is there already; a key is never overwritten") from error
     except OSError as error:

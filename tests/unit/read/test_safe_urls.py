@@ -199,3 +199,19 @@ def test_an_entry_that_would_match_half_of_all_posts_is_rejected(listed):
 @pytest.mark.parametrize("listed", ["", "words with spaces", "mailto:a@b.kz", "javascript:alert(1)", "http://"])
 def test_an_entry_that_is_no_address_is_rejected(listed):
     assert listed_expressions(listed) == ([], "bad_url")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://u@хост.kz/",
+        "http://u:p@хост.kz:80/",
+        "http://a@b@ХОСТ.kz/",
+        "http://ä@хост.kz/",
+        "ht\ntp://хост.kz/",
+        "http://хост..kz./",
+        "http://%D1%85%D0%BE%D1%81%D1%82.kz/",
+    ],
+)
+def test_a_host_that_is_not_ascii_is_one_host_in_any_spelling(url: str) -> None:
+    assert safe_canonical(url) == "http://xn--n1agdj.kz/"

@@ -1,9 +1,13 @@
+import contextlib
 import io
 import itertools
 import json
 import socket
 import threading
+import time
+import urllib.request
 from datetime import timedelta
+from email.message import Message
 
 import pytest
 from shield_entries import NOW, document, entry
@@ -11,6 +15,7 @@ from shield_entries import NOW, document, entry
 from bastau.prefix_client import (
     Client,
     ListError,
+    _NoWeaker,
     fetch_file,
     hits,
     main,
@@ -221,24 +226,63 @@ class Answer(io.BytesIO):
 def test_an_answer_that_does_not_end_is_left(monkeypatch, pieces, piece_s, error):
     clock = [0.0]
     monkeypatch.setattr("bastau.prefix_client.time.monotonic", lambda: clock[0])
-    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: Answer(pieces, clock, piece_s))
+    monkeypatch.setattr("urllib.request.OpenerDirector.open", lambda *_, **__: Answer(pieces, clock, piece_s))
     with pytest.raises(error[0], match=error[1]):
         fetch_file(LIST)
 
 
+def answering(*pieces):
+    """Return the address of a server that says each of these to whoever calls, half a second apart."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def talk():
+        with server:
+            caller, _ = server.accept()
+            with caller, contextlib.suppress(OSError):
+                caller.recv(65536)
+                for piece in pieces:
+                    caller.sendall(piece)
+                    time.sleep(0.1)
+
+    threading.Thread(target=talk, daemon=True).start()
+    return f"http://127.0.0.1:{server.getsockname()[1]}/"
+
+
+def test_headers_that_drip_do_not_hold_it_up(monkeypatch):
+    monkeypatch.setattr("bastau.prefix_client.MAX_S", 0.3)
+    with pytest.raises(TimeoutError, match="not whole"):
+        fetch_file(answering(b"HTTP/1.1 200 OK\r\n", *[b"X-More: 1\r\n"] * 50))
+
+
+@pytest.mark.parametrize(
+    ("begun", "to", "is_followed"),
+    [
+        ("https", "http://lists.example/", False),
+        ("https", "ftp://lists.example/", False),
+        ("http", "ftp://lists.example/", False),
+        ("https", "https://lists.example/", True),
+        ("http", "HTTPS://lists.example/", True),
+    ],
+)
+def test_no_redirect_leads_to_something_weaker(begun, to, is_followed):
+    asked = urllib.request.Request(f"{begun}://lists.example/SHA256SUMS")
+    sent_on = (asked, io.BytesIO(), 302, "Found", Message(), to)
+    if is_followed:
+        assert _NoWeaker().redirect_request(*sent_on).full_url == to
+    else:
+        with pytest.raises(OSError, match="weaker"):
+            _NoWeaker().redirect_request(*sent_on)
+
+
+def test_a_redirect_to_another_kind_of_address_is_refused_on_the_way():
+    with pytest.raises(OSError, match="weaker"):
+        fetch_file(answering(b"HTTP/1.1 302 x\r\nLocation: ftp://127.0.0.1/\r\n\r\n"))
+
+
 @pytest.mark.parametrize("answer", [b"nonsense\r\n\r\n", b"HTTP/1.1 302 x\r\nLocation: http://[/\r\n\r\n"])
 def test_a_server_that_does_not_speak_http_is_one_that_did_not_answer(answer):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def talk():
-            caller, _ = server.accept()
-            with caller:
-                caller.recv(65536)
-                caller.sendall(answer)
-
-        threading.Thread(target=talk, daemon=True).start()
-        with pytest.raises(OSError, match=r"BadStatusLine|ValueError"):
-            fetch_file(f"http://127.0.0.1:{server.getsockname()[1]}/")
+    with pytest.raises(OSError, match=r"BadStatusLine|ValueError"):
+        fetch_file(answering(answer))
 
 
 @pytest.mark.parametrize(

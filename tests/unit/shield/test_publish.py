@@ -57,6 +57,18 @@ def test_a_later_version_leaves_no_file_of_what_was_retracted_and_none_of_others
     assert verify_folder(tmp_path / "web", key.public) == []
 
 
+def test_what_a_killed_export_left_is_gone_with_the_next(tmp_path, key):
+    web = tmp_path / "web"
+    publish(FIRST, web, list(FORMS), [key])
+    left = (".tmp-77-list.json", "full/.tmp-77-ab.json", "full/zz.json", "ours.json")
+    shard = next(f"full/{n:02x}.json" for n in range(256) if not (web / f"full/{n:02x}.json").exists())
+    for name in (*left, shard):
+        (web / name).write_text("https://retracted.kz/")
+    publish(SECOND, web, list(FORMS), [key])
+    assert {name for name in (*left, shard) if (web / name).exists()} == {"full/zz.json", "ours.json"}
+    assert verify_folder(web, key.public) == []
+
+
 def test_who_held_the_first_version_follows_by_one_file(tmp_path, key):
     publish(SECOND, tmp_path / "web", [], [key])
     step = json.loads((tmp_path / "web" / "changes" / "since-1.json").read_bytes())
