@@ -1,11 +1,13 @@
 """The log of review of a home, held in memory: read on as it grows, written to by one at a time."""
 
 import hashlib
+import itertools
 import threading
 from collections.abc import Callable
 from datetime import datetime
 
 from bastau.chain import ZERO, Chain, read_act, verify_lines
+from bastau.chain import Entry as Line
 from bastau.errors import LakeDamaged, Refused
 from bastau.home import Home, writing
 from bastau.review.acts import Act
@@ -33,6 +35,12 @@ class Desk:
         """
         with self._one_at_a_time:
             return self._read_on()
+
+    def lines(self) -> list[Line]:
+        """Return all acts as the log holds them, read anew; errors as of :meth:`book`."""
+        with self._one_at_a_time:
+            self._read_on()
+            return list(itertools.islice(Chain(self._path.parent, self._path.name).entries(), self._n))
 
     def act(self, make: Callable[[Book], Act], now: datetime) -> Book:
         """Write the act that ``make`` returns for the book as it is, on disk when this returns; return the book after it.

@@ -32,6 +32,11 @@ def code_hash(code: str) -> str:
     return hashlib.sha256(plain.encode()).hexdigest()
 
 
+def words_hash(code_sha256: str, words: str) -> str:
+    """Return what the log keeps of the words of an appeal: bound to the code, so that the same words of two publishers stay two."""
+    return hashlib.sha256(f"{code_sha256}\n{words}".encode()).hexdigest()
+
+
 def find_entry(book: Book, code: str) -> tuple[Case, Entry]:
     """Return the case and entry version that a code is for, in a time that does not depend on how much of it is right.
 

@@ -56,6 +56,7 @@ class Round:
         n: number of the act that last changed the question; verdicts name it.
         lead: suggestion that was in the lead.
         is_contested: a panel or an appeal decided before, so that one verdict is not enough.
+        first_n: number of the act that began it.
     """
 
     why: str
@@ -65,6 +66,7 @@ class Round:
     is_contested: bool = False
     given: tuple[Given, ...] = ()
     convened: Convened | None = None
+    first_n: int = 0
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Appeal:
-    """An objection to an entry version."""
+    """An objection to an entry version; ``reason`` is that of the answer."""
 
     n: int
     filed_at: datetime
     due_at: datetime
+    text_sha256: str
     answered_at: datetime | None = None
     is_overturned: bool | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -250,7 +254,7 @@ def apply(case: Case | None, n: int, at: datetime, act: Act) -> Case:
 
 
 def _open(n: int, at: datetime, act: Opened) -> Case:
-    first = Round("opened", at, n, lead(act.suggestions))
+    first = Round("opened", at, n, lead(act.suggestions), first_n=n)
     by = () if act.by is None else (act.by,)
     return Case(
         act.case, act.subject, act.evidence, act.suggestions, act.data_version, (first,), (), by, False, n, at
@@ -261,7 +265,7 @@ def _again(case: Case, why: str, n: int, at: datetime) -> Case:
     contested = any(one.convened is not None for one in case.rounds) or any(
         entry.retraction_reason == "overturned" for entry in case.entries
     )
-    return replace(case, rounds=(*case.rounds, Round(why, at, n, lead(case.suggestions), contested)))
+    return replace(case, rounds=(*case.rounds, Round(why, at, n, lead(case.suggestions), contested, first_n=n)))
 
 
 def _suggest(case: Case, n: int, at: datetime, act: Suggested) -> Case:
@@ -374,7 +378,7 @@ def _appeal(case: Case, n: int, at: datetime, act: Appealed) -> Case:
         raise Refused("appealed", "this version was appealed already")
     if at > entry.released_at + APPEAL_WINDOW:
         raise Refused("late", f"appeals are taken for {APPEAL_WINDOW.days} days after release")
-    return _with(case, replace(entry, appeal=Appeal(n, at, at + ANSWER_WITHIN)))
+    return _with(case, replace(entry, appeal=Appeal(n, at, at + ANSWER_WITHIN, act.text_sha256)))
 
 
 def _answer(case: Case, n: int, at: datetime, act: Answered) -> Case:
@@ -383,7 +387,7 @@ def _answer(case: Case, n: int, at: datetime, act: Answered) -> Case:
         raise Refused("no_appeal", "no such appeal waits for an answer")
     if any(is_same_person(by, act.by) for by in case.took_part):
         raise Refused("took_part", "an appeal is answered by somebody who took no part in the case")
-    appeal = replace(entry.appeal, answered_at=at, is_overturned=act.is_overturned)
+    appeal = replace(entry.appeal, answered_at=at, is_overturned=act.is_overturned, reason=act.reason)
     if not act.is_overturned:
         return _with(case, replace(entry, appeal=appeal))
     overturned = replace(

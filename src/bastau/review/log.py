@@ -14,7 +14,7 @@ from bastau.chain import Chain, Finding, read_act, verify_lines
 from bastau.chain import Entry as Line
 from bastau.errors import Refused
 from bastau.review.acts import Act, By, Opened, Released, as_line, read_line
-from bastau.review.cases import Case, apply
+from bastau.review.cases import Case, apply, outcome
 from bastau.review.checks import check_act
 from bastau.review.subjects import check_subject
 
@@ -136,6 +136,20 @@ _PSEUDONYMOUS = (
     "previous",
     "head",
 )
+
+
+def without_open(lines: Sequence[Line]) -> list[Line]:
+    """Return the acts without the opinions given on questions that are open: whoever has yet to give one must not read them.
+
+    Raises:
+        Refused: a line holds what the rules do not allow.
+    """
+    cases = read_published(lines).cases
+    began = {name: case.round.first_n for name, case in cases.items() if outcome(case.round) is None}
+    opinions = ("judged", "undone", "convened")
+    return [
+        line for line in lines if line["act"] not in opinions or line["n"] <= began.get(line["case"], line["n"])
+    ]  # fmt: skip
 
 
 def publish(lines: Iterable[Line], key: bytes) -> list[Line]:

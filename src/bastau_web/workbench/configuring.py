@@ -1,6 +1,5 @@
 """Django's settings for one home folder: its database, its key, the address that people open."""
 
-import contextlib
 import logging
 import os
 import secrets
@@ -13,6 +12,7 @@ from django.conf import settings
 
 from bastau.errors import ConfigError
 from bastau.home import Home
+from bastau.keyfile import kept_secret
 from bastau_web.workbench import settings as fixed
 from bastau_web.workbench.roles import Role
 
@@ -57,7 +57,7 @@ def of_home(home: Home, host: str) -> dict[str, Any]:
     folder = home.folder / "workbench"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        key = _secret_key(folder / "secret-key")
+        key = kept_secret(folder / "secret-key", secrets.token_urlsafe(64).encode()).decode("ascii")
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written: {error.strerror}") from error
     return {
@@ -67,21 +67,6 @@ def of_home(home: Home, host: str) -> dict[str, Any]:
         "BASTAU_HOME": home,
         **_addresses(web.origin, host),
     }
-
-
-def _secret_key(path: Path) -> str:
-    """Return the key that signs cookies, made at the first start; only its owner may read it."""
-    if not path.exists():
-        # Whole or not at all, and the first of two starts wins: an empty key would keep Django from starting for good.
-        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(64))
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(part, path)
-        part.unlink()
-    return path.read_text("ascii")
 
 
 def _database(named: str, folder: Path) -> dict[str, Any]:

@@ -38,7 +38,7 @@ from bastau.review.acts import (
 )
 from bastau.review.cases import lead, outcome, standing
 from bastau.review.entries import entries
-from bastau.review.log import publish, verify
+from bastau.review.log import publish, verify, without_open
 from bastau.review.queue import order
 from bastau.review.subjects import KINDS, Owner
 from bastau.review.transparency import report
@@ -207,6 +207,9 @@ class Sequences(RuleBasedStateMachine):
         assert verify(raw) == ([], self.at.book)
         period = (NOON, self.at.now + timedelta(seconds=1))
         assert report(self.at.lines, *period) == report(publish(self.at.lines, b"k" * 32), *period)
+        # What everybody may read has no opinion on an open question, keeps the rules, and says the same of all that is decided.
+        public = report(publish(without_open(self.at.lines), b"k" * 32), *period)
+        assert {**public, "gaps": []} == {**report(self.at.lines, *period), "gaps": []}
         assert len(order(self.at.book.cases.values(), self.at.now)) <= len(SUBJECTS)
 
 

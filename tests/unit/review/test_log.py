@@ -6,12 +6,25 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from review_cases import ALWAYS, LEFT, NOON, Desk, desk_with_entry, opened, refused, released, subject, verdict, who
+from review_cases import (
+    ALWAYS,
+    LEFT,
+    NOON,
+    Desk,
+    desk,
+    desk_with_entry,
+    opened,
+    refused,
+    released,
+    subject,
+    verdict,
+    who,
+)
 
 from bastau.chain import Chain, digest
 from bastau.errors import Refused
-from bastau.review.acts import By, as_line, read_line
-from bastau.review.log import Book, advance, publish, read_published, record, verify
+from bastau.review.acts import By, Reopened, as_line, read_line
+from bastau.review.log import Book, advance, publish, read_published, record, verify, without_open
 
 KEY = b"k" * 32
 
@@ -220,3 +233,26 @@ class TestPublishing:
         secret += [line[name] for line in LOG.lines for name in ("hash", "case")]
         assert [word for word in secret if word in said] == []
         assert said != json.dumps(publish(LOG.lines, b"another key of 32 bytes, or less"), ensure_ascii=False)
+
+
+class TestOpenQuestions:
+    def test_opinions_on_an_open_question_are_left_out_until_it_is_decided(self) -> None:
+        made = desk()
+        made.judge("aigul", rates=ALWAYS)
+        names = [line["act"] for line in without_open(made.lines)]
+        assert names == ["opened"]
+        made.judge("bolat", LEFT)
+        made.convene("dana")
+        assert [line["act"] for line in without_open(made.lines)] == ["opened"]
+        for name, seat in (("eset", "law"), ("fariza", "religion"), ("galym", "sociology")):
+            made.judge(name, seat=seat)
+        assert without_open(made.lines) == made.lines
+
+    def test_what_was_decided_before_stays_when_it_is_asked_again_at_the_same_moment(self) -> None:
+        made = desk_with_entry()
+        before = list(made.lines)
+        made.do(Reopened(made.case, who("dana"), "renewal", ()), after=timedelta(0))
+        made.judge("eset", rates=ALWAYS)
+        assert [line["act"] for line in without_open(made.lines)] == [*(line["act"] for line in before), "reopened"]
+        published = publish(without_open(made.lines), b"k" * 16)
+        assert read_published(published).cases
