@@ -215,6 +215,37 @@ class Web:
 
 
 @dataclass(frozen=True)
+class Review:
+    """Deciding in the workbench."""
+
+    second_law: float = _setting(
+        0.1,
+        "share of first verdicts that list on the ground of a law and get a blind second opinion, in [0, 1]; a team of two sets all "
+        "three to 0: whoever gives a second opinion cannot release",
+    )
+    second_policy: float = _setting(0.2, "the same on the ground of a policy")
+    second_none: float = _setting(0.05, "the same of verdicts that find nothing to list")
+    grounds: tuple[str, ...] = _setting(
+        (), "grounds offered with a verdict, each as `law: citation` or `policy: citation`, most used first"
+    )
+    translate: str = _setting(
+        "",
+        "`env:NAME` or `file:PATH` that holds the address of a LibreTranslate-compatible server, to which the words of a case go when "
+        "a reviewer asks for it; empty: no translation",
+    )
+    translate_key: str = _setting("", "`env:NAME` or `file:PATH` that holds its key; empty: none")
+    keep_appeal_days: int = _setting(
+        365, "days after its answer for which the words of an appeal are kept; the log holds their hash only"
+    )
+    break_after_minutes: int = _setting(
+        60, "minutes of violent content on the screen after which the pages of review suggest a break; 0: never"
+    )
+    most_minutes_a_day: int = _setting(
+        240, "minutes of violent content on the screen after which it stays covered for the day; 0: no limit"
+    )
+
+
+@dataclass(frozen=True)
 class EngineSettings:
     """How much of the machine to use, and where to run."""
 
@@ -241,6 +272,7 @@ class Settings:
     models: Models = field(default_factory=Models)
     judge: JudgeSettings = field(default_factory=JudgeSettings)
     web: Web = field(default_factory=Web)
+    review: Review = field(default_factory=Review)
     engine: EngineSettings = field(default_factory=EngineSettings)
 
 
@@ -277,6 +309,12 @@ _RANGES: dict[str, tuple[float, float]] = {
     "judge.parallel": (1, 64),
     "judge.cache_mb": (0, 100_000),
     "web.session_hours": (1, 24 * 14),
+    "review.keep_appeal_days": (1, 36_500),
+    "review.second_law": (0.0, 1.0),
+    "review.second_policy": (0.0, 1.0),
+    "review.second_none": (0.0, 1.0),
+    "review.break_after_minutes": (0, 1440),
+    "review.most_minutes_a_day": (0, 1440),
 }
 
 _CHOICES = {

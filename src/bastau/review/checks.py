@@ -1,7 +1,7 @@
 """Whether an act is whole: names, hashes, words and limits. Who may act when is told by :mod:`bastau.review.cases`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bastau.errors import Refused
 from bastau.review.acts import (
@@ -29,6 +29,7 @@ MIN_REASON = 20
 """Characters; less is no reason."""
 MIN_ARGUMENT = 80
 """Characters of an argument for a whole host or domain."""
+MIN_CITATION = 5
 MAX_CITATION, MAX_REASON, MAX_FACTS = 500, 2000, 5000
 """Characters, as the DSA Transparency Database limits grounds, explanations and facts."""
 TERRITORIES = frozenset(
@@ -119,18 +120,35 @@ def _check_judged(case: Case, act: Judged) -> None:
 
 
 def _check_verdict(case: Case, verdict: Verdict) -> None:
+    for _, problem in verdict_problems(case, verdict):
+        raise problem
+
+
+def verdict_problems(case: Case, verdict: Verdict) -> Iterator[tuple[str, Refused]]:
+    """Yield (field of the verdict, why it is not whole) for everything that is wrong with it."""
     suggested = lead(case.suggestions)
     agrees = None if suggested is None else verdict.listed_act == suggested.act
-    _wants(verdict.is_accepted == agrees, "wording", "accepting the suggestion and the verdict do not fit")
-    _wants(verdict.exemption in EXEMPTIONS, "exemption", f"one of: {', '.join(EXEMPTIONS)}")
-    _check_words(verdict.reason, "reason", MIN_REASON, MAX_REASON)
+    if verdict.is_accepted != agrees:
+        yield "is_accepted", Refused("wording", "accepting the suggestion and the verdict do not fit")
+    if verdict.exemption not in EXEMPTIONS:
+        yield "exemption", Refused("exemption", f"one of: {', '.join(EXEMPTIONS)}")
+    yield from _words_problem("reason", verdict.reason, "reason", MIN_REASON, MAX_REASON)
     if verdict.act is None:
         return
-    _wants(verdict.act in ACTS, "wording", f"an act is one of: {', '.join(ACTS)}")
-    _check_words(verdict.exemption_checked, "exemption check", MIN_REASON, MAX_REASON)
+    if verdict.act not in ACTS:
+        yield "act", Refused("wording", f"an act is one of: {', '.join(ACTS)}")
+    yield from _words_problem("exemption_checked", verdict.exemption_checked, "exemption check", MIN_REASON, MAX_REASON)
     if verdict.ground is None or verdict.ground.kind not in GROUNDS:
-        raise Refused("wording", "name the law or policy")
-    _check_words(verdict.ground.citation, "citation", 5, MAX_CITATION)
+        yield "ground", Refused("wording", "name the law or policy")
+    else:
+        yield from _words_problem("ground", verdict.ground.citation, "citation", MIN_CITATION, MAX_CITATION)
+
+
+def _words_problem(field: str, words: str, what: str, least: int, most: int) -> Iterator[tuple[str, Refused]]:
+    try:
+        _check_words(words, what, least, most)
+    except Refused as problem:
+        yield field, problem
 
 
 def _check_released(case: Case, act: Released) -> None:

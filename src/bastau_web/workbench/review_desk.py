@@ -1,0 +1,136 @@
+"""What the pages of review share: the log, the candidates of the lake, and who has what on the desk."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.http import Http404, HttpRequest
+from django.utils import timezone
+
+from bastau.errors import BastauError, LakeDamaged, Refused
+from bastau.report.candidates import Candidates, candidates, changed
+from bastau.review.acts import Act, By
+from bastau.review.cases import outcome
+from bastau.review.log import Book
+from bastau.review.queue import Lock, take
+from bastau.settings import Review
+from bastau_web.workbench.acting import acting, the_desk
+from bastau_web.workbench.configuring import the_home
+from bastau_web.workbench.lake_reader import ask
+from bastau_web.workbench.models import Account, Desk
+from bastau_web.workbench.roles import Role
+
+
+class LogDamaged(Exception):
+    """The log of review is not as it was written: nothing can be decided on it."""
+
+
+def the_book() -> Book:
+    """Return what the log of review says.
+
+    Raises:
+        LogDamaged: it is not as it was written.
+    """
+    try:
+        return the_desk().book()
+    except LakeDamaged as error:
+        raise LogDamaged from error
+
+
+def write(make: Callable[[Book], Act], now: datetime) -> Book:
+    """Write an act, as :meth:`bastau.desk.Desk.act`.
+
+    Raises:
+        LogDamaged: the log is not as it was written.
+    """
+    try:
+        return the_desk().act(make, now)
+    except LakeDamaged as error:
+        raise LogDamaged from error
+
+
+def found_candidates() -> Candidates:
+    """Return what machines found in the lake as it is now."""
+    home = the_home()
+    return ask("candidates", lambda con: candidates(con, home.settings.publishers, data_version(), timezone.now()))
+
+
+def data_version() -> str:
+    """Return which run the findings are of."""
+    generation = the_home().generation()
+    return f"generation {generation.manifest['generation']}" if generation is not None else "no generation"
+
+
+def review_settings() -> Review:
+    """Return the settings of review of this home."""
+    return the_home().settings.review
+
+
+def roles_of(request: HttpRequest) -> frozenset[str]:
+    """Return the roles of whoever asks."""
+    return signed_in(request).roles
+
+
+def whoever(request: HttpRequest) -> By:
+    """Return who looks, to tell people apart; the role never counts for that."""
+    return acting(request, Role.REVIEWER if Role.REVIEWER in roles_of(request) else Role.ANALYST)
+
+
+def cases_on_desks(now: datetime) -> dict[str, Desk]:
+    """Return the cases that are on a desk."""
+    return {row.case: row for row in Desk.objects.filter(until__gt=now).select_related("account")}
+
+
+def by_of(account: Account) -> By:
+    """Return an account as one who acts, to tell people apart."""
+    return By(account.name, account.person or account.name, Role.REVIEWER)
+
+
+def signed_in(request: HttpRequest) -> Account:
+    """Return the account that asks; the door lets nobody else in."""
+    assert isinstance(request.user, Account)
+    return request.user
+
+
+def hold(request: HttpRequest, ident: str, now: datetime) -> None:
+    """Put a case on this person's desk, or keep it there.
+
+    Raises:
+        Refused: ``locked``: somebody else has it.
+    """
+    Desk.objects.filter(until__lte=now).delete()
+    try:
+        with transaction.atomic():
+            row = Desk.objects.select_for_update().select_related("account").filter(case=ident).first()
+            lock = None if row is None else Lock(ident, by_of(row.account), row.until)
+            until = take(lock, ident, whoever(request), now).until
+            if row is None:
+                Desk.objects.create(case=ident, account=signed_in(request), until=until)
+            else:
+                Desk.objects.filter(case=ident).update(account=signed_in(request), until=until)
+    except IntegrityError as error:
+        raise Refused("locked", "somebody else took it at the same moment") from error
+
+
+def put_on_desk(request: HttpRequest, ident: str, now: datetime) -> None:
+    """Put a case on the desk; a candidate becomes a case, and a machine that says something else now is heard first."""
+    hold(request, ident, now)
+    found = found_candidates().by_case.get(ident)
+    try:
+        known = the_book().cases.get(ident)
+        if known is None and found is None:
+            raise Http404
+        if known is None and found is not None:
+            opened = found.opened
+            write(lambda _book: opened, now)
+        elif known is not None and found is not None and not known.round.given and outcome(known.round) is None:
+            said = changed(known, found, data_version())
+            if said is not None:
+                write(lambda _book: said, now)
+    except Refused as error:
+        if error.code not in ("exists", "unchanged"):
+            Desk.objects.filter(case=ident).delete()
+            raise
+    except (BastauError, LogDamaged, Http404):
+        Desk.objects.filter(case=ident).delete()
+        raise

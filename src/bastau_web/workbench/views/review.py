@@ -1,0 +1,227 @@
+"""The queue and the cases: looking, taking, giving back, and a break in time."""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from bastau.errors import DiskFull, HomeBusy, Refused
+from bastau.report.candidates import Candidate, line_up
+from bastau.review.acts import By
+from bastau.review.cases import Case, is_same_person
+from bastau.review.log import Book
+from bastau.review.queue import waiting_appeal
+from bastau.review.subjects import KINDS
+from bastau.review.turns import turn
+from bastau.schemas import ACTS
+from bastau_web.workbench import exposure
+from bastau_web.workbench.case_page import CASE, attempt, damaged, decided_before, failed, page_of
+from bastau_web.workbench.models import Desk
+from bastau_web.workbench.review_desk import (
+    LogDamaged,
+    by_of,
+    cases_on_desks,
+    found_candidates,
+    put_on_desk,
+    review_settings,
+    roles_of,
+    the_book,
+    whoever,
+)
+from bastau_web.workbench.roles import READERS, Role, open_to
+from bastau_web.workbench.words import locale_of
+
+PAGE = 25
+
+
+@open_to(*READERS)
+@require_safe
+def queue(request: HttpRequest) -> HttpResponseBase:
+    """Show what waits, the most urgent first; a reviewer does not see what somebody else must do."""
+    now = timezone.now()
+    if exposure.is_break_due(request, review_settings(), now):
+        return _show_break(request, now)
+    try:
+        book = the_book()
+    except LogDamaged:
+        return damaged(request)
+    found = found_candidates()
+    form = {name: request.GET.get(name, "")[:40] for name in ("act", "language", "kind")}
+    waiting = [
+        (case, turns)
+        for case in line_up(book, found, now, lambda case: _fits(case, form))
+        if (turns := _turn(request, book, case)) is not None
+    ]
+    n_pages = max(1, -(-len(waiting) // PAGE))
+    page = int(request.GET["page"]) if request.GET.get("page", "").isdecimal() else 1
+    page = min(max(page, 1), n_pages)
+    desks = cases_on_desks(now)
+    locale = locale_of(request)
+    tags = {tag for one in found.by_case.values() for tag in one.opened.subject.languages}
+    tags |= {tag for case in book.cases.values() for tag in case.subject.languages}
+    rest = {name: value for name, value in form.items() if value}
+    values = {
+        "form": form,
+        "rows": [
+            _row(case, turns, found.by_case.get(case.case), desks, now)
+            for case, turns in waiting[(page - 1) * PAGE : page * PAGE]
+        ],
+        "n": len(waiting),
+        "start": (page - 1) * PAGE + 1,
+        "page": page,
+        "n_pages": n_pages,
+        "previous": urlencode(rest | {"page": page - 1}) if page > 1 else "",
+        "following": urlencode(rest | {"page": page + 1}) if page < n_pages else "",
+        "acts": ACTS,
+        "kinds": KINDS,
+        "tags": sorted(((tag, locale.language(tag)) for tag in tags), key=lambda pair: pair[1]),
+        "n_struck": found.n_struck,
+        "may_judge": Role.REVIEWER in roles_of(request),
+        "after": decided_before(request),
+    }
+    return render(request, "queue.html", values)
+
+
+def _fits(case: Case, form: dict[str, str]) -> bool:
+    suggested = case.round.lead
+    act = "none" if suggested is None else suggested.act
+    return (
+        form["act"] in ("", act)
+        and form["kind"] in ("", case.subject.kind)
+        and (not form["language"] or form["language"] in case.subject.languages)
+    )
+
+
+def _turn(request: HttpRequest, book: Book, case: Case) -> str | None:
+    """Return what could be done next: by this person if they decide, by somebody if they only look."""
+    if case.case not in book.cases:
+        return "judge"
+    roles, wanted = roles_of(request), turn(case, whoever(request))
+    if not roles & {Role.REVIEWER, Role.PUBLISHER}:
+        return turn(case, By("-", "-", "-"))
+    if wanted == "release":
+        return wanted if Role.PUBLISHER in roles else None
+    return wanted if Role.REVIEWER in roles else None
+
+
+def _row(case: Case, turns: str, found: Candidate | None, desks: dict[str, Desk], now: datetime) -> dict[str, Any]:
+    since = found.found_at if found is not None and not case.last_n else case.round.began_at
+    desk = desks.get(case.case)
+    return {
+        "case": case,
+        "address": reverse("case", args=[case.case]),
+        "turn": turns,
+        "lead": case.round.lead,
+        "n_posts": found.n_posts if found is not None else 0,
+        "age_s": max((now - since).total_seconds(), 0),
+        "desk": desk.account.name if desk is not None else "",
+        "appeal": waiting_appeal(case),
+    }
+
+
+@open_to(Role.REVIEWER)
+@require_POST
+def next_case(request: HttpRequest) -> HttpResponseBase:
+    """Take the most urgent case that nobody has on the desk and go there."""
+    now = timezone.now()
+    if exposure.is_break_due(request, review_settings(), now):
+        return redirect("queue")
+    try:
+        return to_next(request, now, "")
+    except LogDamaged:
+        return damaged(request)
+    except (HomeBusy, DiskFull) as error:
+        return failed(request, error)
+
+
+def to_next(request: HttpRequest, now: datetime, after: str) -> HttpResponseBase:
+    """Take the most urgent case that this person may judge and nobody else has, and go there; ``after`` is the one before."""
+    book, me = the_book(), whoever(request)
+    desks = cases_on_desks(now)
+    query = f"?after={after}" if after else ""
+    for case in line_up(book, found_candidates(), now):
+        desk = desks.get(case.case)
+        if case.case == after or turn(case, me) not in ("judge", "seat"):
+            continue
+        if desk is not None and not is_same_person(by_of(desk.account), me):
+            continue
+        try:
+            put_on_desk(request, case.case, now)
+        except Refused:
+            continue  # somebody else was a moment earlier
+        return redirect(reverse("case", args=[case.case]) + query)
+    return redirect(reverse("queue") + query)
+
+
+@open_to(*READERS)
+@require_safe
+def case(request: HttpRequest, case: str) -> HttpResponseBase:
+    """Show a case with all that is needed to decide it; looking changes nothing."""
+    if exposure.is_break_due(request, review_settings(), timezone.now()):
+        return _show_break(request, timezone.now())
+    return page_of(request, case)
+
+
+@open_to(Role.REVIEWER)
+@require_POST
+def take_case(request: HttpRequest, case: str) -> HttpResponseBase:
+    """Put a case on one's desk for half an hour."""
+
+    def do(now: datetime) -> HttpResponseBase:
+        put_on_desk(request, case, now)
+        return redirect("case", case)
+
+    return attempt(request, case, do)
+
+
+@open_to(Role.REVIEWER)
+@require_POST
+def give_back(request: HttpRequest, case: str) -> HttpResponseBase:
+    """Take a case off one's desk."""
+    exposure.cover(request, timezone.now())
+    for row in Desk.objects.filter(case=case).select_related("account"):
+        if is_same_person(by_of(row.account), whoever(request)):
+            row.delete()
+    return redirect("queue")
+
+
+@open_to(*READERS)
+@require_POST
+def show_content(request: HttpRequest, case: str) -> HttpResponseBase:
+    """Uncover the words of a case; the time that they are on the screen counts towards a break."""
+    if not CASE.fullmatch(case):
+        raise Http404
+    now = timezone.now()
+    if request.POST.get("cover"):
+        exposure.cover(request, now)
+    else:
+        exposure.uncover(request, case, now)
+    return redirect("case", case)
+
+
+@open_to(*READERS)
+@require_POST
+def end_break(request: HttpRequest) -> HttpResponseBase:
+    """Go on after a break."""
+    exposure.take_break(request, timezone.now())
+    return redirect("queue")
+
+
+def _show_break(request: HttpRequest, now: datetime) -> HttpResponse:
+    return render(request, "break.html", {"minutes": exposure.minutes(request, now)})
+
+
+ROUTES = [
+    path("queue", queue, name="queue"),
+    path("queue/next", next_case, name="next-case"),
+    path("queue/break", end_break, name="end-break"),
+    path("case/<slug:case>", case, name="case"),
+    path("case/<slug:case>/take", take_case, name="take-case"),
+    path("case/<slug:case>/give-back", give_back, name="give-back"),
+    path("case/<slug:case>/show", show_content, name="show-content"),
+]
