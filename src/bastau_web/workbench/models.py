@@ -53,10 +53,42 @@ class Account(AbstractBaseUser):
     objects: ClassVar[AccountManager] = AccountManager()
     USERNAME_FIELD = "name"
 
+    class Meta:
+        """One account an identity."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["identity"], condition=~models.Q(identity=""), name="one_account_an_identity"
+            )
+        ]
+
     @cached_property
     def roles(self) -> frozenset[str]:
         """Names of its roles."""
         return frozenset(self.groups.values_list("name", flat=True))
+
+
+class RecoveryCode(models.Model):
+    """A code that stands in once for the app that was lost; kept as SHA-256, since it is long and random."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE)
+    sha256 = models.CharField(max_length=64)
+
+
+class AccountAct(models.Model):
+    """What somebody did to an account. Rows are only ever added; addresses of machines are not kept.
+
+    Attributes:
+        by: name of the account that acted; empty: whoever runs the command line.
+        account: name of the account that it was done to.
+        detail: what was there before and after, where that is no secret.
+    """
+
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    by = models.CharField(max_length=64, blank=True)
+    account = models.CharField(max_length=64)
+    act = models.CharField(max_length=20)
+    detail = models.CharField(max_length=1200, blank=True, default="")
 
 
 class Session(AbstractBaseSession):
