@@ -13,17 +13,15 @@ sys.path.insert(0, str(ROOT / "tests" / "evals"))
 
 import flag_sets  # noqa: E402 - lies with the tests
 
-from bastau.checks import check_rows  # noqa: E402
+from bastau.checks import check_rows, open_checker  # noqa: E402
 from bastau.evaluate.rules import wilson  # noqa: E402
-from bastau.matching import open_matchers  # noqa: E402
-from bastau.settings import Settings  # noqa: E402
 
 MAX_LISTED = 40
 
 
 def main() -> int:
     """Write the table; return 0."""
-    matchers, settings = open_matchers(None), Settings()
+    checker = open_checker(None)
     head = ["| set | texts | flagged | per 10,000 | held back | held back by |", "|---|---|---|---|---|---|"]
     lines, listed = list(head), []
     labelled = ["| set | label | texts | flagged | share [95 %] | held back |", "|---|---|---|---|---|---|"]
@@ -37,8 +35,7 @@ def main() -> int:
                     {"id": i, "text": t}
                     for i, t in zip(each.ids[at : at + 8192], each.texts[at : at + 8192], strict=True)
                 ],
-                matchers,
-                settings,
+                checker,
             )
         ]
         print(f"{each.name}: {len(answers)} texts, {time.process_time() - start:.1f} s", file=sys.stderr)

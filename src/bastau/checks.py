@@ -2,8 +2,9 @@
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pyarrow as pa
@@ -11,11 +12,15 @@ import pyarrow as pa
 from bastau.claim_matches import as_one, check_claims, claim_lines
 from bastau.evaluate.labelled import labelled_rows
 from bastau.factchecks.matcher import ClaimMatcher
-from bastau.matching import Matchers
+from bastau.factchecks.store import claims_fingerprint, open_matcher
+from bastau.matching import Matchers, matchers_stamp, open_matchers
 from bastau.reading import read_stages
 from bastau.schemas import MEDIA, POSTS
 from bastau.settings import Settings
-from bastau.stage import run_stages
+from bastau.stage import Stage, run_stages
+
+if TYPE_CHECKING:
+    from bastau.home import Home
 
 BATCH_ROWS = 8192
 MAX_TEXT = 1 << 20
@@ -24,16 +29,44 @@ MAX_TEXT = 1 << 20
 Row = dict[str, Any]
 
 
-def check_rows(
-    rows: list[Row], matchers: Matchers, settings: Settings, claims: ClaimMatcher | None = None
-) -> list[Row]:
+@dataclass(frozen=True)
+class Checker:
+    """All that answers depend on, opened once; safe to use from several threads.
+
+    Attributes:
+        stages: how texts are read.
+        matchers: rules and lists.
+        claims: the collection of fact-checks; None: there is none.
+    """
+
+    stages: tuple[Stage, ...]
+    matchers: Matchers
+    claims: ClaimMatcher | None = None
+
+
+def open_checker(home: "Home | None") -> Checker:
+    """Return the shipped rules with the rules, lists and fact-checks of ``home``.
+
+    Raises:
+        ConfigError: a rule or a list does not load, or the settings name what cannot be used.
+        LakeDamaged: a stored file is broken.
+    """
+    settings = home.settings if home is not None else Settings()
+    matchers = open_matchers(home)
+    return Checker(tuple(read_stages(settings)), matchers, open_matcher(home) if home is not None else None)
+
+
+def checker_stamp(home: "Home") -> str:
+    """Return what changes whenever :func:`open_checker` would give other answers; opens no list."""
+    return f"{matchers_stamp(home)} {claims_fingerprint(home)}"
+
+
+def check_rows(rows: list[Row], checker: Checker) -> list[Row]:
     """Return one answer for each row, in order.
 
     Args:
         rows: ``id``, ``text``, and optionally ``title``, ``url`` and ``media`` (list of {url, sha256, pdq}).
-        matchers: rules and lists.
-        settings: how texts are read.
-        claims: the collection of fact-checks; None: there is none.
+        checker: what they are checked by.
 
     Returns:
         {id, flagged, suggestions, known, claims} each. ``flagged`` says that a rule or a list found something and no gate
@@ -41,14 +74,19 @@ def check_rows(
         the text repeats, if one surely is about it: {claim_id, score, claim, title, publisher, verdict, url, language, published_at},
         in the publisher's words. It flags nothing.
     """
-    columns: dict[str, list[Any]] = {name: [None] * len(rows) for name in POSTS.names}
-    columns["post_key"] = list(range(len(rows)))
-    for name in ("title", "text", "url", "media"):
-        columns[name] = [row.get(name) for row in rows]
-    posts = pa.table({field.name: pa.array(columns[field.name], field.type) for field in POSTS})
-    found = matchers.run(run_stages(read_stages(settings), posts))
+    given: dict[str, Any] = {name: [row.get(name) for row in rows] for name in ("title", "text", "url", "media")}
+    given["post_key"] = range(len(rows))
+    posts = pa.table(
+        {
+            field.name: pa.array(given[field.name], field.type)
+            if field.name in given
+            else pa.nulls(len(rows), field.type)
+            for field in POSTS
+        }
+    )
+    found = checker.matchers.run(run_stages(checker.stages, posts))
     by_key = {match["post_key"]: match for match in found.to_pylist()}
-    return [_answer(row, by_key.get(key, {}), claims) for key, row in enumerate(rows)]
+    return [_answer(row, by_key.get(key, {}), checker.claims) for key, row in enumerate(rows)]
 
 
 def _answer(row: Row, match: Row, claims: ClaimMatcher | None) -> Row:
@@ -81,7 +119,7 @@ def answer_lines(answer: Row, text: str) -> list[str]:
     return [*lines, "This is a suggestion; people decide. `bastau rules explain` says why."]
 
 
-def check_file(path: Path, matchers: Matchers, settings: Settings, claims: ClaimMatcher | None = None) -> Iterator[Row]:
+def check_file(path: Path, checker: Checker) -> Iterator[Row]:
     """Yield one answer for each row of a CSV or NDJSON file, in order and in bounded memory.
 
     A row that cannot be used gives {line, error} instead.
@@ -92,7 +130,7 @@ def check_file(path: Path, matchers: Matchers, settings: Settings, claims: Claim
     rows = _file_rows(path)
     while chunk := list(itertools.islice(rows, BATCH_ROWS)):
         usable = [row for row in chunk if "error" not in row]
-        answers = iter(check_rows(usable, matchers, settings, claims))
+        answers = iter(check_rows(usable, checker))
         for row in chunk:
             yield row if "error" in row else next(answers)
 

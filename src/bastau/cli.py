@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import os
+import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -40,6 +41,7 @@ EXPORTS = (
     "rejects",
 )
 SHIELD_EXPORTS = ("lists", "stix", "misp")
+RESEARCH_TEXTS = ("publishers", "none")
 SHIELD_FORMS = ("hosts", "rpz", "adblock", "csv", "pytx", "prefixes", "stix", "misp", "ftm")
 HOME_TASKS = ("near-duplicates", "narratives", "origin", "coordination", "families")
 FILE_TASKS = ("language", "kazakh", "rules", "known")
@@ -384,9 +386,9 @@ def build_parser() -> argparse.ArgumentParser:
     export = add(
         "export",
         _export,
-        "narratives, coordination, families, graph, posts, near-duplicates, rejects; shield lists, signed",
+        "narratives, coordination, families, graph, posts, near-duplicates, rejects; shield lists, signed; a data set for researchers",
     )
-    everything = (*EXPORTS, *SHIELD_EXPORTS)
+    everything = (*EXPORTS, *SHIELD_EXPORTS, "research")
     export.add_argument("what", choices=everything, metavar="WHAT", help=", ".join(everything))
     export.add_argument(
         "-o",
@@ -394,7 +396,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         required=True,
         metavar="F",
-        help="file; its ending chooses the form. lists, stix, misp: folder",
+        help="file; its ending chooses the form. lists, stix, misp, research: folder",
     )
     export.add_argument(
         "--form",
@@ -411,6 +413,17 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="F",
         help="lists, stix, misp: key that signs (default: shield/shield.key in the home folder); while it is being replaced give the "
         "new one, then the old one",
+    )
+    export.add_argument(
+        "--about",
+        type=Path,
+        metavar="F",
+        help="research: who gives the data out, contact, licence, purpose (default: research.toml in the home folder)",
+    )
+    export.add_argument(
+        "--texts",
+        choices=RESEARCH_TEXTS,
+        help="research: whose words it holds: publishers' (default) or none; those of private accounts never",
     )
 
     shield = add("shield", _shield, "shield lists: make a key, verify, compare, look up, why something is listed")
@@ -1553,7 +1566,7 @@ def _home_if_any(options: argparse.Namespace) -> "Home | None":
 
 
 def _check(options: argparse.Namespace) -> int:
-    from bastau.matching import open_matchers
+    from bastau.checks import answer_lines, check_file, check_rows, open_checker
     from bastau.settings import Settings
 
     if (options.text is None) == (options.file is None):
@@ -1561,16 +1574,12 @@ def _check(options: argparse.Namespace) -> int:
     home = _home_if_any(options)
     _keep_rules()
     settings = home.settings if home is not None else Settings()
-    matchers = open_matchers(home)
-    from bastau.checks import answer_lines, check_file, check_rows
-    from bastau.factchecks.store import open_matcher
-
-    claims = open_matcher(home) if home is not None else None
+    checker = open_checker(home)
     if options.file is None:
         text = sys.stdin.read() if options.text == "-" else options.text
         if not text.strip():
             raise ConfigError("check: the text is empty")
-        answer = check_rows([{"id": "1", "text": text}], matchers, settings, claims)[0]
+        answer = check_rows([{"id": "1", "text": text}], checker)[0]
         lines = answer_lines(answer, text)
         if options.judge:
             from bastau.judging import judge_texts
@@ -1582,7 +1591,7 @@ def _check(options: argparse.Namespace) -> int:
         return _answer(options, answer, lines)
     if options.judge:
         raise ConfigError("check --judge: give one TEXT; a file would send many texts out of this machine")
-    return _check_lines(options, check_file(options.file, matchers, settings, claims))
+    return _check_lines(options, check_file(options.file, checker))
 
 
 def _check_lines(options: argparse.Namespace, answers: Iterator[Answer]) -> int:
@@ -1718,10 +1727,14 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
+    if options.what != "research" and (options.about or options.texts):
+        raise ConfigError(f"export {options.what}: --about and --texts are for research")
     if options.what in SHIELD_EXPORTS:
         return _export_lists(options)
     if options.form or options.key:
         raise ConfigError(f"export {options.what}: --form and --key are for lists, stix and misp")
+    if options.what == "research":
+        return _export_research(options)
     home = _open_home(options) if options.what in ("posts", "rejects") else _processed(options)
     from bastau.shield.exports import export
 
@@ -1731,6 +1744,22 @@ def _export(options: argparse.Namespace) -> int:
     answer = {"path": str(done.path), "meta": str(done.meta_path), **done.counts}
     counts = ", ".join(f"{_number(n)} {name}" for name, n in done.counts.items())
     return _answer(options, answer, [f"{done.path}: {counts}; what it is stands in {done.meta_path.name}"])
+
+
+def _export_research(options: argparse.Namespace) -> int:
+    from bastau.shield.research import export_research, read_release
+
+    home = _processed(options)
+    release = read_release(options.about or home.folder / "research.toml")
+    rows = export_research(
+        home, options.output, release, texts=options.texts or "publishers", key=secrets.token_bytes(32), now=_now()
+    )
+    counts = ", ".join(f"{_number(n)} {name}" for name, n in rows.items())
+    return _answer(
+        options,
+        {"path": str(options.output), **rows},
+        [f"{options.output}: {counts}; read README.md before giving it out"],
+    )
 
 
 def _export_lists(options: argparse.Namespace) -> int:

@@ -21,6 +21,7 @@ from bastau.stage import Stage, check_order, run_stages
 
 if TYPE_CHECKING:
     from bastau.home import Home
+    from bastau.read.known_index import KnownIndex
     from bastau.read.rules.documents import RuleFile
 
 MATCH_VERSION = 1
@@ -36,6 +37,13 @@ class Matchers:
     stages: tuple[Stage, ...]
     fingerprint: str
     own: "tuple[RuleFile, ...]" = ()
+
+    @property
+    def known(self) -> "KnownIndex":
+        """The lists that are matched."""
+        from bastau.read.known import MatchKnown
+
+        return next(stage.lists for stage in self.stages if isinstance(stage, MatchKnown))
 
     def run(self, posts: pa.Table) -> pa.Table:
         """Return rows of MATCHES for those of ``posts`` (with :data:`READ_COLUMNS`) that matched anything."""
@@ -98,6 +106,17 @@ def open_matchers(home: "Home | None", *, shadow: bool = False) -> Matchers:
         model_id(home.folder / linear) if home is not None and linear else "",
     ]
     return Matchers(stages, hashlib.blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest(), own)
+
+
+def matchers_stamp(home: "Home") -> str:
+    """Return what changes whenever :func:`open_matchers` would give others: lists, files of rules, the model; reads none of them."""
+    from bastau.known_lists.commands import store_of
+
+    files = sorted((home.folder / "rules").rglob("*"))
+    if home.settings.models.linear:
+        files.append(home.folder / home.settings.models.linear)
+    stats = [(str(file), stat.st_mtime_ns, stat.st_size) for file in files if (stat := file.stat())]
+    return hashlib.blake2b(repr((store_of(home).fingerprint(), stats)).encode(), digest_size=12).hexdigest()
 
 
 def own_rules(home: "Home | None") -> "tuple[RuleFile, ...]":

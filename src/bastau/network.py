@@ -119,6 +119,15 @@ class Client:
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
 
+    def check(self, url: str) -> None:
+        """Refuse an address that no request may go to; connects to nothing.
+
+        Raises:
+            ConfigError: it is not allowed.
+            SourceUnavailable: its name cannot be resolved.
+        """
+        self._connection(url)
+
     def get_json(self, url: str, headers: Mapping[str, str] | None = None) -> Any:
         """Return the JSON that an address answers with.
 

@@ -21,7 +21,7 @@ from bastau.known_lists.formats import ListedItem, Rejects, format_items, read_l
 from bastau.known_lists.store import ListInfo, ListStore, Origin, check_info
 from bastau.lake import write_whole
 from bastau.network import Client, NetworkLimits, read_secret, shown
-from bastau.read.images import FileHashes, MediaLimits, hash_file
+from bastau.read.images import FileHashes, ImageHash, MediaLimits, hash_file
 from bastau.read.known_index import KnownIndex, find_video
 from bastau.read.known_keys import MD5_SEED, SHA256_SEED
 from bastau.read.known_pdq import MIN_QUALITY, format_vpdq
@@ -362,7 +362,7 @@ def hash_files(
         hashes = hash_file(path, limits, turned=turned)
         row = _hash_row(path, hashes)
         if index is not None:
-            row["known"] = _known_file(index, hashes)
+            row["known"] = find_file(index, hashes)
         rows.append(row)
         lines += _hash_lines(row)
     return {"files": rows}, lines
@@ -403,7 +403,19 @@ def _hash_lines(row: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _known_file(index: KnownIndex, hashes: FileHashes) -> list[dict[str, Any]]:
+def find_hash(index: KnownIndex, signal: str, value: str) -> list[dict[str, Any]]:
+    """Return the entries of lists that a hash is, as :func:`find_file`.
+
+    Args:
+        signal: ``sha256`` or ``md5`` of a file, or ``pdq`` of a picture.
+        value: in hexadecimal digits, lower case.
+    """
+    picture = ImageHash(value, MIN_QUALITY, 0, 0) if signal == "pdq" else None
+    by_signal = {"sha256": "", "md5": "", signal: value}
+    return find_file(index, FileHashes(0, by_signal["sha256"], by_signal["md5"], picture))
+
+
+def find_file(index: KnownIndex, hashes: FileHashes) -> list[dict[str, Any]]:
     """Return the entries of lists that one file is; a file is one thing, so any negative hit holds all others back."""
     found: list[tuple[int, float | None, float | None]] = []
     for signal, seed, value in (("sha256", SHA256_SEED, hashes.sha256), ("md5", MD5_SEED, hashes.md5)):
@@ -440,4 +452,5 @@ def _known_file(index: KnownIndex, hashes: FileHashes) -> list[dict[str, Any]]:
 def _exact(index: KnownIndex, signal: str, seed: int, value: str) -> list[int]:
     key = np.array([hash_string(value, seed)], np.int64).view(np.uint64)
     owners = index.files.find(key)[1].tolist()
-    return [o for o in owners if index.owner(o)[0].signal(index.owner(o)[1]) == signal]
+    held = [(owner, *index.owner(owner)) for owner in owners]
+    return [owner for owner, one, row in held if one.signal(row) == signal and one.value(row) == value]

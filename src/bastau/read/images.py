@@ -252,6 +252,15 @@ def hash_file(path: Path, limits: MediaLimits | None = None, *, turned: bool = F
         return FileHashes(size, sha256, md5, reason="extra_media_missing", detail=str(missing))
 
 
+def hash_bytes(raw: bytes, limits: MediaLimits | None = None) -> FileHashes:
+    """Return every hash of a picture held in memory, as :func:`hash_file`."""
+    size, sha256, md5 = _digests(io.BytesIO(raw))
+    try:
+        return FileHashes(size, sha256, md5, image=hash_image(raw, limits))
+    except MediaRejected as rejected:
+        return FileHashes(size, sha256, md5, reason=rejected.reason, detail=str(rejected))
+
+
 def _digests(file: BinaryIO) -> tuple[int, str, str]:
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     size = 0

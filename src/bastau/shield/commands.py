@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
@@ -95,40 +96,60 @@ def read_list(path: Path) -> Document:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A list made ready for looking up addresses and hashes.
+
+    Args:
+        document: the list.
+    """
+
+    document: Document
+    _by_expression: dict[str, list[Entry]] = field(init=False, repr=False, default_factory=dict)
+    _by_value: dict[str, list[Entry]] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for entry in self.document["entries"]:
+            if ADDRESSES.carries(entry):
+                for expression in expressions(entry):
+                    self._by_expression.setdefault(expression, []).append(entry)
+            else:
+                self._by_value.setdefault(entry["value"], []).append(entry)
+
+    def is_valid(self, now: datetime) -> bool:
+        """Say whether the list may still be used; later, what it says may have been retracted."""
+        return bool(moment(now) < self.document["valid_until"])
+
+    def entries(self, what: str, now: datetime) -> list[Entry]:
+        """Return the entries that mean an address or a hash at ``now``."""
+        at = moment(now)
+        found = self._meaning(what) or self._by_value.get(what.lower(), [])
+        return [entry for entry in found if entry["expires_at"] > at]
+
+    def _meaning(self, address: str) -> list[Entry]:
+        canonical_form = canonical_url(address) or safe_canonical(address)
+        if canonical_form is None:
+            return []
+        host = split_address(canonical_form)[0]
+        found = {  # an account is listed under two expressions
+            entry["entry_id"]: entry
+            for expression in page_expressions(canonical_form)
+            for entry in self._by_expression.get(expression, [])
+            if covers(entry, expression, host)
+        }
+        return list(found.values())
+
+
 def look_up(document: Document, what: Sequence[str], now: datetime) -> list[Answer]:
     """Return, for each address or hash, the entries that mean it at ``now``.
 
     Raises:
         InputError: the list has expired; what it says may have been retracted since.
     """
-    at = moment(now)
-    if at >= document["valid_until"]:
+    listed = Listed(document)
+    if not listed.is_valid(now):
         raise InputError(f"the list was valid until {document['valid_until']}; take or export a newer one")
-    by_expression: dict[str, list[Entry]] = {}
-    by_value: dict[str, list[Entry]] = {}
-    for entry in document["entries"]:
-        if entry["expires_at"] <= at:
-            continue
-        if ADDRESSES.carries(entry):
-            for expression in expressions(entry):
-                by_expression.setdefault(expression, []).append(entry)
-        else:
-            by_value.setdefault(entry["value"], []).append(entry)
-    return [{"what": one, "entries": _meaning(one, by_expression) or by_value.get(one.lower(), [])} for one in what]
-
-
-def _meaning(address: str, by_expression: dict[str, list[Entry]]) -> list[Entry]:
-    canonical_form = canonical_url(address) or safe_canonical(address)
-    if canonical_form is None:
-        return []
-    host = split_address(canonical_form)[0]
-    found = {  # an account is listed under two expressions
-        entry["entry_id"]: entry
-        for expression in page_expressions(canonical_form)
-        for entry in by_expression.get(expression, [])
-        if covers(entry, expression, host)
-    }
-    return list(found.values())
+    return [{"what": one, "entries": listed.entries(one, now)} for one in what]
 
 
 @cache
