@@ -15,7 +15,7 @@ import pyarrow as pa
 from bastau import errors, schemas, settings
 from bastau.cli import build_parser
 from bastau.read.rules.format import editor_schema
-from bastau.shield import exports, queries
+from bastau.shield import exports, queries, research_tables
 
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(__file__).parent / "reference"
@@ -112,7 +112,8 @@ def export_list() -> str:
         "`.csv`, `.ndjson` and `.jsonl` may be followed by `.gz` or `.zst`. In CSV, lists are JSON, and a text cell that a "
         "spreadsheet would run as a formula starts with an apostrophe: use NDJSON or Parquet to give posts to a program. "
         "Times are RFC 3339 in UTC, in Parquet timestamps.\n",
-        "Shield lists (`lists`, `stix`, `misp`) are signed folders: see [shield](../how-to/shield.md).",
+        "Shield lists (`lists`, `stix`, `misp`) are signed folders: see [shield](../how-to/shield.md). `research` is a folder of tables: "
+        "see [below](#research) and [researchers](../how-to/research.md).",
     ]
     with duckdb.connect() as con:
         for name, schema in schemas.TABLES.items():
@@ -132,6 +133,10 @@ def export_list() -> str:
                 for column, type_ in zip(shape.columns, map(str, shape.types), strict=True)
             ]
             lines.append(_table(["field", "type", "meaning"], rows))
+    lines.append("\n## research\n\nA folder of Parquet files with a data card; null in `private_posts` means withheld.")
+    for name, (about, columns) in research_tables.TABLES.items():
+        rows = [[f"`{column}`", meaning] for column, meaning in columns.items()]
+        lines.append(f"\n### {name}.parquet\n\n{about[0].upper()}{about[1:]}.\n\n{_table(['field', 'meaning'], rows)}")
     return "\n".join(lines) + "\n"
 
 

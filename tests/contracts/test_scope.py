@@ -75,6 +75,12 @@ ALLOWED_EXPORTS = {
     "graph.edge.weight": "subject: what passed between two publishers",
     "graph.edge.p_value": "subject: a pair of publishers",
 }
+ALLOWED_RESEARCH = {
+    "narratives.candidate_confidences": "subject: a publisher",
+    "narratives.amplifier_scores": "subject: a publisher",
+    "coordination.p_value": "subject: a group of publishers",
+    "families.p_value": "subject: a group of websites",
+}
 ALLOWED_ANSWERS = {
     "trace.influence.weight": "subject: two platforms",
     "report.influence.weight": "subject: two platforms",
@@ -216,6 +222,14 @@ class World:
         return made
 
     @cached_property
+    def research(self) -> dict[str, pa.Table]:
+        """The tables of a researchers' export."""
+        said = "\n".join(f'{name} = "x"' for name in ("publisher", "contact", "licence", "purpose"))
+        (self.folder / "about.toml").write_text(said, "utf-8")
+        self.bastau("export", "research", "-o", self.folder / "research", "--about", self.folder / "about.toml")
+        return {path.stem: pq.read_table(path) for path in (self.folder / "research").glob("*.parquet")}
+
+    @cached_property
     def answers(self) -> dict[str, str]:
         """What trace and brief say, on the terminal, as JSON and as pages."""
         said = {}
@@ -333,6 +347,10 @@ class TestColumns:
                 found |= {f"graph.edge.{attribute}" for attribute in declared if JUDGES.search(attribute)}
         assert found == set(ALLOWED_EXPORTS)
 
+    def test_no_table_for_researchers_judges_but_with_a_stated_subject(self, world: World) -> None:
+        found = set().union(*(judging(name, table.schema) for name, table in world.research.items()))
+        assert found == set(ALLOWED_RESEARCH)
+
     def test_no_answer_judges_but_with_a_stated_subject(self, world: World) -> None:
         found = {path for name, kind in (("trace", Trace), ("report", Brief)) for path in fields(name, kind)}
         for name, said in world.answers.items():
@@ -398,6 +416,18 @@ class TestFindings:
             if PSEUDONYM.search(path.read_text("utf-8", "replace"))
         }
         assert holding == {"posts", "narratives", "stories", "themes", "near-duplicates"}
+
+    def test_what_researchers_get_names_no_private_account_and_describes_none_alone(self, world: World) -> None:
+        tables_ = {name: table.to_pylist() for name, table in world.research.items()}
+        assert {row["source"] for row in tables_["posts"]} == set(OUTLETS)
+        said = json.dumps(tables_, default=str).casefold()
+        assert not PSEUDONYM.search(said)
+        assert not [handle for handle in (*PRIVATE, *QUIET) if handle in said]
+        private = world.research["private_posts"]
+        assert private.num_rows > 100
+        cells = private.group_by([name for name in private.column_names if name != "author"])
+        assert min(cells.aggregate([("author", "count_distinct")]).column("author_count_distinct").to_pylist()) >= 10
+        assert [row["n_other_accounts"] for row in tables_["coordination"]] == [None]  # six moved with them
 
     def test_neither_trace_nor_brief_shows_a_pseudonym_or_a_handle(self, world: World) -> None:
         assert len(world.answers) > 20

@@ -100,7 +100,7 @@ def export(con: duckdb.DuckDBPyConnection, what: str, path: Path, *, min_audienc
     """
     form = _form(what, path)
     path = _target(path)
-    _refuse_private_names(con, what)
+    refuse_private_names(con, what)
     about = _about(con, what, form, min_audience, now)
 
     counts: dict[str, int] = {}
@@ -109,7 +109,7 @@ def export(con: duckdb.DuckDBPyConnection, what: str, path: Path, *, min_audienc
         nonlocal counts
         if form.query is None:
             write = graphs.write_graphml if form.format == "graphml" else graphs.write_gexf
-            counts = write(con, sink, _flat(about), now)
+            counts = write(con, sink, flat(about), now)
         else:
             counts = {"rows": _copy(con, form.query, Path(sink.name), form, about)}
 
@@ -119,7 +119,7 @@ def export(con: duckdb.DuckDBPyConnection, what: str, path: Path, *, min_audienc
         if "No space left" in str(error):
             raise DiskFull(f"{path.parent}: no space left; free some and run the same command again") from error
         raise ConfigError(f"{path}: cannot be written") from error
-    meta = {**about, **counts, "size_bytes": path.stat().st_size, "sha256": _sha256(path)}
+    meta = {**about, **counts, "size_bytes": path.stat().st_size, "sha256": sha256_of(path)}
     meta_path = path.with_name(path.name + ".meta.json")
     # After the file: a crash in between leaves an old sidecar, which its sha256 tells.
     sidecar = orjson.dumps({"file": path.name, **meta}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
@@ -149,9 +149,10 @@ def _target(path: Path) -> Path:
     return path
 
 
-def _refuse_private_names(con: duckdb.DuckDBPyConnection, what: str) -> None:
+def refuse_private_names(con: duckdb.DuckDBPyConnection, what: str) -> None:
+    """Raise ContractError where an export would name a private author."""
     query = queries.NAMED_PRIVATE.get(what)
-    if query and (named := _one(con, query)[0]):
+    if query and (named := one(con, query)[0]):
         raise ContractError(
             f"export {what}: {named} names are not of publishers, so nothing was written; "
             "process the lake anew (bastau run), and report this if it comes back"
@@ -159,11 +160,11 @@ def _refuse_private_names(con: duckdb.DuckDBPyConnection, what: str) -> None:
 
 
 def _about(con: duckdb.DuckDBPyConnection, what: str, form: _Form, min_audience: int, now: datetime) -> dict[str, Any]:
-    first, last, n_posts = _one(
+    first, last, n_posts = one(
         con,
         f"SELECT {queries.rfc3339('min(published_at)')}, {queries.rfc3339('max(published_at)')}, count(*) FROM posts",  # noqa: S608
     )
-    (thresholds,) = _one(con, "SELECT coalesce(list(DISTINCT min_audience ORDER BY min_audience), []) FROM imports")
+    (thresholds,) = one(con, "SELECT coalesce(list(DISTINCT min_audience ORDER BY min_audience), []) FROM imports")
     about = {
         "tool": f"bastau {__version__}",
         "what": what,
@@ -180,7 +181,8 @@ def _about(con: duckdb.DuckDBPyConnection, what: str, form: _Form, min_audience:
     return about
 
 
-def _flat(about: dict[str, Any]) -> dict[str, str]:
+def flat(about: Mapping[str, Any]) -> dict[str, str]:
+    """Return ``about`` with all that is no text as JSON."""
     return {name: value if isinstance(value, str) else orjson.dumps(value).decode() for name, value in about.items()}
 
 
@@ -198,27 +200,35 @@ def _copy(
     if form.format == "csv":
         select, options = queries.neutral_cells(select, types), "FORMAT csv, HEADER"
     elif form.format == "parquet":
-        entries = ", ".join(f"{_literal(f'bastau.{name}')}: {_literal(value)}" for name, value in _flat(about).items())
-        options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS_PER_GROUP}, KV_METADATA {{{entries}}}"
+        options = parquet_options(about)
     else:
         options = "FORMAT json"
     if form.packing:
         options += f", COMPRESSION {form.packing}"
     # Without a temporary file of DuckDB's own: the one being written already is one, and is synced by its descriptor.
-    (rows,) = _one(con, f"COPY ({select}) TO {_literal(str(path))} ({options}, USE_TMP_FILE false)")
+    (rows,) = one(con, f"COPY ({select}) TO {literal(str(path))} ({options}, USE_TMP_FILE false)")
     return typing.cast(int, rows)
 
 
-def _one(con: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+def parquet_options(about: Mapping[str, Any]) -> str:
+    """Return how DuckDB's COPY writes Parquet, with ``about`` inside the file."""
+    entries = ", ".join(f"{literal(f'bastau.{name}')}: {literal(value)}" for name, value in flat(about).items())
+    return f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS_PER_GROUP}, KV_METADATA {{{entries}}}"
+
+
+def one(con: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    """Return the one row of a query."""
     # All rows are fetched: DuckDB 2 refuses the next statement while a result is unfinished.
     (row,) = con.execute(query).fetchall()
     return typing.cast(tuple[Any, ...], row)
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """Return a text as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file as hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
