@@ -44,6 +44,7 @@ def serve(home: Home, *, host: str, port: int, ready: Callable[[str, str | None]
     _open(home, host)
     from django.core.wsgi import get_wsgi_application
 
+    from bastau_web.workbench import publishing
     from bastau_web.workbench.models import Account
 
     code = None if Account.objects.exists() else f"{secrets.token_hex(4)}-{secrets.token_hex(4)}-{secrets.token_hex(4)}"
@@ -73,12 +74,14 @@ def serve(home: Home, *, host: str, port: int, ready: Callable[[str, str | None]
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     bound = port or getattr(server, "effective_port", port)
+    stop_publishing = publishing.start(home)
     try:
         with contextlib.suppress(KeyboardInterrupt):
             ready(f"http://{f'[{host}]' if ':' in host else host}:{bound}", code)
             server.run()
     finally:
         server.close()
+        stop_publishing()
 
 
 def user(

@@ -1,8 +1,31 @@
 """The addresses of the workbench; each module of views lists its own."""
 
-from bastau_web.workbench.views import accounts, deciding, failures, pages, review, service
+from bastau_web.workbench.views import (
+    accounts,
+    appealing,
+    deciding,
+    failures,
+    listing,
+    pages,
+    public,
+    records,
+    releasing,
+    review,
+    service,
+)
 
-urlpatterns = [*pages.ROUTES, *review.ROUTES, *deciding.ROUTES, *accounts.ROUTES, *service.ROUTES]
+urlpatterns = [
+    *pages.ROUTES,
+    *review.ROUTES,
+    *deciding.ROUTES,
+    *releasing.ROUTES,
+    *appealing.ROUTES,
+    *listing.ROUTES,
+    *records.ROUTES,
+    *public.ROUTES,
+    *accounts.ROUTES,
+    *service.ROUTES,
+]
 handler400 = failures.bad_request
 handler403 = failures.not_allowed
 handler404 = failures.not_found

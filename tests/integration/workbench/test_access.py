@@ -45,6 +45,25 @@ EXPECTED = {
     "convene": {Role.REVIEWER},
     "translate-case": {Role.REVIEWER},
     "bring": {Role.REVIEWER, Role.ANALYST},
+    "release": {Role.PUBLISHER},
+    "withdraw": {Role.PUBLISHER, Role.REVIEWER},
+    "note-notice": {Role.PUBLISHER},
+    "statement": READ,
+    "appeals": {Role.REVIEWER},
+    "appeal-answer": {Role.REVIEWER},
+    "answer-appeal": {Role.REVIEWER},
+    "lists": READ,
+    "publish-lists": {Role.PUBLISHER},
+    "log": {Role.AUDITOR, Role.ADMIN, Role.REVIEWER, Role.PUBLISHER},
+    "log-head": {Role.AUDITOR, Role.ADMIN, Role.REVIEWER, Role.PUBLISHER},
+    "appeal": {ANYBODY},
+    "why": {ANYBODY},
+    "list-file": {ANYBODY},
+    "taxii": {ANYBODY},
+    "taxii-api": {ANYBODY},
+    "transparency": {ANYBODY},
+    "figures": {ANYBODY},
+    "published-log": {ANYBODY},
     "health": {ANYBODY},
     "asset": {ANYBODY},
 }
@@ -53,8 +72,9 @@ ARGUMENTS = {
     "narrative": ["n0000000000000"],
     "post": ["p0000000000000"],
     "source": ["nobody"],
-    **dict.fromkeys(
-        (
+    **{
+        name: ["c0000000000000"]
+        for name in (
             "case",
             "take-case",
             "give-back",
@@ -64,10 +84,16 @@ ARGUMENTS = {
             "reopen",
             "convene",
             "translate-case",
-        ),
-        ["c0000000000000"],
-    ),
+            "release",
+            "withdraw",
+            "appeal-answer",
+        )
+    },
     "bring": ["p0000000000000"],
+    **{name: ["c0000000000000", 1] for name in ("note-notice", "statement", "answer-appeal")},
+    "why": ["e0000000000000"],
+    "list-file": ["list.json"],
+    "taxii-api": ["api/"],
     "asset": ["0", "nothing.css"],
 }
 PERSONS = [None, (), *((role,) for role in Role), tuple(Role)]
