@@ -19,6 +19,7 @@ from bastau.report import wording
 from bastau.report.candidates import post_of
 from bastau.report.context import context_of
 from bastau.report.post import PostPage, one_post
+from bastau.report.trace import Suggested
 from bastau.review.acts import DISCIPLINES, EXEMPTIONS
 from bastau.review.cases import Case, is_same_person, lead, outcome, settle, status
 from bastau.review.checks import MAX_CITATION, MAX_REASON, MIN_REASON
@@ -101,6 +102,8 @@ def page_of(
     turns = turn(whole, me)
     posted = request.POST if request.method == "POST" else {}
     last = whole.round.given[-1] if whole.round.given else None
+    may_judge = Role.REVIEWER in roles_of(request)
+    has_form = may_judge and is_mine and is_open and turns in ("judge", "seat")
     values = {
         "case": seen,
         "is_open": is_open,
@@ -113,6 +116,7 @@ def page_of(
         "others": [one for one in whole.suggestions if one is not suggested],
         "note": _note(suggested.rule) if suggested is not None else None,
         "gates": _gates(post, request),
+        "marked": _marked(post, suggested.rule if suggested is not None else ""),
         "known": [(one, wording.gates(one.gates, locale)) for one in post.known] if post is not None else [],
         "is_violent": is_violent,
         "is_shown": not is_violent or (exposure.is_uncovered(request, ident) and not is_day_over),
@@ -125,7 +129,9 @@ def page_of(
         "desk": desk,
         "is_mine": is_mine,
         "turn": turns,
-        "may_judge": Role.REVIEWER in roles_of(request),
+        "may_judge": may_judge,
+        "has_form": has_form,
+        "kept": [] if has_form else _words_typed(request),
         "may_release": Role.PUBLISHER in roles_of(request) and turns == "release",
         "can_undo": last is not None and whole.last_n == last.n and is_same_person(last.judged.by, me),
         "last": last,
@@ -158,6 +164,12 @@ def _gates(post: PostPage | None, request: HttpRequest) -> list[tuple[str, str, 
     locale = locale_of(request)
     held = (one for one in post.suggested if one.gates) if post is not None else ()
     return [(one.act, one.rule, wording.gates(one.gates, locale)) for one in held]
+
+
+def _marked(post: PostPage | None, rule: str) -> list[Suggested]:
+    """Return what rules found in a post with the words that fit, the leading rule first."""
+    found = [one for one in post.suggested if one.example] if post is not None else []
+    return sorted(found, key=lambda one: f"{one.rule}@{one.version}" != rule)
 
 
 def _state(case: Case, *, has_spoken: bool) -> str:
@@ -232,5 +244,8 @@ def failed(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 def _stopped(request: HttpRequest, why: str) -> HttpResponse:
-    typed = [request.POST[name] for name in ("reason", "exemption_checked", "citation") if request.POST.get(name)]
-    return render(request, "review_stopped.html", {"why": why, "typed": typed}, status=503)
+    return render(request, "review_stopped.html", {"why": why, "typed": _words_typed(request)}, status=503)
+
+
+def _words_typed(request: HttpRequest) -> list[str]:
+    return [request.POST[name] for name in ("reason", "exemption_checked", "citation") if request.POST.get(name)]

@@ -51,7 +51,7 @@ def queue(request: HttpRequest) -> HttpResponseBase:
     except LogDamaged:
         return damaged(request)
     found = found_candidates()
-    form = {name: request.GET.get(name, "")[:40] for name in ("act", "language", "kind")}
+    form = {name: request.GET.get(name, "")[:40] for name in ("act", "in", "kind")}
     waiting = [
         (case, turns)
         for case in line_up(book, found, now, lambda case: _fits(case, form))
@@ -93,24 +93,23 @@ def _fits(case: Case, form: dict[str, str]) -> bool:
     return (
         form["act"] in ("", act)
         and form["kind"] in ("", case.subject.kind)
-        and (not form["language"] or form["language"] in case.subject.languages)
+        and (not form["in"] or form["in"] in case.subject.languages)
     )
 
 
 def _turn(request: HttpRequest, book: Book, case: Case) -> str | None:
     """Return what could be done next: by this person if they decide, by somebody if they only look."""
-    if case.case not in book.cases:
-        return "judge"
-    roles, wanted = roles_of(request), turn(case, whoever(request))
+    roles = roles_of(request)
     if not roles & {Role.REVIEWER, Role.PUBLISHER}:
-        return turn(case, By("-", "-", "-"))
-    if wanted == "release":
-        return wanted if Role.PUBLISHER in roles else None
-    return wanted if Role.REVIEWER in roles else None
+        return "judge" if case.case not in book.cases else turn(case, By("-", "-", "-"))
+    wanted = "judge" if case.case not in book.cases else turn(case, whoever(request))
+    needed = Role.PUBLISHER if wanted == "release" else Role.REVIEWER
+    return wanted if needed in roles else None
 
 
 def _row(case: Case, turns: str, found: Candidate | None, desks: dict[str, Desk], now: datetime) -> dict[str, Any]:
-    since = found.found_at if found is not None and not case.last_n else case.round.began_at
+    is_new = found is not None and not case.last_n
+    since = found.found_at if found is not None and is_new else case.round.began_at
     desk = desks.get(case.case)
     return {
         "case": case,
@@ -118,6 +117,7 @@ def _row(case: Case, turns: str, found: Candidate | None, desks: dict[str, Desk]
         "turn": turns,
         "lead": case.round.lead,
         "n_posts": found.n_posts if found is not None else 0,
+        "is_new": is_new,
         "age_s": max((now - since).total_seconds(), 0),
         "desk": desk.account.name if desk is not None else "",
         "appeal": waiting_appeal(case),
