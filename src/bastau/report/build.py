@@ -14,7 +14,7 @@ from bastau.report import found as found_in
 from bastau.report import moves, told
 from bastau.report.differences import differences
 from bastau.report.kin import kin as kin_of
-from bastau.report.queries import at, at_or_none, clean, is_pseudonym, rows, shown_text, shown_url, with_words
+from bastau.report.queries import at, at_or_none, between, clean, is_pseudonym, rows, shown_text, shown_url, with_words
 from bastau.report.search import Found
 from bastau.report.timeline import coverage, timeline
 from bastau.report.trace import (
@@ -89,22 +89,27 @@ def _narrative_key(con: duckdb.DuckDBPyConnection, narrative_id: str | None) -> 
 
 def _select_posts(con: duckdb.DuckDBPyConnection, narrative_key: int | None, post_key: int) -> None:
     """Keep the slim columns of the posts in question; every later step reads them from here."""
-    wanted, within, params = "select ?::bigint", "", [post_key]
+    wanted, within, params = "select ?::bigint as post_key", "true", list[Any]([post_key])
     if narrative_key is not None:
         wanted = "select post_key from members where narrative_key = ?"
-        # The lake is cut by day: a range of time leaves most of it unread.
-        within = """
-            and p.published_at >= (select first_seen_at from narratives where narrative_key = ?)
-            and p.published_at <= (select last_seen_at from narratives where narrative_key = ?)"""
-        params = [narrative_key] * 3
+        sql = """
+            select epoch_us(first_seen_at) as first_us, epoch_us(last_seen_at) as last_us from narratives
+            where narrative_key = ?"""
+        lived = rows(con, sql, [narrative_key])[0]
+        within, times = between(con, at(lived["first_us"]), at(lived["last_us"]), "p.published_at")
+        params = [narrative_key, *times]
+    # Readings are narrowed by themselves: a left join would take them all.
     con.execute(
         f"""
         create or replace temp table {_MINE} as
+        with wanted as materialized ({wanted}),
+        reading as (
+            select post_key, text_key, detected_language from readings where post_key in (select post_key from wanted))
         select p.post_key, r.text_key, p.post_id, p.platform, p.source, p.source_name, p.audience, p.is_publisher,
                epoch_us(p.published_at) as at_us, coalesce(r.detected_language, 'und') as language,
                p.repost_of, p.forwarded_from, p.url, epoch_us(p.collected_at) as seen_us
-        from posts p left join readings r using (post_key)
-        where p.post_key in ({wanted}) {within}""",
+        from posts p left join reading r using (post_key)
+        where p.post_key in (select post_key from wanted) and {within}""",
         params,
     )
 

@@ -7,25 +7,33 @@ from datetime import datetime
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
-from bastau.report.queries import at, clean, is_pseudonym, one_line, rows, shorten, shown_text
+from bastau.report.queries import at, between, clean, is_pseudonym, one_line, rows, shorten, shown_text
+from bastau.report.word_index import Part, posts_with
 
 PAGE = 25
 """Posts on one page."""
 MOST_PAGES = 400
 """Later pages are not given out: they would cost as much as all before them; narrow the search instead."""
 _MOST_WORDS = 12
-_SEARCHED = "bastau_searched"
+SEARCHED = "bastau_searched"
+"""What is searched, one row a post: post_key, at_us, platform, publisher, language."""
+_FITTING = "bastau_fitting"
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is searched for; empty fields do not narrow. ``words`` are folded, and all must be there.
+    """What is searched for; empty fields do not narrow. ``words`` and ``phrases`` are folded, and all must be there.
 
+    ``phrases`` are whole words in that order. ``act`` and ``rule``: suggested in the post, held back by context or not.
     ``source`` is a publisher; a private account is never searched for (SCOPE, rule 2).
     """
 
     words: Sequence[str] = ()
+    phrases: Sequence[str] = ()
+    act: str = ""
+    rule: str = ""
     language: str = ""
     platform: str = ""
     source: str = ""
@@ -63,34 +71,69 @@ class Hits:
         return max(1, min(MOST_PAGES, -(-self.n // PAGE)))
 
 
-def prepare_search(con: duckdb.DuckDBPyConnection, *, most_in_memory: int = 0) -> None:
-    """Make the relation from which :func:`search_posts` reads: a table in memory for up to so many posts, else a view.
-
-    Reading the words from Parquet takes most of the time of a search: 0.3 of 0.35 s for 200,000 posts.
-    """
-    n = con.execute("select count(*) from posts").fetchall()[0][0]
-    kind = "table" if n <= most_in_memory else "view"
-    con.execute(
-        f"""
-        create or replace {kind} {_SEARCHED} as
+def searched(posts: str, readings: str) -> str:
+    """Return the query for the rows of :data:`SEARCHED` that belong to two relations."""
+    return f"""
         select p.post_key, epoch_us(p.published_at) as at_us, p.platform,
                case when p.is_publisher then p.source end as publisher,
-               coalesce(r.detected_language, 'und') as language, r.folded
-        from posts p left join readings r using (post_key) {"order by at_us desc, p.post_key" if kind == "table" else ""}"""
-    )
+               coalesce(r.detected_language, 'und') as language
+        from {posts} p left join {readings} r using (post_key)"""
 
 
-def search_posts(con: duckdb.DuckDBPyConnection, asked: Asked, page: int = 1) -> Hits:
+def prepare_search(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the relation from which :func:`search_posts` reads."""
+    con.execute(f"create or replace view {SEARCHED} as {searched('posts', 'readings')}")
+
+
+def search_posts(
+    con: duckdb.DuckDBPyConnection, asked: Asked, page: int = 1, parts: Sequence[Part] | None = None
+) -> Hits:
     """Return page ``page`` (from 1) of the posts that fit; a word counts where a stored word begins with it.
 
-    ``con`` was prepared by :func:`prepare_search`.
+    Args:
+        con: has the relation of :func:`prepare_search`.
+        asked: what is searched for.
+        page: from 1.
+        parts: an index of the folded texts; None: they are read through.
     """
     page = min(max(page, 1), MOST_PAGES)
-    keys, n = _find(con, asked, page)
+    keys, n = _find(con, asked, page, parts)
     return Hits(n, page, tuple(shown(con, keys)))
 
 
-def _find(con: duckdb.DuckDBPyConnection, asked: Asked, page: int) -> tuple[list[tuple[int, int]], int]:
+def narratives_with(
+    con: duckdb.DuckDBPyConnection, asked: Asked, parts: Sequence[Part] | None = None
+) -> dict[str, tuple[int, int]]:
+    """Return the narratives that hold posts that fit: so many posts, of so many sources."""
+    where, params = _fitting(con, asked, parts)
+    sql = f"""
+        select n.narrative_id, count(*) as n_posts, count(distinct p.source) as n_sources
+        from (select post_key from {SEARCHED} where {where}) join members using (post_key)
+            join narratives n using (narrative_key) join posts p using (post_key)
+        group by 1 order by 1"""
+    try:
+        return {row["narrative_id"]: (row["n_posts"], row["n_sources"]) for row in rows(con, sql, params)}
+    finally:
+        con.unregister(_FITTING)
+
+
+def _find(
+    con: duckdb.DuckDBPyConnection, asked: Asked, page: int, parts: Sequence[Part] | None
+) -> tuple[list[tuple[int, int]], int]:
+    where, params = _fitting(con, asked, parts)
+    sql = f"""
+        with fit as materialized (select post_key, at_us from {SEARCHED} where {where})
+        select post_key, at_us, (select count(*) from fit) as n from fit
+        order by at_us desc, post_key limit {PAGE} offset {(page - 1) * PAGE}"""
+    try:
+        found = rows(con, sql, params)
+    finally:
+        con.unregister(_FITTING)
+    return [(row["post_key"], row["at_us"]) for row in found], found[0]["n"] if found else 0
+
+
+def _fitting(con: duckdb.DuckDBPyConnection, asked: Asked, parts: Sequence[Part] | None) -> tuple[str, list[Any]]:
+    """Return the condition on rows of SEARCHED, with its values; it may read what is registered as _FITTING."""
     wheres = ["true"]
     params: list[Any] = []
     for sign, moment in ((">=", asked.start), ("<", asked.end)):
@@ -104,15 +147,26 @@ def _find(con: duckdb.DuckDBPyConnection, asked: Asked, page: int) -> tuple[list
     if asked.language:
         wheres.append("(language = ? or list_contains(string_split(language, '|'), ?))")
         params += [asked.language, asked.language]
-    for word in list(asked.words)[:_MOST_WORDS]:
-        wheres.append("(contains(folded, ?) or starts_with(folded, ?))")
-        params += [" " + word, word]
-    sql = f"""
-        with fit as materialized (select post_key, at_us from {_SEARCHED} where {" and ".join(wheres)})
-        select post_key, at_us, (select count(*) from fit) as n from fit
-        order by at_us desc, post_key limit {PAGE} offset {(page - 1) * PAGE}"""
-    found = rows(con, sql, params)
-    return [(row["post_key"], row["at_us"]) for row in found], found[0]["n"] if found else 0
+    words = [*asked.words, *(word for phrase in asked.phrases for word in phrase.split())][:_MOST_WORDS]
+    if words and parts is not None:
+        con.register(_FITTING, pa.table({"post_key": posts_with(parts, words)}))
+        wheres.append(f"post_key in (select post_key from {_FITTING})")
+    elif words:
+        hits = " and ".join(["(contains(folded, ?) or starts_with(folded, ?))"] * len(words))
+        wheres.append(f"post_key in (select post_key from readings where {hits})")
+        params += [part for word in words for part in (" " + word, word)]
+    # The words have narrowed it: of few texts it does not matter that they are read through.
+    narrowed = f"post_key in (select post_key from {_FITTING})" if words and parts is not None else "true"
+    for phrase in list(asked.phrases)[:_MOST_WORDS]:
+        has = "contains(concat(' ', folded, ' '), ?)"
+        wheres.append(f"post_key in (select post_key from readings where {narrowed} and {has})")
+        params.append(f" {phrase} ")
+    for column, value in (("act", asked.act), ("rule", asked.rule)):
+        if value:
+            of_one = f"len(list_filter(suggestions, lambda s: s.{column} = ?)) > 0"
+            wheres.append(f"post_key in (select post_key from matches where suggestions is not null and {of_one})")
+            params.append(value)
+    return " and ".join(wheres), params
 
 
 def shown(con: duckdb.DuckDBPyConnection, keys: Sequence[tuple[int, int]]) -> list[PostHit]:
@@ -121,11 +175,11 @@ def shown(con: duckdb.DuckDBPyConnection, keys: Sequence[tuple[int, int]]) -> li
         return []
     wanted = [[key for key, _ in keys]]
     times = [us for _, us in keys]
-    # Within their time: Parquet statistics then skip most row groups.
-    sql = """
+    within, period = between(con, at(min(times)), at(max(times)))
+    sql = f"""
         select post_key, platform, source, source_name, is_publisher, title, text from posts
-        where post_key in (select unnest(?::bigint[])) and published_at between ? and ?"""
-    posts = {row["post_key"]: row for row in rows(con, sql, [wanted[0], at(min(times)), at(max(times))])}
+        where post_key in (select unnest(?::bigint[])) and {within}"""
+    posts = {row["post_key"]: row for row in rows(con, sql, [*wanted, *period])}
     languages = dict(
         con.execute(
             "select post_key, detected_language from readings where post_key in (select unnest(?::bigint[]))", wanted

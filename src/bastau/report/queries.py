@@ -36,17 +36,37 @@ def at_or_none(us: int | None) -> datetime | None:
     return None if us is None else at(us)
 
 
+def has_index(con: duckdb.DuckDBPyConnection) -> bool:
+    """Tell whether posts are found by their key (:mod:`bastau.report.held`) rather than by reading Parquet files."""
+    return bool(rows(con, "select 1 from duckdb_indexes() where table_name = 'posts'"))
+
+
+def between(
+    con: duckdb.DuckDBPyConnection, start: datetime, end: datetime, column: str = "published_at"
+) -> tuple[str, list[datetime]]:
+    """Return the condition, with its values, that posts asked for by key lie in [``start``, ``end``].
+
+    The lake is cut by day: a range of time leaves most of it unread. With an index it would only keep DuckDB from using that.
+    """
+    return ("true", []) if has_index(con) else (f"{column} between ? and ?", [start, end])
+
+
 def with_words(con: duckdb.DuckDBPyConnection, slim: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return a dozen posts (post_key, at_us) with title and text, in the same order.
 
-    One look-up a post by its exact time: Parquet statistics then skip all but a few row groups, where a common
+    Without an index one look-up a post by its exact time: Parquet statistics then skip all but a few row groups, where a common
     range of times would read the words of everything between the first and the last (0.05 against 0.4 s).
     """
     if not slim:
         return []
-    look_up = "select post_key, title, text from posts where post_key = ? and published_at = ?"
-    params = [value for row in slim for value in (row["post_key"], at(row["at_us"]))]
-    found = {row["post_key"]: row for row in rows(con, " union all ".join([look_up] * len(slim)), params)}
+    if has_index(con):
+        sql = "select post_key, title, text from posts where post_key in (select unnest(?::bigint[]))"
+        params: list[Any] = [[row["post_key"] for row in slim]]
+    else:
+        look_up = "select post_key, title, text from posts where post_key = ? and published_at = ?"
+        sql = " union all ".join([look_up] * len(slim))
+        params = [value for row in slim for value in (row["post_key"], at(row["at_us"]))]
+    found = {row["post_key"]: row for row in rows(con, sql, params)}
     return [row | found[row["post_key"]] for row in slim]
 
 

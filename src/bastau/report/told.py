@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 
 from bastau.report.differences import differences
-from bastau.report.queries import at, clean, is_pseudonym, one_line, rows, shorten, shown_text, with_words
+from bastau.report.queries import at, between, clean, is_pseudonym, one_line, rows, shorten, shown_text, with_words
 from bastau.report.trace import Curated, Story, Telling, Theme, Version
 
 MOST_TELLINGS = 12
@@ -24,15 +24,21 @@ def story(con: duckdb.DuckDBPyConnection, key: int) -> Story | None:
     if not found:
         return None
     row = found[0]
+    within, period = between(con, at(row["first_us"]), at(row["last_us"]), "p.published_at")
     sql = f"""
-        select n.narrative_id, coalesce(n.n_posts, 1)::bigint as n_posts, epoch_us(t.first_seen_at) as first_us,
-            coalesce(r.detected_language, 'und') as language, t.wording_key = ? as is_reworded, p.title, p.text
-        from tellings t left join narratives n on n.narrative_key = t.telling_key
-            join posts p on p.post_key = t.text_post_key left join readings r on r.post_key = t.text_post_key
-        where t.story_key = ? and t.telling_key <> ? and p.published_at between ? and ?
-        order by n_posts desc, first_us, t.telling_key limit {MOST_TELLINGS}"""
-    # Posts lie by time: within the story's own days few files hold the texts.
-    period = [at(row["first_us"]), at(row["last_us"])]
+        with told as materialized (
+            select n.narrative_id, coalesce(n.n_posts, 1)::bigint as n_posts, epoch_us(t.first_seen_at) as first_us,
+                t.wording_key = ? as is_reworded, t.text_post_key as post_key, t.telling_key
+            from tellings t left join narratives n on n.narrative_key = t.telling_key
+            where t.story_key = ? and t.telling_key <> ?
+            order by n_posts desc, first_us, t.telling_key limit {MOST_TELLINGS}),
+        reading as (
+            select post_key, detected_language from readings where post_key in (select post_key from told))
+        select t.narrative_id, t.n_posts, t.first_us, coalesce(r.detected_language, 'und') as language, t.is_reworded,
+            p.title, p.text
+        from told t join posts p using (post_key) left join reading r using (post_key)
+        where {within}
+        order by t.n_posts desc, t.first_us, t.telling_key"""
     others = tuple(
         Telling(
             one["narrative_id"],

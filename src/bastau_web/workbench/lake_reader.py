@@ -10,17 +10,15 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
 import duckdb
 
 from bastau.errors import BastauError
 from bastau.home import Home
-from bastau.lake import LAKE_TABLES
-from bastau.report.post_search import prepare_search
-from bastau.schemas import TABLES
+from bastau.report.held import Held, follow, hold, index_words, reader
+from bastau.report.word_index import Part
 from bastau_web.workbench.configuring import the_home
 
 Answer = TypeVar("Answer")
@@ -28,12 +26,17 @@ _log = logging.getLogger(__name__)
 
 _CONNECTIONS = 4
 _KEPT = 512
-_MOST_SEARCHED_IN_MEMORY = 3_000_000
-"""Posts whose folded words are held in memory for searching: about 300 bytes each."""
-_MOST_HELD_BYTES = 16 << 20
-"""Size on disk up to which a derived table is held in memory."""
+_MOST_HELD_POSTS = 3_000_000
+"""Posts up to which the lake is held in memory: about 1 KB each."""
 _LOOK_EVERY_S = 2.0
 """How often to look whether something was imported or processed: a listing of the lake takes milliseconds."""
+
+
+def _not_yet_connected() -> "queue.LifoQueue[duckdb.DuckDBPyConnection | None]":
+    places: queue.LifoQueue[duckdb.DuckDBPyConnection | None] = queue.LifoQueue()
+    for _ in range(_CONNECTIONS):
+        places.put(None)
+    return places
 
 
 @dataclass
@@ -43,34 +46,28 @@ class _Opened:
     stamp: str
     home: Home
     is_followed: bool = False
-    idle: queue.LifoQueue[duckdb.DuckDBPyConnection | None] = field(default_factory=queue.LifoQueue)
+    idle: queue.LifoQueue[duckdb.DuckDBPyConnection | None] = field(default_factory=_not_yet_connected)
     kept: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict)
     making: dict[Hashable, threading.Lock] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    _database: duckdb.DuckDBPyConnection | None = None
-
-    def __post_init__(self) -> None:
-        for _ in range(_CONNECTIONS):
-            self.idle.put(None)
+    _held: Held | None = None
 
     @property
-    def database(self) -> duckdb.DuckDBPyConnection:
-        """The connection that all others share their views, their memory and the prepared search with."""
+    def held(self) -> Held:
+        """The tables in memory, read once for all threads."""
         with self.lock:
-            if self._database is not None:
-                return self._database
-            con = self.home.connect()
-            con.execute("SET parquet_metadata_cache = true")
-            # What stands in for tables without files was registered with this connection only.
-            registered = con.execute(
-                "select view_name from duckdb_views() where temporary and starts_with(view_name, '_')"
-            )
-            for (name,) in registered.fetchall():
-                con.execute(f'CREATE TABLE main."{name}" AS FROM temp."{name}"')
-            _hold_derived(con, self.home)
-            prepare_search(con, most_in_memory=_MOST_SEARCHED_IN_MEMORY)
-            self._database = con
-            return con
+            if self._held is None:
+                self._held = hold(self.home, _MOST_HELD_POSTS)
+                threading.Thread(target=index_words, args=(self._held,), daemon=True).start()
+            return self._held
+
+    def later(self, stamp: str) -> "_Opened":
+        """Return the state after this one, of which nothing was asked yet."""
+        if follow(self.held):
+            return replace(self, stamp=stamp, is_followed=False, kept=OrderedDict(), making={}, lock=threading.Lock())
+        after = _Opened(stamp, self.home)
+        index_words(after.held)
+        return after
 
 
 _lock = threading.Lock()
@@ -102,13 +99,22 @@ def ask(key: Hashable, make: Callable[[duckdb.DuckDBPyConnection], Answer]) -> A
     return answer
 
 
+def word_parts() -> tuple[Part, ...] | None:
+    """Return the index of words for :func:`bastau.report.post_search.search_posts`; None while it is made."""
+    return _opened(the_home()).held.parts
+
+
 def _read(opened: _Opened, make: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
     connection = opened.idle.get()
     try:
         if connection is None:
-            connection = opened.database.cursor()
-            connection.execute("SET TimeZone = 'UTC'")
-        return make(connection)
+            connection = reader(opened.held)
+        # One state of all tables for a whole page, whatever is taken in meanwhile.
+        connection.begin()
+        try:
+            return make(connection)
+        finally:
+            connection.rollback()
     finally:
         opened.idle.put(connection)
 
@@ -125,14 +131,14 @@ def _opened(home: Home, *, anew: bool = False) -> _Opened:
             opened = _Opened(stamp, home)
         elif opened.stamp != stamp and not opened.is_followed:
             opened.is_followed = True
-            threading.Thread(target=_follow, args=(name, opened, _Opened(stamp, home)), daemon=True).start()
+            threading.Thread(target=_follow, args=(name, opened, stamp), daemon=True).start()
         _state[name] = time.monotonic(), opened
         return opened
 
 
-def _follow(name: str, before: _Opened, after: _Opened) -> None:
+def _follow(name: str, before: _Opened, stamp: str) -> None:
     try:
-        after.database.execute("select 1 from posts limit 1")
+        after = before.later(stamp)
     except (duckdb.Error, BastauError, OSError):
         _log.exception("a later state of the lake cannot be read")
         before.is_followed = False
@@ -140,16 +146,6 @@ def _follow(name: str, before: _Opened, after: _Opened) -> None:
     with _lock:
         if _state[name][1] is before:
             _state[name] = time.monotonic(), after
-
-
-def _hold_derived(con: duckdb.DuckDBPyConnection, home: Home) -> None:
-    """Put the small derived tables in memory: a trace asks them some forty times."""
-    generation = home.generation()
-    for name in TABLES:
-        paths = generation.paths(name) if generation is not None and name not in LAKE_TABLES else []
-        if paths and Path(paths[0]).stat().st_size <= _MOST_HELD_BYTES:
-            con.execute(f'CREATE TABLE main."_held_{name}" AS FROM "{name}"')
-            con.execute(f'CREATE OR REPLACE VIEW "{name}" AS FROM main."_held_{name}"')
 
 
 def _stamp(home: Home) -> str:

@@ -212,9 +212,9 @@ def test_a_database_address_keeps_its_options(tmp_path, monkeypatch):
 
 
 def test_one_state_of_the_lake_is_prepared_once_for_all_threads(workbench, monkeypatch):
-    prepared = []
-    monkeypatch.setattr(lake_reader, "prepare_search", lambda con, **_: prepared.append(con))
+    prepared, hold = [], lake_reader.hold
+    monkeypatch.setattr(lake_reader, "hold", lambda *given: prepared.append(given) or hold(*given))
     opened = lake_reader._Opened("", workbench)
     with ThreadPoolExecutor(4) as pool:
-        assert len(set(map(id, pool.map(lambda _: opened.database, range(4))))) == 1
+        assert len(set(map(id, pool.map(lambda _: opened.held, range(4))))) == 1
     assert len(prepared) == 1

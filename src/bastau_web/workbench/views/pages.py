@@ -33,7 +33,7 @@ from bastau.report.trace_page import quoted, trace_header, trace_parts
 from bastau.urls import canonical_url
 from bastau.watching import open_store
 from bastau_web.workbench.configuring import the_home
-from bastau_web.workbench.lake_reader import ask
+from bastau_web.workbench.lake_reader import ask, word_parts
 from bastau_web.workbench.roles import READERS, open_to
 from bastau_web.workbench.words import locale_of
 
@@ -143,7 +143,7 @@ def search(request: HttpRequest) -> HttpResponseBase:
     page = int(request.GET["page"]) if request.GET.get("page", "").isdecimal() else 1
     page = min(max(page, 1), 10_000)
     is_asked = any(form.values()) and not problem
-    hits: Hits | None = ask(("search", asked, page), lambda con: search_posts(con, asked, page)) if is_asked else None
+    hits: Hits | None = ask(("search", asked, page), lambda con: search_posts(con, asked, page, word_parts())) if is_asked else None
     rest = urlencode({name: value for name, value in form.items() if value})
     choices = ask("choices", _choices)
     values = {

@@ -1,0 +1,201 @@
+# ruff: noqa: S608 - names of tables and columns are constants of this module and of the schemas
+"""The lake held in memory for pages, with indexes, and kept up with what is stored later.
+
+A page asks some forty small questions; Parquet answers each in milliseconds to tenths of a second, these tables mostly in less
+than one. Files of the lake never change, so what is added is read and the rest stays; where files went away (compacted, erased)
+all is read anew.
+"""
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from bastau.home import Home, create_view
+from bastau.lake import LAKE_TABLES
+from bastau.report.post_search import SEARCHED, searched
+from bastau.report.word_index import Part, make_part
+from bastau.schemas import TABLES
+
+if TYPE_CHECKING:
+    import duckdb
+
+GROWING = ("posts", "readings", "matches")
+"""Tables that what is stored later is added to; others are small enough to be read again."""
+NOT_HELD = ("text_pairs", "pages")
+"""Tables that no page asks."""
+SORTED = {
+    "members": "narrative_key",
+    "copies": "narrative_key",
+    "versions": "narrative_key",
+    "amplifiers": "narrative_key",
+    "influence": "narrative_key",
+    "claim_matches": "narrative_key",
+    "tellings": "story_key",
+    "theme_members": "story_key",
+}
+"""Tables that are asked for the rows of one narrative or story: side by side they are found without an index."""
+INDEXED = {
+    "posts": ("post_key",),
+    "readings": ("post_key", "text_key", "own_url_key"),
+    "matches": ("post_key",),
+    "members": ("post_key",),
+    "narratives": ("narrative_key", "narrative_id"),
+    "tellings": ("telling_key",),
+}
+_PART_POSTS = 200_000
+_MOST_PARTS = 16
+"""Parts of the index of words beyond those full ones, before they are made into one."""
+_MOST_LOOKED_UP = 2000
+"""Keys up to which a join looks each up in the index (10 us) rather than reading the whole table; DuckDB's own is 50."""
+_CHANGED = "bastau_changed"
+
+
+@dataclass
+class Held:
+    """An in-memory database and the files that it was read from.
+
+    ``posts`` beyond ``most_posts``: the growing tables stay in their files.
+    """
+
+    home: Home
+    con: "duckdb.DuckDBPyConnection"
+    is_whole: bool
+    files: dict[str, list[str]] = field(default_factory=dict)
+    parts: tuple[Part, ...] | None = None
+    changing: threading.Lock = field(default_factory=threading.Lock)
+
+
+def hold(home: Home, most_posts: int) -> Held:
+    """Read the tables of ``home`` into memory; of more than ``most_posts`` posts only the derived tables.
+
+    Raises:
+        BastauError: settings or lake cannot be read.
+    """
+    con = home.connect()
+    con.execute("SET parquet_metadata_cache = true")
+    n = con.execute("select count(*) from posts").fetchall()[0][0]
+    con.execute("ATTACH ':memory:' AS held (COMPRESS)")
+    held = Held(home, con, n <= most_posts)
+    _read(held, _files(home))
+    return held
+
+
+def follow(held: Held) -> bool:
+    """Take in what was stored or processed since; False: files went away, and all is to be held anew.
+
+    Whoever reads meanwhile sees the state before or the one after, within a transaction one of them throughout.
+    """
+    with held.changing:
+        files = _files(held.home)
+        gone = any(set(held.files[name]) - set(files[name]) for name in GROWING)
+        if gone or not held.is_whole:
+            return False
+        _read(held, files)
+        return True
+
+
+def reader(held: Held) -> "duckdb.DuckDBPyConnection":
+    """Return a connection of its own for one thread."""
+    con = held.con.cursor()
+    con.execute("USE held")
+    con.execute("SET TimeZone = 'UTC'")
+    con.execute(f"SET dynamic_or_filter_threshold = {_MOST_LOOKED_UP}")
+    return con
+
+
+def _files(home: Home) -> dict[str, list[str]]:
+    return {name: list(source if isinstance(source, list) else source.files) for name, source in home.sources().items()}
+
+
+def _read(held: Held, files: dict[str, list[str]]) -> None:
+    con, added = held.con, dict[str, list[str]]()
+    for name, paths in files.items():
+        before = held.files.get(name)
+        if before == paths:
+            continue
+        is_added = name in GROWING and before is not None
+        added[name] = [path for path in paths if path not in set(before or ())] if is_added else paths
+        create_view(con, name, _source(held.home, name, added[name]))
+    con.begin()
+    try:
+        for name in added:
+            _take_in(held, name, is_filled=bool(files[name]), is_new=name not in held.files)
+        if any(name in added for name in ("posts", "readings")):
+            _search(held, added)
+        # Before the rows count: a key that the index has and the table does not fits nothing.
+        if held.parts is not None and "readings" in added:
+            held.parts = _with_more(held, con.sql("SELECT post_key, folded FROM memory.readings").to_arrow_table())
+        con.commit()
+    except BaseException:
+        con.rollback()
+        raise
+    held.files = files
+
+
+def _source(home: Home, name: str, paths: list[str]) -> Any:
+    if not paths or name not in LAKE_TABLES or home.lake.is_local:
+        return paths
+    import pyarrow.dataset as ds
+
+    return ds.dataset(paths, schema=TABLES[name], filesystem=home.lake.filesystem)
+
+
+def _take_in(held: Held, name: str, *, is_filled: bool, is_new: bool) -> None:
+    con = held.con
+    if name in NOT_HELD or (name in GROWING and not held.is_whole):
+        # What stands in for a table without files belongs to one connection and cannot be seen through a view.
+        con.execute(f"CREATE TABLE IF NOT EXISTS held._{name} AS FROM memory.{name} LIMIT 0")
+        con.execute(f"CREATE OR REPLACE VIEW held.{name} AS FROM {'memory.' if is_filled else 'held._'}{name}")
+        return
+    if name in GROWING and not is_new:
+        con.execute(f"INSERT INTO held.{name} FROM memory.{name}")
+        return
+    order = f"ORDER BY {SORTED[name]}" if name in SORTED else ""
+    con.execute(f"CREATE OR REPLACE TABLE held.{name} AS FROM memory.{name} {order}")
+    for column in INDEXED.get(name, ()):
+        con.execute(f"CREATE INDEX {name}_{column} ON held.{name} ({column})")
+
+
+def _search(held: Held, added: dict[str, list[str]]) -> None:
+    """Bring up to date what :func:`bastau.report.post_search.search_posts` reads."""
+    con = held.con
+    if not held.is_whole:
+        con.execute(f"CREATE OR REPLACE VIEW held.{SEARCHED} AS {searched('held.posts', 'held.readings')}")
+        return
+    if "posts" not in held.files:
+        con.execute(f"CREATE TABLE held.{SEARCHED} AS {searched('held.posts', 'held.readings')}")
+        con.execute(f"CREATE INDEX {SEARCHED}_post_key ON held.{SEARCHED} (post_key)")
+        return
+    keys = " UNION ".join(f"SELECT post_key FROM memory.{name}" for name in ("posts", "readings") if name in added)
+    con.execute(f"CREATE TEMP TABLE {_CHANGED} AS {keys}")
+    con.execute(f"DELETE FROM held.{SEARCHED} WHERE post_key IN (FROM {_CHANGED})")
+    posts, readings = (f"(FROM held.{name} SEMI JOIN {_CHANGED} USING (post_key))" for name in ("posts", "readings"))
+    con.execute(f"INSERT INTO held.{SEARCHED} {searched(posts, readings)}")
+    con.execute(f"DROP TABLE {_CHANGED}")
+
+
+def index_words(held: Held) -> None:
+    """Make the index of words, which takes a while; until then the texts are read through."""
+    with held.changing:
+        if held.parts is None and held.is_whole:
+            texts = reader(held).sql("SELECT post_key, folded FROM readings").to_arrow_reader(_PART_POSTS)
+            held.parts = tuple(make_part(batch["post_key"].to_numpy(), batch["folded"]) for batch in texts)
+
+
+def _with_more(held: Held, texts: pa.Table) -> tuple[Part, ...]:
+    assert held.parts is not None
+    parts = [*held.parts, make_part(texts["post_key"].to_numpy(), texts["folded"])]
+    small = [part for part in parts if len(part.post_keys) < _PART_POSTS]
+    if len(small) <= _MOST_PARTS:
+        return tuple(parts)
+    full = [part for part in parts if len(part.post_keys) >= _PART_POSTS]
+    keys = np.concatenate([part.post_keys for part in small])
+    held.con.register(_CHANGED, pa.table({"post_key": keys}))
+    again = held.con.sql(
+        f"SELECT post_key, folded FROM held.readings SEMI JOIN {_CHANGED} USING (post_key)"
+    ).to_arrow_table()
+    held.con.unregister(_CHANGED)
+    return (*full, make_part(again["post_key"].to_numpy(), again["folded"]))

@@ -1,0 +1,129 @@
+"""The lake in memory is the lake of the files, at every state, and finds what reading through finds."""
+
+import json
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from workbench_home import START, STORY
+
+from bastau.engine import open_engine
+from bastau.home import Home
+from bastau.intake import import_file
+from bastau.pipeline import erase, run
+from bastau.report import held as held_module
+from bastau.report.held import Held, follow, hold, index_words, reader
+from bastau.report.post_search import Asked, prepare_search, search_posts
+from bastau.schemas import TABLES
+
+ASKED = [
+    Asked(words=words, **more)
+    for words in (("knives",), ("kniv", "unbel"), ("b",), ("the", "old"), ("a", "m"), ("nowhere",), ("late",), ())
+    for more in ({}, {"platform": "x"}, {"language": "en"}, {"source": "gazeta_altai"}, {"start": START})
+]
+
+
+@pytest.fixture
+def home(workbench: Home, tmp_path: Path) -> Home:
+    folder = shutil.copytree(workbench.folder, tmp_path / "home", ignore=shutil.ignore_patterns("workbench"))
+    return Home.open(folder)
+
+
+def store(home: Home, folder: Path, numbers: range, words: str) -> None:
+    file = folder / f"posts-{numbers.start}.ndjson"
+    posts = (
+        {
+            "post_id": f"web:late.example/{i}",
+            "platform": "web",
+            "source": "late.example",
+            "source_kind": "website",
+            "text": f"{words} {STORY} {i}",
+            "published_at": (START + timedelta(days=3, minutes=i)).isoformat(),
+        }
+        for i in numbers
+    )
+    file.write_text("\n".join(map(json.dumps, posts)))
+    with home.locked():
+        import_file(home, file, now=START + timedelta(days=4))
+
+
+def process(home: Home) -> None:
+    engine = open_engine(home.settings.engine)
+    try:
+        with home.locked():
+            run(home, engine)
+    finally:
+        engine.close()
+
+
+def is_as_the_files(held: Held, home: Home) -> None:
+    con, files = reader(held), home.connect()
+    for name in TABLES:
+        counted = f'select count(*), count(distinct t) from "{name}" t'
+        assert con.execute(counted).fetchall() == files.execute(counted).fetchall(), name
+    prepare_search(files)
+    for asked in ASKED:
+        for page in (1, 2):
+            read_through = search_posts(files, asked, page)
+            assert search_posts(con, asked, page) == read_through
+            assert search_posts(con, asked, page, held.parts) == read_through
+
+
+def test_what_is_stored_and_processed_later_is_taken_in(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(held_module, "_PART_POSTS", 100)
+    monkeypatch.setattr(held_module, "_MOST_PARTS", 1)
+    held = hold(home, 10_000)
+    index_words(held)
+    assert len(held.parts) > 1
+    is_as_the_files(held, home)
+    for first in (0, 40):
+        store(home, tmp_path, range(first, first + 40), "late")
+        assert follow(held)
+        is_as_the_files(held, home)  # stored, not yet read
+        process(home)
+        assert follow(held)
+        is_as_the_files(held, home)
+    found = search_posts(reader(held), Asked(words=("late",)), 1, held.parts)
+    assert found.n == 80
+    assert all(hit.narrative_id for hit in found.posts)
+
+
+def test_a_home_that_begins_empty_is_followed(tmp_path):
+    home = Home.open(tmp_path / "new", create=True)
+    held = hold(home, 10_000)
+    index_words(held)
+    is_as_the_files(held, home)
+    store(home, tmp_path, range(40), "late")
+    process(home)
+    assert follow(held)
+    is_as_the_files(held, home)
+
+
+def test_a_page_sees_one_state_throughout(home, tmp_path):
+    held = hold(home, 10_000)
+    con = reader(held)
+    con.begin()
+    before = con.execute("select count(*) from posts").fetchall()
+    store(home, tmp_path, range(5), "late")
+    assert follow(held)
+    assert con.execute("select count(*) from posts").fetchall() == before
+    con.commit()
+    assert con.execute("select count(*) from posts").fetchall() != before
+
+
+def test_files_that_went_away_are_not_followed(home, tmp_path):
+    store(home, tmp_path, range(5), "late")
+    held = hold(home, 10_000)
+    with home.locked():
+        erase(home, source="late.example")
+    assert not follow(held)
+    is_as_the_files(hold(home, 10_000), home)
+
+
+def test_more_posts_than_may_be_held_stay_in_their_files(home):
+    held = hold(home, 10)
+    index_words(held)
+    assert held.parts is None
+    assert not follow(held)
+    is_as_the_files(held, home)
