@@ -1,12 +1,13 @@
 """Appeals: the page for whoever is listed, without an account, and the pages of those who answer."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from bastau.errors import BastauError, Refused
@@ -50,7 +51,7 @@ def appeal(request: HttpRequest) -> HttpResponse:
         find_entry(the_desk().book(), code)
         if request.POST.get("do") == "file":
             if FEWEST <= len(words) <= MOST:
-                file_appeal(code, words, datetime.now(UTC))
+                file_appeal(code, words, timezone.now())
                 publish_soon()
                 values["done"] = True
             else:
@@ -71,7 +72,7 @@ def appeal(request: HttpRequest) -> HttpResponse:
 
 
 def _shown(request: HttpRequest, case: Case, entry: Entry) -> dict[str, Any]:
-    now = datetime.now(UTC)
+    now = timezone.now()
     case = settle(case, now)
     entry = next(one for one in case.entries if one.n == entry.n)
     verdict = entry.given.judged.verdict
@@ -99,7 +100,7 @@ def _state(entry: Entry, now: datetime) -> str:
 @require_safe
 def appeals(request: HttpRequest) -> HttpResponse:
     """Show the appeals that wait, those due first, and the latest that ended."""
-    now = datetime.now(UTC)
+    now = timezone.now()
     me = acting(request, Role.REVIEWER)
     rows = [
         {
@@ -132,7 +133,7 @@ def _appeal_of(row: dict[str, Any]) -> Appeal:
 @require_http_methods(["GET", "HEAD", "POST"])
 def answer_appeal(request: HttpRequest, case: str, n: int) -> HttpResponseBase:
     """Show an appeal with what it is against, and take the answer of somebody who took no part."""
-    now = datetime.now(UTC)
+    now = timezone.now()
     here = find_case(case, now)
     entry = next((one for one in here.entries if one.appeal is not None and one.appeal.n == n), None)
     if entry is None or entry.appeal is None:
@@ -179,7 +180,7 @@ def answer_appeal(request: HttpRequest, case: str, n: int) -> HttpResponseBase:
 @require_safe
 def waiting_appeal_of(request: HttpRequest, case: str) -> HttpResponseBase:
     """Lead to the appeal of a case that waits for an answer."""
-    appeal = waiting_appeal(find_case(case, datetime.now(UTC)))
+    appeal = waiting_appeal(find_case(case, timezone.now()))
     return redirect("appeals") if appeal is None else redirect("answer-appeal", case, appeal.n)
 
 

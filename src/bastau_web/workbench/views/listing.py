@@ -1,12 +1,13 @@
 """The shield list for those who keep it: what stands, what changed, what is handed out and where, whether that works."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from bastau.errors import BastauError, InputError
@@ -46,7 +47,7 @@ FILES = {
 @require_safe
 def lists(request: HttpRequest) -> HttpResponse:
     """Show the list as it stands and as it was published."""
-    home, now = the_home(), datetime.now(UTC)
+    home, now = the_home(), timezone.now()
     book = the_desk().book()
     found = standing(pa.concat_tables([stored_entries(home.lake), entries(book, now)]), now)
     document = handed_out(home)

@@ -3,7 +3,7 @@
 import mimetypes
 import os
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import formatdate
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import path
+from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
@@ -28,7 +29,7 @@ from bastau_web.workbench.configuring import the_home
 from bastau_web.workbench.roles import ANYBODY, open_to
 from bastau_web.workbench.words import locale_of
 
-_PUBLISHED = re.compile(r"(?:(?:full|changes|misp)/)?[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9]+)*")
+_PUBLISHED = re.compile(r"(?:(?:full|changes|misp)/)?[A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:\.[A-Za-z0-9]{1,16}){0,3}")
 _TYPES = {".ndjson": "application/x-ndjson", ".zone": "text/plain", ".minisig": "text/plain", "": "text/plain"}
 _FRESH = "public, no-cache"
 """May be kept, but is asked for again each time: a retraction reaches whoever looks."""
@@ -99,7 +100,7 @@ def why_listed(request: HttpRequest, entry_id: str) -> HttpResponse:
     document = handed_out(the_home()) if parse_id("e", entry_id) is not None else None
     if document is None:
         raise Http404
-    now = datetime.now(UTC)
+    now = timezone.now()
     document = _as_of(document, entry_id, now)
     text = why(document, entry_id, locale_of(request).code)
     known = {one["entry_id"] for one in (*document["entries"], *document["retractions"])}

@@ -12,6 +12,7 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
+from django.utils import timezone
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
@@ -20,7 +21,7 @@ from bastau.chain import Entry as Line
 from bastau.errors import LakeDamaged
 from bastau.home import Home
 from bastau.keyfile import kept_secret
-from bastau.report import charts, document
+from bastau.report import charts
 from bastau.report.locale import Locale
 from bastau.review.acts import OTHER_ACTS
 from bastau.review.log import FOLDER, NAME, publish, without_open
@@ -116,7 +117,7 @@ def _verified(home: Home, state: _State) -> dict[str, Any] | None:
 def log_head(request: HttpRequest) -> HttpResponse:
     """Return number, hash and time of the head, to be noted somewhere else: only against it a cut end shows."""
     said = _verified(the_home(), _state(the_home()))
-    text = f"{said['n_acts']} {said['head']} {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n" if said else ""
+    text = f"{said['n_acts']} {said['head']} {timezone.now():%Y-%m-%dT%H:%M:%SZ}\n" if said else ""
     response = HttpResponse(text, content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="head.txt"'
     return response
@@ -141,7 +142,7 @@ def _report(home: Home, state: _State, start: datetime, end: datetime) -> dict[s
 
 def _period(request: HttpRequest) -> tuple[datetime, datetime]:
     """Return the period asked for, as `bastau log report` reads --from and --to: by default the last 30 days."""
-    tomorrow = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    tomorrow = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     end = _day(request.GET.get("to", "")) or tomorrow
     start = _day(request.GET.get("from", "")) or end - timedelta(days=30)
     return (start, end) if start < end else (end - timedelta(days=30), end)
@@ -165,7 +166,7 @@ def transparency(request: HttpRequest) -> HttpResponse:
         "start": start.date().isoformat(),
         "end": end.date().isoformat(),
         "figures": figures,
-        "charts": _charts(figures, locale),
+        "counts": _counts(figures, locale),
         "shares": _shares(figures),
         "periods": _periods(end),
     }
@@ -173,7 +174,7 @@ def transparency(request: HttpRequest) -> HttpResponse:
 
 
 def _periods(end: datetime) -> list[tuple[str, str, str]]:
-    today = datetime.now(UTC).date()
+    today = timezone.now().date()
     month = today.replace(day=1)
     before = (month - timedelta(days=1)).replace(day=1)
     tomorrow = today + timedelta(days=1)
@@ -195,11 +196,11 @@ def _shares(figures: dict[str, Any]) -> list[tuple[str, dict[str, Any], str]]:
         "entries_error": figures["entries"]["error_rate"],
         "overturned": figures["appeals"]["overturn_rate"],
     }
-    return [(name, one, mark_safe(charts.meter(one["share"] or 0.0))) for name, one in named.items()]  # noqa: S308 - no words in it
+    return [(name, one, _bar(one["share"] or 0.0)) for name, one in named.items()]
 
 
-def _charts(figures: dict[str, Any], locale: Locale) -> list[dict[str, Any]]:
-    """Return the counts as charts with their tables, those of nothing left out."""
+def _counts(figures: dict[str, Any], locale: Locale) -> list[tuple[str, list[tuple[str, str, int]]]]:
+    """Return (name, rows of label, bar and count) of what was counted, without what there was none of."""
     kinds = (
         ("by_act", figures["decisions"]["by_act"], "act"),
         ("by_ground", figures["decisions"]["by_ground"], "web.listed_ground"),
@@ -209,41 +210,21 @@ def _charts(figures: dict[str, Any], locale: Locale) -> list[dict[str, Any]]:
         ("standing", figures["entries"]["standing_by_kind"], "web.entry_kind"),
         ("retracted", figures["entries"]["retracted_by_reason"], "web.ended"),
     )
-    made = []
-    for name, counts, group in kinds:
-        if not counts:
-            continue
-        labels = [_label(code, group, locale) for code in counts]
-        title = locale.text(f"web.transparency.{name}")
-        table = document.table(
-            title,
-            [(title, ""), (locale.text("web.transparency.number"), "n")],
-            [(document.name(label), locale.number(n)) for label, n in zip(labels, counts.values(), strict=True)],
-        )
-        made.append(
-            {
-                "title": title,
-                "chart": _chart(name, title, labels, list(counts.values()), locale),
-                "table": mark_safe(table),  # noqa: S308 - escaped there
-            }
-        )
-    return made
+    return [
+        (name, [(_label(code, group, locale), _bar(n / sum(counts.values())), n) for code, n in counts.items()])
+        for name, counts, group in kinds
+        if counts
+    ]
+
+
+def _bar(share: float) -> str:
+    return mark_safe(charts.meter(share))  # noqa: S308 - no words in it
 
 
 def _label(code: str, group: str, locale: Locale) -> str:
     if code == "none":
         return locale.text("web.transparency.none")
     return locale.name(group, code) if group else locale.language(code)
-
-
-def _chart(name: str, title: str, labels: list[str], counts: list[int], locale: Locale) -> str:
-    said = "; ".join(f"{label}: {locale.number(n)}" for label, n in zip(labels, counts, strict=True))
-    drawn = document.chart(
-        lambda width, suffix: charts.histogram(
-            charts.Caption(f"{name}-{suffix}", title, said), labels, counts, width=min(width, 620), number=locale.number
-        )
-    )
-    return mark_safe(drawn)  # noqa: S308 - escaped there
 
 
 @open_to(ANYBODY)

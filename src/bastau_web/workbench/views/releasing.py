@@ -9,6 +9,7 @@ import orjson
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from bastau.errors import BastauError, Refused
@@ -57,7 +58,7 @@ def said_no(request: HttpRequest, error: BastauError) -> tuple[str, int]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def release(request: HttpRequest, case: str) -> HttpResponse:
     """Show what would be released and preview its statement of reasons; let it out when asked to."""
-    now = datetime.now(UTC)
+    now = timezone.now()
     here = find_case(case, now)
     form = {name: request.POST.get(name, "").strip()[: MAX_FACTS + 1] for name in _FORM}
     if request.method != "POST":
@@ -93,7 +94,7 @@ def _released(case: Case, by: By, of: int, form: dict[str, str], code: str) -> R
         case.case,
         by,
         of,
-        _expiry(form["expires"]) or datetime.now(UTC),
+        _expiry(form["expires"]) or timezone.now(),
         form["whole_argument"] if case.subject.kind in PLACES else "",
         form["facts"],
         form["ground_url"],
@@ -193,13 +194,13 @@ def _appeal_address(request: HttpRequest) -> str:
 @require_POST
 def note_notice(request: HttpRequest, case: str, n: int) -> HttpResponseBase:
     """Note how the publisher was told of an entry version; neither words nor code nor address."""
-    here = find_case(case, datetime.now(UTC))
+    here = find_case(case, timezone.now())
     way = request.POST.get("way", "")
     if way not in WAYS or n not in {entry.n for entry in here.entries}:
         raise Http404
     assert isinstance(request.user, Account)
     Notice.objects.update_or_create(
-        case=here.case, entry_n=n, defaults={"account": request.user, "way": way, "at": datetime.now(UTC)}
+        case=here.case, entry_n=n, defaults={"account": request.user, "way": way, "at": timezone.now()}
     )
     return redirect("release", here.case)
 
@@ -208,7 +209,7 @@ def note_notice(request: HttpRequest, case: str, n: int) -> HttpResponseBase:
 @require_POST
 def withdraw(request: HttpRequest, case: str) -> HttpResponseBase:
     """Take a standing entry back; one person may."""
-    now = datetime.now(UTC)
+    now = timezone.now()
     here = find_case(case, now)
     roles = request.user.roles if isinstance(request.user, Account) else frozenset()
     by = acting(request, Role.PUBLISHER if Role.PUBLISHER in roles else Role.REVIEWER)
@@ -234,7 +235,7 @@ def withdraw(request: HttpRequest, case: str) -> HttpResponseBase:
 @require_safe
 def statement_of(request: HttpRequest, case: str, n: int) -> HttpResponse:
     """Return the statement of reasons of an entry version as JSON, to be handed in as it is."""
-    here = find_case(case, datetime.now(UTC))
+    here = find_case(case, timezone.now())
     entry = next((entry for entry in here.entries if entry.n == n), None)
     if entry is None:
         raise Http404
