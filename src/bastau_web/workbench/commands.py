@@ -18,7 +18,8 @@ from bastau_web.workbench.configuring import configure
 from bastau_web.workbench.roles import Role
 
 _THREADS = 8
-_MOST_BODY_BYTES = 1 << 20
+_MOST_BODY_BYTES = (4 << 20) + 1
+"""A picture for the check API; forms and JSON are held to 1 MiB by Django. One byte more, so that the API itself says no."""
 
 
 def serve(home: Home, *, host: str, port: int, ready: Callable[[str, str | None], None]) -> None:
@@ -44,6 +45,7 @@ def serve(home: Home, *, host: str, port: int, ready: Callable[[str, str | None]
     _open(home, host)
     from django.core.wsgi import get_wsgi_application
 
+    from bastau_web.check_api import background as check_api
     from bastau_web.workbench import publishing
     from bastau_web.workbench.models import Account
 
@@ -64,6 +66,7 @@ def serve(home: Home, *, host: str, port: int, ready: Callable[[str, str | None]
             threads=_THREADS,
             ident=None,
             max_request_body_size=_MOST_BODY_BYTES,
+            inbuf_overflow=_MOST_BODY_BYTES,  # nothing that is asked is ever on a disk
             clear_untrusted_proxy_headers=True,
             **behind,
         )
@@ -75,6 +78,7 @@ def serve(home: Home, *, host: str, port: int, ready: Callable[[str, str | None]
         signal.signal(number, signal.default_int_handler)
     bound = port or getattr(server, "effective_port", port)
     stop_publishing = publishing.start(home)
+    stop_check_api = check_api.start(home)
     try:
         with contextlib.suppress(KeyboardInterrupt):
             ready(f"http://{f'[{host}]' if ':' in host else host}:{bound}", code)
@@ -82,6 +86,7 @@ def serve(home: Home, *, host: str, port: int, ready: Callable[[str, str | None]
     finally:
         server.close()
         stop_publishing()
+        stop_check_api()
 
 
 def user(

@@ -14,7 +14,7 @@ from django.urls import reverse
 from bastau.errors import BastauError
 from bastau_web.workbench import second_factor
 from bastau_web.workbench.models import Account
-from bastau_web.workbench.roles import ANYBODY, may_open
+from bastau_web.workbench.roles import ANYBODY, KEY_HOLDERS, may_open
 from bastau_web.workbench.views.failures import unavailable
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Guard:
     ) -> HttpResponseBase | None:
         """Return where to send whoever may not, None to go on."""
         access: frozenset[str] = getattr(view, "access", frozenset())
-        if ANYBODY in access:
+        if access & {ANYBODY, KEY_HOLDERS}:
             return None
         account = request.user
         if not isinstance(account, Account):

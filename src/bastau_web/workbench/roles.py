@@ -21,12 +21,14 @@ ANYBODY = "anybody"
 """Also without an account: signing in, health, style sheets."""
 ANY_ACCOUNT = "any account"
 """What concerns one's own account only."""
+KEY_HOLDERS = "key holders"
+"""Programs with a key of the check API, which checks it itself: an account opens nothing there, and a key nothing elsewhere."""
 READERS = tuple(Role)
 """Whoever has a role may look; what one may do differs."""
 
 
 def open_to(*who: str) -> Callable[[View], View]:
-    """Declare who may call a view: roles, :data:`ANY_ACCOUNT` or :data:`ANYBODY`."""
+    """Declare who may call a view: roles, :data:`ANY_ACCOUNT`, :data:`KEY_HOLDERS` or :data:`ANYBODY`."""
 
     def declare(view: View) -> View:
         view.access = frozenset(who)  # type: ignore[attr-defined]

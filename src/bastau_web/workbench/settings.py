@@ -13,10 +13,12 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "bastau_web.workbench.apps.Workbench",
+    "bastau_web.check_api.apps.CheckApi",
 ]
 MIDDLEWARE = [
     "bastau_web.workbench.headers.add_headers",
     "django.middleware.security.SecurityMiddleware",
+    "bastau_web.workbench.no_nul.refuse_nul",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

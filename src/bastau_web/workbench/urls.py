@@ -1,10 +1,12 @@
 """The addresses of the workbench; each module of views lists its own."""
 
+from bastau_web.check_api import urls as check_api
 from bastau_web.workbench.views import (
     accounts,
     appealing,
     deciding,
     failures,
+    keys,
     listing,
     pages,
     public,
@@ -24,6 +26,8 @@ urlpatterns = [
     *records.ROUTES,
     *public.ROUTES,
     *accounts.ROUTES,
+    *keys.ROUTES,
+    *check_api.ROUTES,
     *service.ROUTES,
 ]
 handler400 = failures.bad_request
