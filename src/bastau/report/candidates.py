@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
+from heapq import merge
+from operator import itemgetter
 from typing import Any
 
 import duckdb
@@ -60,10 +62,12 @@ class Candidates:
     Attributes:
         n_struck: posts left out since a private account's name was struck out of their words: nobody's copy has the hash of what
             is left.
+        languages: of all of them.
     """
 
     by_case: dict[str, Candidate]
     n_struck: int
+    languages: frozenset[str]
 
 
 def candidates(
@@ -97,7 +101,8 @@ def candidates(
             continue
         made.setdefault(case_id(subject), _Growing(subject)).add(post, hits[post["post_key"]])
     grown = sorted((one.finish(data_version, now) for one in made.values()), key=_place)
-    return Candidates({one.case.case: one for one in grown}, n_struck)
+    languages = frozenset(tag for one in grown for tag in one.opened.subject.languages)
+    return Candidates({one.case.case: one for one in grown}, n_struck, languages)
 
 
 def line_up(
@@ -110,10 +115,9 @@ def line_up(
     """
     cases = order(filter(fits, book.cases.values()), now)
     appeals = [case for case in cases if waiting_appeal(case) is not None]
-    rest = [(-priority(case, now), n, case) for n, case in enumerate(cases) if waiting_appeal(case) is None]
-    new = (one for key, one in found.by_case.items() if key not in book.cases and fits(one.case))
-    merged = [*rest, *((-one.urgency, len(cases) + n, one.case) for n, one in enumerate(new))]
-    return appeals + [case for _, _, case in sorted(merged, key=lambda row: row[:2])]
+    rest = ((-priority(case, now), case) for case in cases[len(appeals) :])
+    new = ((-one.urgency, one.case) for key, one in found.by_case.items() if key not in book.cases and fits(one.case))
+    return appeals + [case for _, case in merge(rest, new, key=itemgetter(0))]
 
 
 def changed(case: Case, found: Candidate, data_version: str) -> Suggested | None:
@@ -236,12 +240,12 @@ def _subject(
     post: dict[str, Any], hit: dict[str, Any], publishers: Publishers, is_named: Callable[[str, str], bool]
 ) -> Subject | None:
     """Return what to judge of a post: a listed file if nothing else was found, else the first of its subjects."""
-    offered = {one.kind: one for one in _subjects(post, publishers, is_named)}
-    if not hit["act"]:
-        for kind in _FILES:
-            if kind in hit["signals"] and kind in offered:
-                return offered[kind]
-    return next((offered[kind] for kind in ("url", "text_sha256") if kind in offered), None)
+    offered = _subjects(post, publishers, is_named)
+    if hit["act"] or not set(_FILES) & set(hit["signals"]):
+        return next((one for one in offered if one.kind not in _FILES), None)
+    kinds = {one.kind: one for one in offered}
+    wanted = (*(kind for kind in _FILES if kind in hit["signals"]), "url", "text_sha256")
+    return next((kinds[kind] for kind in wanted if kind in kinds), None)
 
 
 def _subjects(post: dict[str, Any], publishers: Publishers, is_named: Callable[[str, str], bool]) -> Iterator[Subject]:
@@ -257,8 +261,8 @@ def _subjects(post: dict[str, Any], publishers: Publishers, is_named: Callable[[
             is_named(post["platform"], post["source"]),
             publishers.min_audience,
         )
-        address = canonical_value("url", post["url"])
-        if address is not None and _may_be_judged(address, owner):
+        address = _address(post["url"], owner)
+        if address is not None:
             yield Subject("url", address, True, owner, languages, content, day)
     if post["has_words"] and not post["is_struck"]:
         yield Subject("text_sha256", post["words_sha256"], True, None, languages, content, day)
@@ -270,12 +274,14 @@ def _subjects(post: dict[str, Any], publishers: Publishers, is_named: Callable[[
 
 
 @lru_cache(maxsize=100_000)
-def _may_be_judged(address: str, owner: Owner) -> bool:
+def _address(url: str, owner: Owner) -> str | None:
+    """Return the canonical address of a publisher's post, None where it may not be judged."""
+    address = canonical_value("url", url)
     try:
-        check_subject(Subject("url", address, True, owner, (), ("text",), None))
+        check_subject(Subject("url", address or "", True, owner, (), ("text",), None))
     except Refused:
-        return False
-    return True
+        return None
+    return address
 
 
 def _named(publishers: Publishers) -> Callable[[str, str], bool]:

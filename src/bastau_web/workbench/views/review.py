@@ -1,6 +1,8 @@
 """The queue and the cases: looking, taking, giving back, and a break in time."""
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -52,18 +54,18 @@ def queue(request: HttpRequest) -> HttpResponseBase:
         return damaged(request)
     found = found_candidates()
     form = {name: request.GET.get(name, "")[:40] for name in ("act", "in", "kind")}
+    turn_of = _turns(request, book)
     waiting = [
         (case, turns)
-        for case in line_up(book, found, now, lambda case: _fits(case, form))
-        if (turns := _turn(request, book, case)) is not None
+        for case in line_up(book, found, now, partial(_fits, form=form))
+        if (turns := turn_of(case)) is not None
     ]
     n_pages = max(1, -(-len(waiting) // PAGE))
     page = int(request.GET["page"]) if request.GET.get("page", "").isdecimal() else 1
     page = min(max(page, 1), n_pages)
     desks = cases_on_desks(now)
     locale = locale_of(request)
-    tags = {tag for one in found.by_case.values() for tag in one.opened.subject.languages}
-    tags |= {tag for case in book.cases.values() for tag in case.subject.languages}
+    tags = found.languages.union(*(case.subject.languages for case in book.cases.values()))
     rest = {name: value for name, value in form.items() if value}
     values = {
         "form": form,
@@ -97,14 +99,18 @@ def _fits(case: Case, form: dict[str, str]) -> bool:
     )
 
 
-def _turn(request: HttpRequest, book: Book, case: Case) -> str | None:
-    """Return what could be done next: by this person if they decide, by somebody if they only look."""
+def _turns(request: HttpRequest, book: Book) -> Callable[[Case], str | None]:
+    """Return what tells what could be done next: by this person if they decide, by somebody if they only look."""
     roles = roles_of(request)
-    if not roles & {Role.REVIEWER, Role.PUBLISHER}:
-        return "judge" if case.case not in book.cases else turn(case, By("-", "-", "-"))
-    wanted = "judge" if case.case not in book.cases else turn(case, whoever(request))
-    needed = Role.PUBLISHER if wanted == "release" else Role.REVIEWER
-    return wanted if needed in roles else None
+    decides = bool(roles & {Role.REVIEWER, Role.PUBLISHER})
+    me = whoever(request) if decides else By("-", "-", "-")
+
+    def turn_of(case: Case) -> str | None:
+        wanted = "judge" if case.case not in book.cases else turn(case, me)
+        needed = Role.PUBLISHER if wanted == "release" else Role.REVIEWER
+        return wanted if not decides or needed in roles else None
+
+    return turn_of
 
 
 def _row(case: Case, turns: str, found: Candidate | None, desks: dict[str, Desk], now: datetime) -> dict[str, Any]:
