@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from django.db import close_old_connections, connections
 
 from bastau.home import Home
-from bastau.publishing import EVERY, has_key, publish_due
+from bastau.publishing import has_key, publish_due
 from bastau.review.log import FOLDER, NAME
 from bastau_web.workbench.appeal_words import erase_old
 
@@ -18,6 +18,7 @@ _LOOK_EVERY_S = 2.0
 """How often to look whether the log of review has grown, by whatever process."""
 _AT_LEAST_EVERY_S = 60.0
 _DAY_S = 86_400.0
+_LONGEST_END_S = 60.0
 _wake, _asked = threading.Event(), threading.Event()
 
 
@@ -37,7 +38,7 @@ def start(home: Home) -> Callable[[], None]:
     def stop() -> None:
         stopping.set()
         _wake.set()
-        thread.join(timeout=EVERY.total_seconds())
+        thread.join(timeout=_LONGEST_END_S)
 
     return stop
 
