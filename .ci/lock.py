@@ -22,7 +22,7 @@ def main() -> None:
     build = [*pyproject["build-system"]["requires"], "editables"]
     pinned: set[str] = set()
     for name, sections in {
-        "requirements.lock": {"core": project["dependencies"], "build": build},
+        "requirements.lock": {"core": project["dependencies"], "web": extras["web"], "build": build},
         "requirements-test.lock": {"test": extras["test"], "spark": extras["spark"]},
         "requirements-bench.lock": {"bench": extras["bench"]},
     }.items():

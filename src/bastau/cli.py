@@ -75,11 +75,15 @@ def build_parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
-    demo = add("demo", _demo, "invented sample posts through the whole way, brief and traces on a local address")
+    demo = add(
+        "demo", _demo, "invented sample posts through the whole way, then the workbench over them in the browser"
+    )
     demo.add_argument("--port", type=int, default=8765, help="port on 127.0.0.1 (default 8765; 0: any free one)")
     demo.add_argument("--posts", type=int, default=3200, help="posts to invent (default 3200)")
     demo.add_argument("--seed", type=int, default=2026, help="seed of the generator (default 2026)")
-    demo.add_argument("--no-serve", action="store_true", help="write the pages and stop")
+    demo.add_argument(
+        "--no-serve", action="store_true", help="process the posts, write brief and traces as files, and stop"
+    )
     demo.add_argument(
         "--locale", choices=("kk", "ru", "en"), help="language of the pages (default: from $LANG, else en)"
     )
@@ -87,6 +91,13 @@ def build_parser() -> argparse.ArgumentParser:
     served = add("serve", _serve, "the workbench: pages for people who look and decide, in the browser")
     served.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     served.add_argument("--port", type=int, default=8400, help="port (default 8400; 0: any free one)")
+
+    up = add("up", _up, "watch, process what is new now and then, and serve the workbench, until Ctrl-C")
+    up.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    up.add_argument("--port", type=int, default=8400, help="port (default 8400; 0: any free one)")
+    up.add_argument(
+        "--run-every", metavar="TIME", help="process what is new so often (default: [web] run_every_minutes)"
+    )
 
     users = add("user", _user, "accounts of the workbench: list, add, roles, password, disable, enable")
     users.add_argument(
@@ -102,6 +113,12 @@ def build_parser() -> argparse.ArgumentParser:
         default=[],
         metavar="ROLE",
         help="add, roles: analyst, reviewer, publisher, auditor or admin; may be given often",
+    )
+    users.add_argument(
+        "--person",
+        default="",
+        metavar="NAME",
+        help="add: first account of the same human being; both count as one reviewer",
     )
     users.add_argument(
         "--password-file", type=Path, metavar="F", help="add, password: file with the password (default: asked for)"
@@ -315,16 +332,17 @@ def build_parser() -> argparse.ArgumentParser:
     rules = add("rules", _rules, "check, test and explain rules; count what shadow rules would flag")
     rules.add_argument(
         "action",
-        choices=("check", "test", "explain", "shadow"),
+        choices=("check", "test", "explain", "shadow", "try"),
         metavar="ACTION",
         help="check: load rules and say what is wrong with them; test: also their texts and the protected-speech suite; "
-        "explain: why a text is flagged or not; shadow: what rules with status shadow would flag in the stored posts",
+        "explain: why a text is flagged or not; shadow: what rules with status shadow would flag in the stored posts; "
+        "try: what a file of the folder rules-shadow would change in the latest stored posts, without taking effect",
     )
     rules.add_argument(
         "what",
         nargs="*",
         metavar="FILE|TEXT",
-        help="check, test: files or folders (default: all rules); explain: a text",
+        help="check, test: files or folders (default: all rules); explain: a text; try: a file below rules-shadow",
     )
 
     lists = add("lists", _lists, "lists of known content: show, add, sync, export, remove")
@@ -757,7 +775,41 @@ def _user(options: argparse.Namespace) -> int:
             raise ConfigError("the two differ")
         return given
 
-    return _answer(options, *_web("user")(_open_home(options), options.act, options.name, options.role, password))
+    change, home = _web("user"), _open_home(options)
+    return _answer(options, *change(home, options.act, options.name, options.role, password, options.person))
+
+
+def _up(options: argparse.Namespace) -> int:
+    import signal
+    import threading
+
+    from bastau.supervising import Part, supervise
+    from bastau.watching import open_store
+
+    home = _open_home(options, create=True)
+    if options.run_every:
+        every_s = _seconds(options.run_every, "--run-every")
+    else:
+        every_s = home.settings.web.run_every_minutes * 60.0
+
+    def is_anything_watched() -> bool:
+        with open_store(home) as store:
+            return bool(store.sources())
+
+    where = ("--home", str(home.folder))
+    parts = [
+        Part("serve", ("serve", "--host", options.host, "--port", str(options.port), *where), is_needed=True),
+        Part("watch", ("watch", "--quiet", *where), may_start=is_anything_watched),
+        Part("run", ("run", "--quiet", *where), every_s=every_s, is_quiet=True),
+    ]
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    # with --json standard output holds one object only
+    told = sys.stderr if options.json else sys.stdout
+    n_starts, code = supervise(parts, stop, partial(print, file=told, flush=True), output=told)
+    _answer(options, {"n_starts": n_starts}, ["everything has ended; the same command goes on from there"])
+    return code
 
 
 def _web(command: str) -> Any:
@@ -848,6 +900,7 @@ def _add(options: argparse.Namespace) -> int:
     import asyncio
 
     from bastau import places
+    from bastau.editing import read_options
     from bastau.watching import check_options, open_store
 
     wanted: list[places.Wanted] = places.starter() if options.starter else []
@@ -858,7 +911,7 @@ def _add(options: argparse.Namespace) -> int:
         raise ConfigError("name an address to watch, a file with a list of them, or --starter")
     if options.collector:
         wanted = [places.Wanted(one.address, options.collector, one.name, one.line) for one in wanted]
-    given = _options_of(options.option)
+    given = read_options(options.option)
     check_options(given)
     home = _open_home(options, create=True)
     chosen: list[Any] = []
@@ -891,20 +944,6 @@ def _add(options: argparse.Namespace) -> int:
     next_step = ["next: bastau watch"] if chosen else []
     _answer(options, answer | {"problems": problems}, lines + next_step)
     return 0 if chosen or not problems else 3
-
-
-def _options_of(pairs: Sequence[str]) -> dict[str, Any]:
-    """Return options of a collector; true, false and numbers are what they look like."""
-    values: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name.strip():
-            raise ConfigError(f"--option {pair}: write NAME=VALUE, for example --option full_text=true")
-        try:
-            values[name.strip()] = json.loads(value)
-        except ValueError:
-            values[name.strip()] = value
-    return values
 
 
 def _chosen(options: argparse.Namespace, found: Sequence[Any]) -> list[Any]:
@@ -1020,7 +1059,7 @@ def _edit_sources(options: argparse.Namespace, store: Any, chosen: Any) -> int:
 
 
 def _change(options: argparse.Namespace) -> Any:
-    from bastau.editing import Change
+    from bastau.editing import Change, read_options
 
     if options.act in ("pause", "resume"):
         return Change(is_paused=options.act == "pause")
@@ -1028,7 +1067,7 @@ def _change(options: argparse.Namespace) -> Any:
         options.name,
         options.priority,
         True if options.pause else False if options.resume else None,
-        _options_of(options.option),
+        read_options(options.option),
     )
     if change == Change():
         raise ConfigError("say what to change: --option NAME=VALUE, --name, --priority, --pause or --resume")
@@ -1641,6 +1680,12 @@ def _rules(options: argparse.Namespace) -> int:
 
         _keep_rules()
         return _answer(options, *count_shadow(_open_home(options)))
+    if options.action == "try":
+        from bastau.rule_trial import told, try_candidate
+
+        if len(options.what) != 1:
+            raise ConfigError("rules try: name one file below rules-shadow in the home folder")
+        return _answer(options, *told(try_candidate(_open_home(options), options.what[0], _now())))
     paths = [*own, *(Path(path) for path in options.what)]
     if options.action == "check":
         return _answer(options, *commands.check_rules(paths))
@@ -1872,7 +1917,7 @@ def _simulate(options: argparse.Namespace) -> int:
 
 def _demo(options: argparse.Namespace) -> int:
     _keep_rules()
-    from bastau.demo import prepare, serve
+    from bastau.demo import prepare
 
     folder = options.home or Path(os.environ.get("BASTAU_HOME") or "bastau-demo")
     if not options.json:
@@ -1909,19 +1954,24 @@ def _demo(options: argparse.Namespace) -> int:
     )
     lines = [
         f"{_number(report.n_posts)} posts, {_number(report.n_narratives)} narratives, {_number(report.n_groups)} coordinated groups",
-        f"pages: {pages}",
+        f"brief and traces as files: {pages / first / 'index.html'}",
     ]
     _answer(options, {"home": str(home.folder), "pages": str(pages), **vars(report)}, lines)
     if options.no_serve:
         return 0
+    con.close()
 
-    def ready(address: str) -> None:
-        others = ", ".join(f"{address}{code}/" for code in LOCALES)
-        print(f"\nopen {address}{first}/   (all languages: {others})\nCtrl-C ends the demo.", flush=True)
+    def ready(address: str, link: str, password: str) -> None:
+        print(
+            f"\nopen {address}{link}?language={first}\n"
+            f"The link lets in once, within ten minutes. Later sign in at {address}/ as aigul, bolat or dana; "
+            f"password: {password}\nCtrl-C ends the demo.",
+            file=sys.stderr if options.json else sys.stdout,
+            flush=True,
+        )
 
-    with contextlib.suppress(KeyboardInterrupt):
-        serve(pages, options.port, ready)
-    print("\nThe demo ended; its home folder stays:", home.folder)
+    _web("demo")(home, port=options.port, ready=ready)
+    print("\nThe demo ended; its home folder stays:", home.folder, file=sys.stderr if options.json else sys.stdout)
     return 0
 
 

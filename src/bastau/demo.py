@@ -1,26 +1,36 @@
-"""The demo: invented posts through the whole way, and pages of what came out on a local address."""
+"""The demo: invented posts through the whole way, in a home that three people can review in."""
 
-import functools
-import http.server
-import logging
-import socketserver
-from collections.abc import Callable
-from datetime import datetime
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from bastau.engine import open_engine
-from bastau.errors import ConfigError
 from bastau.home import Home
 from bastau.intake import import_file
 from bastau.pipeline import Progress, RunReport, run
+from bastau.read.rules.loading import load, rule_files, rules_folder
 from bastau.simulate.sites import generate_sites, web_sources, write_sites
 from bastau.simulate.world import generate, write
 
-_log = logging.getLogger(__name__)
+SETTINGS = """# Settings of the demo, written once; change what you like.
+[review]
+# Nobody is asked for a second opinion: whoever gives one cannot release, and the demo has three accounts.
+second_law = 0.0
+second_policy = 0.0
+second_none = 0.0
+grounds = ["policy: house rules of the demo, 1: no calls to violence"]
+"""
+_LAST_DAY = datetime(2025, 3, 16, 8, tzinfo=UTC)
+"""Of the sample."""
 
 
 def prepare(folder: Path, *, n_posts: int, seed: int, now: datetime, progress: Progress) -> tuple[Home, RunReport]:
     """Invent posts, import and process them in the home ``folder``; doing it again repeats nothing."""
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        (folder / "bastau.toml").write_text(SETTINGS, "utf-8")
     home = Home.open(folder, create=True)
     with home.locked():
         progress("invent posts", 0, 0)
@@ -29,9 +39,15 @@ def prepare(folder: Path, *, n_posts: int, seed: int, now: datetime, progress: P
             simulation = generate(n_posts, seed=seed)
             write(simulation, sample)
             write_sites(generate_sites("medium", seed, known=web_sources(simulation.posts)), sample)
+        calls = home.folder / "for-review.ndjson"
+        if not calls.exists():
+            calls.write_text(
+                "".join(f"{json.dumps(post, ensure_ascii=False)}\n" for post in _posts_for_review()), "utf-8"
+            )
         progress("import", 0, 0)
         import_file(home, sample / "posts.ndjson", now=now)
         import_file(home, sample / "pages.ndjson", now=now)
+        import_file(home, calls, now=now)
         engine = open_engine(home.settings.engine)
         try:
             return home, run(home, engine, progress=progress)
@@ -39,43 +55,26 @@ def prepare(folder: Path, *, n_posts: int, seed: int, now: datetime, progress: P
             engine.close()
 
 
-class _Pages(http.server.SimpleHTTPRequestHandler):
-    """Files of one folder, to this machine only, with headers that allow nothing but themselves."""
+def _posts_for_review() -> Iterator[dict[str, Any]]:
+    """Yield posts of invented channels that rules flag: the sample itself holds nothing that anybody has to judge.
 
-    server_version = "bastau"
-    sys_version = ""
-
-    def end_headers(self) -> None:
-        """Add the headers that keep a page to itself."""
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Referrer-Policy", "no-referrer")
-        self.send_header("Cache-Control", "no-store")
-        super().end_headers()
-
-    def list_directory(self, path: object) -> None:
-        """Show no listings."""
-        self.send_error(404)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Log to the logging system, not to the terminal."""
-        _log.info(format, *args)
-
-
-class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    daemon_threads = True
-
-
-def serve(folder: Path, port: int, ready: Callable[[str], None]) -> None:
-    """Serve ``folder`` on 127.0.0.1 until interrupted; ``ready`` gets the address.
-
-    Raises:
-        ConfigError: the port is taken.
+    The words are texts that rules carry as their own tests, one for each act and language.
     """
-    handler = functools.partial(_Pages, directory=str(folder))
-    try:
-        server = _Server(("127.0.0.1", port), handler)
-    except OSError as error:
-        raise ConfigError(f"port {port} is taken: name another with --port, or --port 0 for any free one") from error
-    with server:
-        ready(f"http://127.0.0.1:{server.server_address[1]}/")
-        server.serve_forever()
+    rules = [rule for rule in load(rule_files([rules_folder()])).rules if rule.is_live and rule.technique is None]
+    words = {(rule.act, language): text for rule in reversed(rules) for language, text, _ in reversed(rule.must_hit)}
+    for n, ((_, language), text) in enumerate(sorted(words.items())):
+        channel = ("otty_dala", "qara_saz")[n % 2]
+        at = _LAST_DAY + timedelta(minutes=37 * n)
+        yield {
+            "post_id": f"telegram:{channel}/{n + 1}",
+            "platform": "telegram",
+            "source": channel,
+            "source_kind": "channel",
+            "source_name": {"otty_dala": "Отты дала", "qara_saz": "Қара саз"}[channel],
+            "audience": 14_200 + 100 * n,
+            "published_at": at.isoformat(),
+            "collected_at": (at + timedelta(minutes=9)).isoformat(),
+            "url": f"https://t.example/{channel}/{n + 1}",
+            "text": text,
+            "language": language,
+        }

@@ -4,6 +4,7 @@ Each setting's meaning is its ``doc`` metadata, from which the reference page is
 """
 
 import dataclasses
+import re
 import tomllib
 import types
 import typing
@@ -212,6 +213,16 @@ class Web:
         (), "roles that must sign in with a code of an app too: `analyst`, `reviewer`, `publisher`, `auditor`, `admin`"
     )
     session_hours: int = _setting(12, "hours after which one has to sign in again")
+    run_every_minutes: int = _setting(15, "minutes after which `bastau up` processes what is new again")
+    oidc_issuer: str = _setting(
+        "",
+        "address of your organisation's sign-in service (OpenID Connect), as `https://accounts.example.org`; empty: names and "
+        "passwords only",
+    )
+    oidc_client_id: str = _setting("", "id by which the sign-in service knows bastau")
+    oidc_client_secret: str = _setting(
+        "", "`env:NAME` or `file:PATH` that holds the secret agreed with the sign-in service; empty: a public client"
+    )
 
 
 @dataclass(frozen=True)
@@ -309,6 +320,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "judge.parallel": (1, 64),
     "judge.cache_mb": (0, 100_000),
     "web.session_hours": (1, 24 * 14),
+    "web.run_every_minutes": (1, 1440),
     "review.keep_appeal_days": (1, 36_500),
     "review.second_law": (0.0, 1.0),
     "review.second_policy": (0.0, 1.0),
@@ -316,6 +328,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "review.break_after_minutes": (0, 1440),
     "review.most_minutes_a_day": (0, 1440),
 }
+
+_WRITTEN = {"review.grounds": (re.compile(r"(law|policy):\s*\S.{3,}\S"), "`law: citation` or `policy: citation`")}
+"""How each entry of a list must be written."""
 
 _CHOICES = {
     "engine.name": ("local", "spark"),
@@ -366,6 +381,10 @@ def _section(kind: type, name: str, values: dict[str, Any], problems: list[str])
         if isinstance(wanted, types.GenericAlias):
             if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
                 problems.append(f"{label} must be a list of strings")
+                continue
+            pattern, form = _WRITTEN.get(label, (None, ""))
+            if pattern is not None and (wrong := [v for v in value if not pattern.fullmatch(v)]):
+                problems.append(f"{label} must be written as {form}, got {wrong[0]!r}")
                 continue
             accepted[key] = tuple(value)
             continue

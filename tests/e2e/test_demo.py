@@ -1,4 +1,4 @@
-"""`bastau demo`: from nothing to pages on a local address, and the truth that its posts carry is found again."""
+"""`bastau demo`: from nothing to the workbench on a local address, and the truth that its posts carry is found again."""
 
 import json
 import os
@@ -6,8 +6,10 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -69,21 +71,56 @@ def test_no_private_account_is_named_as_an_origin_and_withheld_beginnings_are_le
     assert found["n_first"] >= 0.9 * (found["n_observed"] - found["n_wrongly_abstained"])
 
 
-def test_the_pages_are_served_on_the_loopback_until_ctrl_c(home: Path) -> None:
+def test_it_ends_in_the_workbench_with_a_link_that_lets_in_once_until_ctrl_c(home: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "bastau", "demo", "--port", "0", "--home", str(home)],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "LANG": "kk_KZ.UTF-8"},
     )
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+
+    def page(address: str, **form: str) -> str:
+        data = urlencode(form).encode() if form else None
+        with opener.open(address, data, timeout=60) as answer:
+            return answer.read().decode()
+
     try:
         assert process.stdout is not None
-        address = next(m[1] for line in process.stdout if (m := re.match(r"open (http://127\.0\.0\.1:\d+/)", line)))
-        with urllib.request.urlopen(address + "kk/") as answer:
-            assert answer.headers["X-Content-Type-Options"] == "nosniff"
-            assert "<h1" in answer.read().decode()
+        link = next(m[1] for line in process.stdout if (m := re.match(r"open (http://127\.0\.0\.1:\d+/\S+)", line)))
+        password = re.search(r"password: (\S+)", process.stdout.readline())[1]
+        address = link[: link.index("/demo/")]
+        choose = page(link)
+        assert '<html lang="kk">' in choose
+        token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', choose)[1]
+        today = page(link, csrfmiddlewaretoken=token, name="aigul")
+        assert "p~" not in today
+        assert re.search(r'href="/narrative/', today)
+        assert re.search(r'href="/case/c', page(f"{address}/queue"))
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(link)
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', page(f"{address}/sign-in"))[1]
+        assert "bolat" in page(
+            f"{address}/sign-in", csrfmiddlewaretoken=token, name="bolat", password=password, next="/account"
+        )
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
     finally:
         process.kill()
         process.communicate()
+
+
+def test_a_home_of_others_is_no_demo(home: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.touch(0o600)
+    secret.write_text("correct horse battery staple")
+    bastau("user", "add", "root", "--role", "admin", "--password-file", secret, home=home)
+    done = subprocess.run(
+        [sys.executable, "-m", "bastau", "demo", "--port", "0", "--home", str(home)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "accounts of its own" in done.stderr

@@ -1,7 +1,6 @@
-"""What `bastau serve` and `bastau user` do; the command line finds them by the entry points ``bastau.commands``."""
+"""What `bastau serve`, `bastau demo` and `bastau user` do; the command line finds them by the entry points ``bastau.commands``."""
 
 import contextlib
-import ipaddress
 import secrets
 import signal
 from collections.abc import Callable, Sequence
@@ -10,13 +9,14 @@ from typing import Any
 import waitress.server
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 
 from bastau.errors import ConfigError, ContractError
 from bastau.home import Home
-from bastau_web.workbench.configuring import configure
+from bastau_web.workbench.configuring import configure, is_loopback
 from bastau_web.workbench.roles import Role
 
+_LOOPBACK = "127.0.0.1"
 _THREADS = 8
 _MOST_BODY_BYTES = (4 << 20) + 1
 """A picture for the check API; forms and JSON are held to 1 MiB by Django. One byte more, so that the API itself says no."""
@@ -35,14 +35,17 @@ def serve(home: Home, *, host: str, port: int, ready: Callable[[str, str | None]
         ConfigError: the port is none or taken, the database cannot be used, or ``host`` is open to others without an
             https [web] origin.
     """
-    if not 0 <= port < 1 << 16:
-        raise ConfigError(f"--port {port}: ports go from 0 to 65535")
+    _check_port(port)
     origin = home.settings.web.origin
-    if not origin.startswith("https://") and not _is_loopback(host):
+    if not origin.startswith("https://") and not is_loopback(host):
         raise ConfigError(
             f"--host {host}: others could reach this; first set [web] origin in bastau.toml to the https address that they open"
         )
     _open(home, host)
+    _serve(home, host, port, ready)
+
+
+def _serve(home: Home, host: str, port: int, ready: Callable[[str, str | None], None]) -> None:
     from django.core.wsgi import get_wsgi_application
 
     from bastau_web.check_api import background as check_api
@@ -52,7 +55,7 @@ def serve(home: Home, *, host: str, port: int, ready: Callable[[str, str | None]
     code = None if Account.objects.exists() else f"{secrets.token_hex(4)}-{secrets.token_hex(4)}-{secrets.token_hex(4)}"
     settings.BASTAU_SET_UP_CODE = code or ""
     behind: dict[str, Any] = {}
-    if origin:
+    if home.settings.web.origin:
         behind = {
             "trusted_proxy": "127.0.0.1",
             "trusted_proxy_count": 1,
@@ -89,18 +92,57 @@ def serve(home: Home, *, host: str, port: int, ready: Callable[[str, str | None]
         stop_check_api()
 
 
+def demo(home: Home, *, port: int, ready: Callable[[str, str, str], None]) -> None:
+    """Serve the workbench of a demo on this machine until interrupted.
+
+    Args:
+        home: with invented posts only.
+        port: port; 0 takes any free one.
+        ready: gets the address listened on, the path of a link that lets in once within ten minutes, and the password of
+            all accounts of the demo, new each time.
+
+    Raises:
+        ConfigError: as :func:`serve`, or the home is no demo: it has other accounts, or an address for others.
+    """
+    if home.settings.web.origin:
+        raise ConfigError("demo: the home has a [web] origin, so others reach it; name another folder with --home")
+    _check_port(port)
+    _open(home, _LOOPBACK)
+    from django.urls import reverse
+
+    from bastau_web.workbench import demonstration
+
+    password, token = "-".join(secrets.token_hex(2) for _ in range(4)), secrets.token_urlsafe(24)
+    demonstration.make_accounts(password)
+
+    def told(address: str, _code: str | None) -> None:
+        demonstration.offer(token)
+        ready(address, reverse("demo-sign-in", args=[token]), password)
+
+    _serve(home, _LOOPBACK, port, told)
+
+
 def user(
-    home: Home, act: str, name: str | None, roles: Sequence[str], password: Callable[[], str]
+    home: Home, act: str, name: str | None, roles: Sequence[str], password: Callable[[], str], person: str = ""
 ) -> tuple[dict[str, Any], list[str]]:
     """List, add or change accounts; return the answer and its lines.
+
+    Args:
+        home: whose accounts.
+        act: ``list``, ``add``, ``roles``, ``password``, ``disable`` or ``enable``.
+        name: the account.
+        roles: for ``add`` and ``roles``.
+        password: is asked when one is needed.
+        person: for ``add``: the human being behind the account; empty: nobody who has another one.
 
     Raises:
         ConfigError: a wrong name, role or password, or the database cannot be used.
     """
-    _open(home, "127.0.0.1")
+    _open(home, _LOOPBACK)
     from django.contrib.auth.models import Group
     from django.contrib.auth.password_validation import validate_password
 
+    from bastau_web.workbench import account_acts, second_factor
     from bastau_web.workbench.models import Account, Session
 
     if act == "list":
@@ -113,32 +155,43 @@ def user(
         raise ConfigError(
             f"user {act}: name a role with --role: {', '.join(Role)}; `user disable` shuts an account out"
         )
+    if person and act != "add":
+        raise ConfigError(f"user {act}: --person is for add; later it is changed on the page of the account")
     name = name.lower()
     chosen = [Role(role) for role in roles]
+    is_there = Account.objects.filter(name=name).exists()
+    if act == "add" and is_there:
+        raise ConfigError(f"there is an account {name} already")
+    if act != "add" and not is_there:
+        raise ConfigError(f"no account {name}; `bastau user list` names them")
+    given = password() if act in ("add", "password") else ""
     try:
-        if act == "add":
-            if Account.objects.filter(name=name).exists():
-                raise ConfigError(f"there is an account {name} already")
-            given = password()
-            validate_password(given, Account(name=name))
-            return _listed([Account.objects.add(name, given, chosen)])
-        account = Account.objects.filter(name=name).first()
-        if account is None:
-            raise ConfigError(f"no account {name}; `bastau user list` names them")
-        if act == "password":
-            given = password()
-            validate_password(given, account)
-            account.set_password(given)
-            account.code_secret = ""
-        elif act == "roles":
-            account.groups.set(Group.objects.filter(name__in=chosen))
-        else:
-            account.is_active = act == "enable"
-        account.save()
+        with transaction.atomic():
+            if act == "add":
+                validate_password(given, Account(name=name))
+                account = Account.objects.add(name, given, chosen, person=person.lower())
+                account_acts.record("", name, "added", after=", ".join(sorted(account.roles)))
+                if person:
+                    account_acts.record("", name, "person", after=account.person)
+                return _listed([account])
+            account = Account.objects.select_for_update().get(name=name)
+            if act == "password":
+                validate_password(given, account)
+                account.set_password(given)
+                second_factor.take_off(account)
+                account_acts.record("", name, "password")
+            elif act == "roles":
+                before = ", ".join(sorted(account.roles))
+                account.groups.set(Group.objects.filter(name__in=chosen))
+                account_acts.record("", name, "roles", before, ", ".join(sorted(chosen)))
+            else:
+                account.is_active = act == "enable"
+                account_acts.record("", name, "enabled" if account.is_active else "disabled")
+            account.save()
+            # What somebody was let in for may hold no longer.
+            Session.objects.filter(account=account).delete()
     except ValidationError as error:
         raise ConfigError(" ".join(error.messages)) from error
-    # What somebody was let in for may hold no longer.
-    Session.objects.filter(account=account).delete()
     return _listed([Account.objects.get(pk=account.pk)])
 
 
@@ -149,15 +202,22 @@ def _listed(accounts: Sequence[Any]) -> tuple[dict[str, Any], list[str]]:
             "roles": sorted(account.roles),
             "is_active": account.is_active,
             "has_second_factor": bool(account.code_secret),
+            "person": account.person or account.name,
         }
         for account in accounts
     ]
     lines = [
         f"{row['name']}: {', '.join(row['roles']) or 'no role'}"
         f"{'' if row['is_active'] else ', disabled'}{', second factor' if row['has_second_factor'] else ''}"
+        f"{'' if row['person'] == row['name'] else ', person ' + row['person']}"
         for row in rows
     ]
     return {"accounts": rows}, lines or ["no accounts; `bastau user add NAME --role admin` makes one"]
+
+
+def _check_port(port: int) -> None:
+    if not 0 <= port < 1 << 16:
+        raise ConfigError(f"--port {port}: ports go from 0 to 65535")
 
 
 def _open(home: Home, host: str) -> None:
@@ -173,10 +233,3 @@ def _open(home: Home, host: str) -> None:
         call_command("migrate", verbosity=0, interactive=False)
     except DatabaseError as error:
         raise ConfigError(f"the database of the workbench cannot be used: {error}") from error
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

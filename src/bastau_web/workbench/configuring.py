@@ -1,8 +1,10 @@
 """Django's settings for one home folder: its database, its key, the address that people open."""
 
+import ipaddress
 import logging
 import os
 import secrets
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -13,6 +15,8 @@ from django.conf import settings
 from bastau.errors import ConfigError
 from bastau.home import Home
 from bastau.keyfile import kept_secret
+from bastau.network import read_secret
+from bastau.settings import Web
 from bastau_web.workbench import settings as fixed
 from bastau_web.workbench.roles import Role
 
@@ -52,6 +56,7 @@ def the_home() -> Home:
 def of_home(home: Home, host: str) -> dict[str, Any]:
     """Return what differs from home to home."""
     web = home.settings.web
+    _check_service(web)
     if unknown := sorted(set(web.second_factor) - set(Role)):
         raise ConfigError(f"web.second_factor: no role {unknown[0]!r}; known: {', '.join(Role)}")
     folder = home.folder / "workbench"
@@ -67,6 +72,28 @@ def of_home(home: Home, host: str) -> dict[str, Any]:
         "BASTAU_HOME": home,
         **_addresses(web.origin, host),
     }
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches ``host``."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _check_service(web: Web) -> None:
+    """Refuse a sign-in service that cannot be used, before anything is served."""
+    if not web.oidc_issuer:
+        return
+    parts = urlsplit(web.oidc_issuer)
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))):
+        raise ConfigError(f"web.oidc_issuer: {web.oidc_issuer!r} is no address as https://accounts.example.org")
+    if not web.oidc_client_id:
+        raise ConfigError("web.oidc_client_id: write the id by which the sign-in service knows bastau")
+    if find_spec("authlib") is None:
+        raise ConfigError("web.oidc_issuer: authlib is not installed; pip install 'bastau[oidc]'")
+    read_secret(web.oidc_client_secret)
 
 
 def _database(named: str, folder: Path) -> dict[str, Any]:

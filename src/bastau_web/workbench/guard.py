@@ -43,10 +43,12 @@ class Guard:
                 raise PermissionDenied
             if not Account.objects.exists():
                 return redirect("set-up")
-            return redirect_to_login(request.get_full_path(), reverse("sign-in"))
+            # What was sent is lost, and its address may show nothing by itself.
+            back = request.get_full_path() if request.method in ("GET", "HEAD") else reverse("today")
+            return redirect_to_login(back, reverse("sign-in"))
         if not may_open(access, account.roles):
             raise PermissionDenied
-        if second_factor.is_required(account) and not account.code_secret and not getattr(view, "sets_factor", False):
+        if second_factor.is_missing(request, account) and not getattr(view, "sets_factor", False):
             return redirect("second-factor")
         return None
 

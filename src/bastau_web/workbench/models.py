@@ -22,9 +22,9 @@ _NAME = RegexValidator(r"\A[a-z0-9][a-z0-9._@+-]{1,63}\Z", "2 to 64 of a-z 0-9 .
 class AccountManager(BaseUserManager["Account"]):
     """Makes accounts."""
 
-    def add(self, name: str, password: str, roles: list[Role]) -> Account:
-        """Make an account with a password that has been validated."""
-        account = self.model(name=self.model.normalize_username(name).lower())
+    def add(self, name: str, password: str | None, roles: list[Role], *, person: str = "") -> Account:
+        """Make an account with a password that has been validated, or with none yet."""
+        account = self.model(name=self.model.normalize_username(name).lower(), person=person)
         account.set_password(password)
         account.full_clean()
         account.save(using=self._db)

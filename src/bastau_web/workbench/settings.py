@@ -56,6 +56,8 @@ CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "bastau_web.workbench.views.failures.csrf"
 LOGIN_URL = "sign-in"
+PASSWORD_RESET_TIMEOUT = 3 * 86_400
+"""Seconds for which an invitation holds."""
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 # "no-referrer" would take the origin off our own forms too, and Django refuses those

@@ -1,4 +1,4 @@
-"""Slows down guessing of passwords and codes. Counts failures; nothing that succeeded is kept."""
+"""Slows down guessing of passwords, codes and links. Counts failures; nothing that succeeded is kept."""
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -14,23 +14,41 @@ MOST_NAME = 60
 """Failures for one name from anywhere: a guess that is spread over many addresses."""
 
 
-def is_throttled(request: HttpRequest, name: str) -> bool:
-    """Tell whether to refuse without looking at the password."""
-    recent = FailedSignIn.objects.filter(at__gt=timezone.now() - FailedSignIn.KEPT)
+def begin(request: HttpRequest, name: str) -> int | None:
+    """Count an attempt as failed before it is looked at; return its number, or None to refuse it without looking.
+
+    It is on the disk before it is counted, so that of many at the same moment no more are looked at than of many in a row.
+    """
     name_hash, address_hash = _hashes(request, name)
-    by_name, by_address = recent.filter(name_hash=name_hash), recent.filter(address_hash=address_hash)
-    return (
-        by_name.filter(address_hash=address_hash).count() >= MOST_HERE
-        or by_address.count() >= MOST_ADDRESS
-        or by_name.count() >= MOST_NAME
-    )
+    FailedSignIn.objects.filter(at__lte=timezone.now() - FailedSignIn.KEPT).delete()
+    mine = FailedSignIn.objects.create(name_hash=name_hash, address_hash=address_hash)
+    by_name = FailedSignIn.objects.filter(name_hash=name_hash)
+    if (
+        by_name.filter(address_hash=address_hash).count() > MOST_HERE
+        or FailedSignIn.objects.filter(address_hash=address_hash).count() > MOST_ADDRESS
+        or by_name.count() > MOST_NAME
+    ):
+        mine.delete()
+        return None
+    return mine.pk
+
+
+def is_throttled(request: HttpRequest, name: str) -> bool:
+    """Tell whether to refuse without looking at what was given."""
+    attempt = begin(request, name)
+    if attempt is not None:
+        take_back(attempt)
+    return attempt is None
 
 
 def note_failure(request: HttpRequest, name: str) -> None:
-    """Count a failure and forget old ones."""
-    name_hash, address_hash = _hashes(request, name)
-    FailedSignIn.objects.filter(at__lte=timezone.now() - FailedSignIn.KEPT).delete()
-    FailedSignIn.objects.create(name_hash=name_hash, address_hash=address_hash)
+    """Count a failure."""
+    begin(request, name)
+
+
+def take_back(attempt: int) -> None:
+    """Forget an attempt that did not fail, and no earlier failure: more is asked for before anybody is let in."""
+    FailedSignIn.objects.filter(pk=attempt).delete()
 
 
 def forget_failures(request: HttpRequest, name: str) -> None:

@@ -9,11 +9,13 @@ from bastau_web.workbench.views import (
     keys,
     listing,
     pages,
+    people,
     public,
     records,
     releasing,
     review,
     service,
+    single_sign_on,
 )
 
 urlpatterns = [
@@ -26,6 +28,8 @@ urlpatterns = [
     *records.ROUTES,
     *public.ROUTES,
     *accounts.ROUTES,
+    *single_sign_on.ROUTES,
+    *people.ROUTES,
     *keys.ROUTES,
     *check_api.ROUTES,
     *service.ROUTES,

@@ -34,12 +34,12 @@ def locale_of(request: HttpRequest) -> Locale:
 
 
 def choose_language(answer: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Return the middleware that chooses: the address's ``?language=``, then the account, a cookie, the browser."""
+    """Return the middleware that chooses: the address's ``?language=``, then what it chose last, the account, the browser."""
 
     def in_language(request: HttpRequest) -> HttpResponse:
         asked = request.GET.get("language", "")
         account = request.user.language if isinstance(request.user, Account) else ""
-        wishes = (asked, account, request.COOKIES.get(COOKIE, ""), get_language_from_request(request))
+        wishes = (asked, request.COOKIES.get(COOKIE, ""), account, get_language_from_request(request))
         code = next((wish for wish in wishes if wish in LOCALES), "en")
         request.locale = load(code)  # type: ignore[attr-defined]
         with translation.override(code):

@@ -1,18 +1,22 @@
 """Accounts, sessions, second factor, first start."""
 
+import html
 import re
 import time
+from dataclasses import replace
 
 import pyotp
 import pytest
 from django.conf import settings
+from django.core.checks import run_checks
 from django.test import Client, override_settings
 from django.utils import timezone
 from workbench_home import PASSWORD
 
+from bastau_web.workbench import second_factor, throttle
 from bastau_web.workbench import settings as fixed
-from bastau_web.workbench import throttle
-from bastau_web.workbench.models import Account, FailedSignIn, Session
+from bastau_web.workbench.configuring import of_home
+from bastau_web.workbench.models import Account, FailedSignIn, RecoveryCode, Session
 
 
 @pytest.fixture
@@ -71,6 +75,26 @@ def test_guessing_is_stopped_after_five_failures_also_for_the_right_password(ana
         assert sign_in(client, password="wrong").status_code == 200
     assert sign_in(client).status_code == 429
     assert Client(REMOTE_ADDR="203.0.113.9").post("/sign-in", {"name": "ana", "password": PASSWORD}).status_code == 302
+
+
+def test_attempts_at_the_same_moment_count_before_any_of_them_has_failed(ana, client):
+    request = client.get("/sign-in").wsgi_request
+    looked_at = [throttle.begin(request, "ana") for _ in range(throttle.MOST_HERE + 3)]
+    assert looked_at[-3:] == [None] * 3
+    assert None not in looked_at[:-3]
+    assert throttle.begin(request, "boris") is not None
+
+
+def test_what_succeeded_counts_for_nothing(ana):
+    for _ in range(throttle.MOST_ADDRESS + 2):
+        assert sign_in(Client()).status_code == 302
+    assert not FailedSignIn.objects.exists()
+
+
+def test_whoever_sent_a_form_without_a_session_comes_back_to_a_page_that_can_be_shown(ana, client):
+    answer = client.post("/account/sessions", {"session": "others"})
+    assert answer["Location"] == "/sign-in?next=/"
+    assert client.get("/account?x=1")["Location"] == "/sign-in?next=/account%3Fx%3D1"
 
 
 def test_failures_are_forgotten_after_a_quarter_of_an_hour(ana, client):
@@ -198,14 +222,81 @@ class TestSecondFactor:
         assert Account.objects.get(name="ana").code_secret == ""
         client.post("/account/second-factor", {"password": PASSWORD, "code": code})
         assert Account.objects.get(name="ana").code_secret == key
-        client.post("/account/second-factor", {"password": "wrong"})
+        client.post("/account/second-factor", {"password": "wrong", "act": "remove"})
         assert Account.objects.get(name="ana").code_secret == key
-        client.post("/account/second-factor", {"password": PASSWORD})
+        client.post("/account/second-factor", {"password": PASSWORD, "act": "remove"})
         assert Account.objects.get(name="ana").code_secret == ""
+        assert not RecoveryCode.objects.exists()
+
+    def test_the_form_of_the_set_up_sent_twice_does_not_take_it_off(self, ana, client):
+        key = self.set_up(client)[0]
+        client.post("/account/second-factor", {"password": PASSWORD, "code": pyotp.TOTP(key).now(), "act": "set"})
+        assert Account.objects.get(name="ana").code_secret == key
+
+    def set_up(self, client) -> tuple[str, list[str]]:
+        sign_in(client)
+        page = client.get("/account/second-factor").content.decode()
+        key = re.search(r"<code>([A-Z2-7 ]+)</code>", page)[1].replace(" ", "")
+        form = {"password": PASSWORD, "code": pyotp.TOTP(key).now(), "act": "set"}
+        shown = client.post("/account/second-factor", form).content.decode()
+        return key, re.findall(r"<code>([\d-]+)</code>", shown)
+
+    def test_the_picture_holds_the_key_and_loads_nothing(self, ana, client):
+        sign_in(client)
+        page = client.get("/account/second-factor").content.decode()
+        [source] = re.findall(r'<img src="([^"]+)"', page)
+        assert source.startswith("data:image/svg+xml")
+        address = html.unescape(re.search(r'href="(otpauth:[^"]+)"', page)[1])
+        assert html.unescape(source) == second_factor.picture_of(address)
+        assert second_factor.picture_of(address) != second_factor.picture_of(address + "A")
+
+    def test_each_recovery_code_stands_in_once_for_the_app(self, ana, client):
+        _, codes = self.set_up(client)
+        assert len(set(codes)) == 10
+        assert not set(codes) & set(RecoveryCode.objects.values_list("sha256", flat=True))
+        for code, status in ((codes[3], 302), (codes[3], 200), (codes[4].replace("-", " "), 302)):
+            browser = Client()
+            sign_in(browser)
+            assert browser.post("/sign-in/code", {"code": code}).status_code == status
+        assert "8 recovery codes are left" in client.get("/account").content.decode()
+
+    def test_new_recovery_codes_need_the_password_and_end_the_old_ones(self, ana, client):
+        _, codes = self.set_up(client)
+        client.post("/account/recovery-codes", {"password": "wrong"})
+        before = set(RecoveryCode.objects.values_list("sha256", flat=True))
+        assert len(before) == 10
+        shown = client.post("/account/recovery-codes", {"password": PASSWORD}).content.decode()
+        new = re.findall(r"<code>([\d-]+)</code>", shown)
+        assert not before & set(RecoveryCode.objects.values_list("sha256", flat=True))
+        other = Client()
+        sign_in(other)
+        assert other.post("/sign-in/code", {"code": codes[0]}).status_code == 200
+        assert other.post("/sign-in/code", {"code": new[0]}).status_code == 302
+
+    def test_recovery_codes_of_one_account_open_no_other(self, ana, client):
+        _, codes = self.set_up(client)
+        Account.objects.add("boris", PASSWORD, ["analyst"])
+        Account.objects.filter(name="boris").update(code_secret=pyotp.random_base32())
+        other = Client()
+        sign_in(other, name="boris")
+        assert other.post("/sign-in/code", {"code": codes[0]}).status_code == 200
+        assert RecoveryCode.objects.count() == 10
+
+    def test_recovery_codes_cannot_be_guessed(self, ana, client):
+        _, codes = self.set_up(client)
+        other = Client()
+        sign_in(other)
+        for n in range(throttle.MOST_HERE):
+            assert other.post("/sign-in/code", {"code": f"{n:020d}"}).status_code == 200
+        assert other.post("/sign-in/code", {"code": codes[0]}).status_code == 429
+
+    def test_the_right_password_does_not_give_more_guesses_of_the_code(self, client, secret):
+        for n in range(throttle.MOST_HERE):
+            sign_in(client)
+            assert client.post("/sign-in/code", {"code": "not it"}).status_code == 200, n
+        assert sign_in(client).status_code == 429
 
     def test_a_role_that_must_have_one_reaches_nothing_without(self, workbench, ana, client):
-        from dataclasses import replace
-
         web = replace(workbench.settings.web, second_factor=("analyst",))
         strict = replace(workbench, settings=replace(workbench.settings, web=web))
         sign_in(client)
@@ -266,9 +357,42 @@ class TestLanguage:
         assert client.get("/sign-in?language=kk", HTTP_ACCEPT_LANGUAGE="ru")["Content-Language"] == "kk"
         assert client.get("/sign-in", HTTP_ACCEPT_LANGUAGE="ru")["Content-Language"] == "kk"
 
+    def test_a_link_to_another_language_holds_for_the_pages_after_it_until_the_account_says_otherwise(
+        self, ana, client
+    ):
+        sign_in(client)
+        client.post("/account/language", {"language": "ru"})
+        assert client.get("/account?language=kk")["Content-Language"] == "kk"
+        assert client.get("/account")["Content-Language"] == "kk"
+        client.post("/account/language", {"language": "ru"})
+        assert client.get("/account")["Content-Language"] == "ru"
+
+    def test_the_language_of_a_page_that_says_what_was_wrong_can_be_changed(self, ana, client):
+        sign_in(client)
+        client.post("/account/password", {"old": "wrong", "new": "another long password"})
+        assert client.get("/account/password?language=kk").status_code == 302
+        assert client.get("/account")["Content-Language"] == "kk"
+
     def test_the_account_wins_over_the_browser(self, ana, client):
         sign_in(client)
         client.post("/account/language", {"language": "ru"})
         page = client.get("/account", HTTP_ACCEPT_LANGUAGE="kk")
         assert page["Content-Language"] == "ru"
         assert '<html lang="ru">' in page.content.decode()
+
+
+def test_nothing_is_missing_for_https_behind_a_proxy(workbench):
+    web = replace(workbench.settings.web, origin="https://workbench.example.org")
+    home = replace(workbench, settings=replace(workbench.settings, web=web))
+    values = of_home(home, "127.0.0.1")
+    del values["DATABASES"]
+    with override_settings(**values):
+        assert deployment_problems() == []
+    with override_settings(**values | {"SESSION_COOKIE_SECURE": False}):
+        assert deployment_problems() == ["security.W012"]
+
+
+def deployment_problems() -> list[str]:
+    found = run_checks(include_deployment_checks=True)
+    assert found  # the one about the browsers' lists, which is for the owner of the domain
+    return [message.id for message in found if not message.is_silenced()]

@@ -1,30 +1,26 @@
 """Signing in and out, the first account, one's own account."""
 
 import hmac
-import time
-from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
+from django.contrib.auth import authenticate, logout, update_session_auth_hash
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import path, reverse
+from django.urls import path
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
 from bastau.report.locale import LOCALES
-from bastau_web.workbench import second_factor, throttle
-from bastau_web.workbench.models import Account, Session
+from bastau_web.workbench import account_acts, demonstration, invitations, second_factor, service_sign_in, throttle
+from bastau_web.workbench.letting_in import after_code, after_first_factor, let_in, pending, wanted
+from bastau_web.workbench.models import Account, RecoveryCode, Session
 from bastau_web.workbench.roles import ANY_ACCOUNT, ANYBODY, Role, open_to
-from bastau_web.workbench.sessions import AGENT
 from bastau_web.workbench.words import COOKIE, locale_of
 
-_CODE_WITHIN_S = 300
-_PENDING, _PENDING_SINCE, _PENDING_SECRET = "pending", "pending_since", "pending_secret"
+_NEW_KEY = "pending_key"
 
 
 @open_to(ANYBODY)
@@ -43,12 +39,13 @@ def set_up(request: HttpRequest) -> HttpResponseBase:
 
 def _set_up(request: HttpRequest) -> list[str]:
     locale = locale_of(request)
-    if throttle.is_throttled(request, "set-up"):
+    attempt = throttle.begin(request, "set-up")
+    if attempt is None:
         return [locale.text("web.sign_in.throttled")]
-    wanted: str = settings.BASTAU_SET_UP_CODE
-    if not wanted or not hmac.compare_digest(wanted.encode(), request.POST.get("code", "").strip().encode()):
-        throttle.note_failure(request, "set-up")
+    code: str = settings.BASTAU_SET_UP_CODE
+    if not code or not hmac.compare_digest(code.encode(), request.POST.get("code", "").strip().encode()):
         return [locale.text("web.set_up.wrong_code")]
+    throttle.take_back(attempt)
     name, password = request.POST.get("name", "").strip(), request.POST.get("password", "")
     try:
         with transaction.atomic():
@@ -56,9 +53,10 @@ def _set_up(request: HttpRequest) -> list[str]:
             account = Account.objects.add(name, password, [Role.ADMIN, Role.ANALYST])
             if Account.objects.count() > 1:  # two browsers at the same moment
                 raise Http404
+            account_acts.record(account.name, account.name, "added", after=", ".join(sorted(account.roles)))
     except ValidationError as error:
         return list(error.messages)
-    _let_in(request, account)
+    let_in(request, account)
     return []
 
 
@@ -66,57 +64,87 @@ def _set_up(request: HttpRequest) -> list[str]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponseBase:
     """Ask for name and password; then for a code, when the account has one."""
+    target = wanted(request)
     if isinstance(request.user, Account):
-        return redirect(_next(request))
+        return redirect(target)
     problem = ""
     if request.method == "POST":
         name = request.POST.get("name", "").strip().lower()[:64]
-        if throttle.is_throttled(request, name):
+        attempt = throttle.begin(request, name)
+        if attempt is None:
             problem = "web.sign_in.throttled"
         else:
             account = authenticate(request, username=name, password=request.POST.get("password", ""))
             if isinstance(account, Account):
-                return _after_password(request, account)
-            throttle.note_failure(request, name)
+                return after_first_factor(request, account, target, attempt=attempt)
             problem = "web.sign_in.wrong"
-    values = {"problem": problem, "next": request.POST.get("next") or request.GET.get("next", "")}
-    return render(request, "sign_in.html", values, status=429 if problem == "web.sign_in.throttled" else 200)
+    values = {"problem": problem, "next": target, "has_service": service_sign_in.is_on()}
+    return render(request, "sign_in.html", values, status=_status(problem))
 
 
-def _after_password(request: HttpRequest, account: Account) -> HttpResponseBase:
-    if not account.code_secret:
-        throttle.forget_failures(request, account.name)
-        _let_in(request, account)
-        return redirect(_next(request))
-    request.session.cycle_key()
-    request.session[_PENDING] = account.pk
-    request.session[_PENDING_SINCE] = time.time()
-    request.session["next"] = _next(request)
-    return redirect("sign-in-code")
+def _status(problem: str) -> int:
+    return 429 if problem == "web.sign_in.throttled" else 200
 
 
 @open_to(ANYBODY)
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in_code(request: HttpRequest) -> HttpResponseBase:
     """Ask for the code of the app, after the password was right."""
-    account = Account.objects.filter(pk=request.session.get(_PENDING, 0), is_active=True).first()
-    if account is None or time.time() - request.session.get(_PENDING_SINCE, 0.0) > _CODE_WITHIN_S:
+    account = pending(request)
+    if account is None:
         return redirect("sign-in")
     problem = ""
     if request.method == "POST":
-        if throttle.is_throttled(request, account.name):
+        if throttle.begin(request, account.name) is None:
             problem = "web.sign_in.throttled"
         elif second_factor.accept(account, request.POST.get("code", "")):
-            target = request.session.get("next", reverse("today"))
-            throttle.forget_failures(request, account.name)
-            _let_in(request, account)
-            return redirect(target)
+            return after_code(request, account)
         else:
-            throttle.note_failure(request, account.name)
             problem = "web.sign_in.wrong_code"
-    return render(
-        request, "sign_in_code.html", {"problem": problem}, status=429 if problem == "web.sign_in.throttled" else 200
-    )
+    return render(request, "sign_in_code.html", {"problem": problem}, status=_status(problem))
+
+
+@open_to(ANYBODY)
+@require_http_methods(["GET", "HEAD", "POST"])
+def invitation(request: HttpRequest, name: str, token: str) -> HttpResponseBase:
+    """Let whoever has the link choose the password of an account."""
+    attempt = throttle.begin(request, "invitation")
+    if attempt is None:
+        return _invitation(request, ["web.sign_in.throttled"], 429)
+    if not invitations.holds(name, token):
+        return _invitation(request, ["web.invitation.ended"], 404)
+    throttle.take_back(attempt)
+    if request.method != "POST":
+        return _invitation(request, [], 200, name=name)
+    try:
+        account = invitations.join(name, token, request.POST.get("password", ""))
+    except ValidationError as error:
+        if getattr(error, "code", "") == "link":
+            return _invitation(request, ["web.invitation.ended"], 404)
+        return render(request, "invitation.html", {"name": name, "problems": error.messages}, status=422)
+    let_in(request, account)
+    return redirect("account")
+
+
+def _invitation(request: HttpRequest, problems: list[str], status: int, *, name: str = "") -> HttpResponse:
+    words = [locale_of(request).text(problem) for problem in problems]
+    return render(request, "invitation.html", {"name": name, "problems": words}, status=status)
+
+
+@open_to(ANYBODY)
+@require_http_methods(["GET", "HEAD", "POST"])
+def demo_sign_in(request: HttpRequest, token: str) -> HttpResponseBase:
+    """Let whoever runs the demo into one of its accounts, with the link from its terminal."""
+    if not demonstration.holds(request, token):
+        raise Http404
+    if request.method != "POST":
+        rows = [{"name": one.name, "roles": sorted(one.roles)} for one in demonstration.accounts()]
+        return render(request, "demo.html", {"rows": rows})
+    account = demonstration.use(request, token, request.POST.get("name", ""))
+    if account is None:
+        raise Http404
+    let_in(request, account)
+    return redirect("today")
 
 
 @open_to(ANYBODY)
@@ -144,7 +172,9 @@ def _account(request: HttpRequest, problems: list[str] | None = None, done: str 
         "sessions": rows,
         "problems": problems or [],
         "done": done,
-        "needs_code": second_factor.is_required(mine),
+        "needs_code": second_factor.is_missing(request, mine),
+        "has_password": mine.has_usable_password(),
+        "n_recovery": RecoveryCode.objects.filter(account=mine).count(),
     }
     return render(request, "account.html", values)
 
@@ -163,25 +193,35 @@ def set_language(request: HttpRequest) -> HttpResponseBase:
 
 
 @open_to(ANY_ACCOUNT)
-@require_POST
-def set_password(request: HttpRequest) -> HttpResponse:
+@require_http_methods(["GET", "HEAD", "POST"])
+def set_password(request: HttpRequest) -> HttpResponseBase:
     """Change one's password; all other sessions end."""
-    mine, locale = _mine(request), locale_of(request)
+    if request.method != "POST":  # a link on the page that says what was wrong, such as another language
+        return redirect("account")
+    mine = _mine(request)
     new = request.POST.get("new", "")
-    if throttle.is_throttled(request, mine.name):
-        return _account(request, [locale.text("web.sign_in.throttled")])
-    if not mine.check_password(request.POST.get("old", "")):
-        throttle.note_failure(request, mine.name)
-        return _account(request, [locale.text("web.account.wrong_password")])
+    if problem := _password_problem(request, mine, "old"):
+        return _account(request, [problem])
     try:
         validate_password(new, mine)
     except ValidationError as error:
         return _account(request, list(error.messages))
     mine.set_password(new)
     mine.save(update_fields=["password"])
-    Session.objects.filter(account=mine).exclude(session_key=request.session.session_key).delete()
+    account_acts.record(mine.name, mine.name, "password")
+    _end_others(request, mine)
     update_session_auth_hash(request, mine)
     return _account(request, done="web.account.password_changed")
+
+
+def _password_problem(request: HttpRequest, mine: Account, field: str = "password") -> str:
+    """Return what is wrong with the password that was asked for once more; empty: nothing."""
+    if throttle.begin(request, mine.name) is None:
+        return locale_of(request).text("web.sign_in.throttled")
+    if not mine.check_password(request.POST.get(field, "")):
+        return locale_of(request).text("web.account.wrong_password")
+    throttle.forget_failures(request, mine.name)
+    return ""
 
 
 @open_to(ANY_ACCOUNT)
@@ -209,62 +249,70 @@ def _session_name(row: Session) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 def set_second_factor(request: HttpRequest) -> HttpResponseBase:
     """Set up codes of an app, or take them off; both need the password."""
-    mine, locale = _mine(request), locale_of(request)
+    mine = _mine(request)
     if request.method != "POST":
         if not mine.code_secret:
-            request.session[_PENDING_SECRET] = second_factor.new_secret()
+            request.session[_NEW_KEY] = second_factor.new_secret()
         return _factor(request, mine, "")
-    if throttle.is_throttled(request, mine.name):
-        return _factor(request, mine, locale.text("web.sign_in.throttled"))
-    if not mine.check_password(request.POST.get("password", "")):
-        throttle.note_failure(request, mine.name)
-        return _factor(request, mine, locale.text("web.account.wrong_password"))
+    if (request.POST.get("act") == "remove") != bool(mine.code_secret):  # sent twice
+        return redirect("account")
+    if problem := _password_problem(request, mine):
+        return _factor(request, mine, problem)
     if mine.code_secret:
-        mine.code_secret = ""
-    else:
-        secret = request.session.get(_PENDING_SECRET, "")
-        step = second_factor.step_of(secret, request.POST.get("code", "")) if secret else None
-        if step is None:
-            throttle.note_failure(request, mine.name)
-            return _factor(request, mine, locale.text("web.sign_in.wrong_code"))
-        mine.code_secret, mine.code_last_step = secret, step
-        del request.session[_PENDING_SECRET]
+        second_factor.take_off(mine)
+        account_acts.record(mine.name, mine.name, "factor_removed")
+        _end_others(request, mine)
+        return redirect("account")
+    secret = request.session.get(_NEW_KEY, "")
+    step = second_factor.step_of(secret, request.POST.get("code", "")) if secret else None
+    if step is None:
+        return _factor(request, mine, locale_of(request).text("web.sign_in.wrong_code"))
+    mine.code_secret, mine.code_last_step = secret, step
+    del request.session[_NEW_KEY]
     mine.save(update_fields=["code_secret", "code_last_step"])
-    Session.objects.filter(account=mine).exclude(session_key=request.session.session_key).delete()
-    return redirect("account")
+    account_acts.record(mine.name, mine.name, "factor_set")
+    _end_others(request, mine)
+    return _recovery(request, codes=second_factor.new_recovery_codes(mine))
 
 
 set_second_factor.sets_factor = True  # type: ignore[attr-defined]
 
 
+def _end_others(request: HttpRequest, mine: Account) -> None:
+    Session.objects.filter(account=mine).exclude(session_key=request.session.session_key).delete()
+
+
 def _factor(request: HttpRequest, mine: Account, problem: str) -> HttpResponse:
-    secret = request.session.get(_PENDING_SECRET, "")
-    shown = " ".join(secret[i : i + 4] for i in range(0, len(secret), 4))
-    values = {"problem": problem, "secret": shown, "address": second_factor.address_of(mine, secret) if secret else ""}
-    return render(request, "second_factor.html", values | {"has_code": bool(mine.code_secret)})
+    secret = request.session.get(_NEW_KEY, "")
+    address = second_factor.address_of(mine, secret) if secret else ""
+    values = {
+        "problem": problem,
+        "secret": " ".join(secret[i : i + 4] for i in range(0, len(secret), 4)),
+        "address": address,
+        "picture": second_factor.picture_of(address) if address else "",
+        "has_code": bool(mine.code_secret),
+        "has_password": mine.has_usable_password(),
+    }
+    return render(request, "second_factor.html", values)
 
 
-def _let_in(request: HttpRequest, account: Account) -> None:
-    """Start the session under a new key, and forget those that are over."""
-    Session.objects.filter(expire_date__lte=timezone.now()).delete()
-    request.session.flush()
-    request.session[AGENT] = _browser(request.META.get("HTTP_USER_AGENT", ""))
-    login(request, account, backend=settings.AUTHENTICATION_BACKENDS[0])
+@open_to(ANY_ACCOUNT)
+@require_http_methods(["GET", "HEAD", "POST"])
+def recovery_codes(request: HttpRequest) -> HttpResponseBase:
+    """Make new codes for when the app is lost, with the password; they are shown this once."""
+    mine = _mine(request)
+    if not mine.code_secret:
+        return redirect("second-factor")
+    if request.method != "POST":
+        return _recovery(request)
+    if problem := _password_problem(request, mine):
+        return _recovery(request, problem=problem)
+    account_acts.record(mine.name, mine.name, "recovery_codes")
+    return _recovery(request, codes=second_factor.new_recovery_codes(mine))
 
 
-def _browser(agent: str) -> str:
-    """Return a browser's family and system: enough to recognise one's own, no more."""
-    family = next((name for name in ("Firefox", "Edg", "OPR", "Chrome", "Safari", "curl") if name in agent), "")
-    system = next((name for name in ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux") if name in agent), "")
-    return ", ".join(filter(None, ({"Edg": "Edge", "OPR": "Opera"}.get(family, family), system)))
-
-
-def _next(request: HttpRequest) -> str:
-    """Return where to go after signing in: a page here, never elsewhere."""
-    wanted = request.POST.get("next") or request.GET.get("next") or ""
-    if url_has_allowed_host_and_scheme(wanted, allowed_hosts=None) and not urlsplit(wanted).netloc:
-        return wanted
-    return reverse("today")
+def _recovery(request: HttpRequest, *, codes: list[str] | None = None, problem: str = "") -> HttpResponse:
+    return render(request, "recovery_codes.html", {"codes": codes, "problem": problem})
 
 
 def _mine(request: HttpRequest) -> Account:
@@ -277,9 +325,12 @@ ROUTES = [
     path("sign-in", sign_in, name="sign-in"),
     path("sign-in/code", sign_in_code, name="sign-in-code"),
     path("sign-out", sign_out, name="sign-out"),
+    path("invitation/<str:name>/<str:token>", invitation, name="invitation"),
+    path("demo/<str:token>", demo_sign_in, name="demo-sign-in"),
     path("account", account, name="account"),
     path("account/language", set_language, name="set-language"),
     path("account/password", set_password, name="set-password"),
     path("account/sessions", end_session, name="end-session"),
     path("account/second-factor", set_second_factor, name="second-factor"),
+    path("account/recovery-codes", recovery_codes, name="recovery-codes"),
 ]
