@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 
-from bastau.report.queries import at_or_none, clean, rows
+from bastau.report.queries import at_or_none, clean, clean_piece, rows
 from bastau.report.trace import FactCheck, Known, Mark, Suggested
 
 MOST_FOUND = 12
@@ -97,7 +97,10 @@ def _example(post: dict[str, Any], spans: str | None) -> tuple[Mark, ...]:
     for start, end in places:
         if end <= at:
             continue
-        pieces += [Mark(clean(text[at : max(at, start)]), False), Mark(clean(text[max(at, start) : end]), True)]
+        pieces += [
+            Mark(clean_piece(text[at : max(at, start)]), False),
+            Mark(clean_piece(text[max(at, start) : end]), True),
+        ]
         at = end
-    pieces.append(Mark(clean(text[at:last]) + ("…" if last < len(text) else ""), False))
+    pieces.append(Mark(clean_piece(text[at:last]) + ("…" if last < len(text) else ""), False))
     return tuple(piece for piece in pieces if piece.text)

@@ -76,8 +76,13 @@ def is_pseudonym(source: str) -> bool:
 
 
 def clean(text: str | None) -> str:
-    """Return text that is safe to show: no pseudonyms, no control characters, no overrides of direction."""
-    return _UNSAFE.sub("", _PSEUDONYM.sub(HIDDEN, text or "")).strip()
+    """Return text that is safe to show: no pseudonyms, no control characters, no overrides of direction, no blanks around it."""
+    return clean_piece(text or "").strip()
+
+
+def clean_piece(text: str) -> str:
+    """Return :func:`clean` of a piece of text, which keeps the blanks that set it apart from its neighbours."""
+    return _UNSAFE.sub("", _PSEUDONYM.sub(HIDDEN, text))
 
 
 def shown_url(url: str | None) -> str | None:

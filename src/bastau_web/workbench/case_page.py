@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from django.db import OperationalError
@@ -12,7 +12,6 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from bastau.errors import DiskFull, HomeBusy, Refused
-from bastau.matching import own_rules
 from bastau.read.rules.commands import files_of
 from bastau.read.rules.notes import RuleNote, rule_notes
 from bastau.report import wording
@@ -35,6 +34,7 @@ from bastau_web.workbench.review_desk import (
     LogDamaged,
     by_of,
     cases_on_desks,
+    data_version,
     found_candidates,
     review_settings,
     roles_of,
@@ -180,15 +180,17 @@ def _state(case: Case, *, has_spoken: bool) -> str:
     return "waiting" if found == "second" and not has_spoken else found
 
 
-@cache
-def _notes() -> dict[str, RuleNote]:
-    return rule_notes([*files_of(), *own_rules(the_home())])
+@lru_cache(maxsize=2)
+def _notes(of_run: str) -> dict[str, RuleNote]:
+    """Return what the rules say of themselves as they were when a run was first shown: changed rules come with the next run."""
+    own = the_home().folder / "rules"
+    return rule_notes(files_of([own] if own.is_dir() else []))
 
 
 def _note(rule: str) -> dict[str, Any] | None:
     """Return what a rule says of itself, and whether it is another version by now."""
     name, _, version = rule.partition("@")
-    note = _notes().get(name)
+    note = _notes(data_version()).get(name)
     return {"said": note, "is_other": str(note.version) != version} if note is not None else None
 
 

@@ -22,16 +22,17 @@ class RuleNote:
 
 
 def rule_notes(files: Iterable[RuleFile]) -> dict[str, RuleNote]:
-    """Return the notes of all rules of ``files``, which have been loaded before and so are well-formed, by id."""
+    """Return the notes of all rules of ``files`` by id; a file that cannot be read has none, and whoever loads it is told why."""
     notes = {}
     for file in files:
         if b"legal_ground" not in file.raw:
             continue
-        for rule in yaml.load(file.raw, _Loader).get("rules", ()):  # noqa: S506 - a safe loader
-            notes[str(rule["id"])] = RuleNote(
-                int(rule["version"]),
-                str(rule.get("act", "")),
-                str(rule.get("legal_ground", "")),
-                str(rule.get("note", "")),
-            )
+        try:
+            loaded = yaml.load(file.raw, _Loader)  # noqa: S506 - a safe loader
+            for rule in loaded["rules"]:
+                notes[str(rule["id"])] = RuleNote(
+                    int(rule["version"]), str(rule.get("act", "")), str(rule["legal_ground"]), str(rule.get("note", ""))
+                )
+        except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
+            continue
     return notes
