@@ -38,6 +38,7 @@ def test_a_whole_number_will_do_where_a_fraction_may_stand(tmp_path: Path) -> No
     ("text", "message"),
     [
         ("[publisher]\nx = 1", "publisher"),
+        ("[review]\ngrounds = ['law: EU 2021/784', 'as always']", "review.grounds must be written as `law: citation`"),
         ("[publishers]\nmin_followers = 1", "unknown setting publishers.min_followers; known: min_audience, known"),
         ("publishers = 5", "publishers must be a section: write [publishers]"),
         ("[publishers]\nmin_audience = 'many'", "publishers.min_audience must be int, got str"),
