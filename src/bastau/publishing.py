@@ -4,6 +4,7 @@ import json
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from bastau.lake import write_whole
 from bastau.released import released
 from bastau.shield.commands import about_list, default_key, export_lists, read_list
 from bastau.shield.forms import FORMS
-from bastau.shield.publish import verify_folder
+from bastau.shield.publish import SOURCE, verify_folder
 from bastau.shield.signing import load_key
 from bastau.shield.source import Document
 from bastau.shield.standing import PUBLIC, standing
@@ -49,11 +50,18 @@ def public_folder(home: Home) -> Path:
 
 
 def handed_out(home: Home) -> Document | None:
-    """Return the list that the folder holds, None before the first."""
+    """Return the list that the folder holds, None before the first; shared by all who ask, so for reading only."""
+    path = public_folder(home) / SOURCE
     try:
-        return read_list(public_folder(home))
-    except InputError:
+        stat = path.stat()
+        return _read(path, (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    except (OSError, InputError):
         return None
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path, _state: tuple[int, int, int]) -> Document:
+    return read_list(path)
 
 
 def has_key(home: Home) -> bool:
@@ -77,27 +85,23 @@ def publish_due(home: Home, now: datetime, *, asked: bool = False) -> dict[str, 
 
     Returns:
         what :func:`bastau.shield.commands.export_lists` tells; None: nothing was published.
+
+    Raises:
+        HomeBusy: another process publishes or exports at this moment; look again soon for what it leaves to do.
     """
     if not has_key(home):
         return None
-    try:
-        with home.locked(_LOCK):
-            before = trouble(home)
-            if before is not None and not asked and before.failed_at <= now < before.again_at:
-                return None
-            try:
-                return _publish(home, now, asked)
-            except HomeBusy:
-                raise
-            except (BastauError, OSError) as error:
-                _log.error("the shield list could not be published: %s", error)
-                _keep(home, Trouble(str(error), now, 1 if before is None else before.n_failures + 1))
-    except (
-        HomeBusy
-    ):  # somebody else publishes or exports at this moment; whoever keeps looking finds out what is left to do
-        pass
-    except (BastauError, OSError) as error:
-        _log.error("that publishing failed could not be noted: %s", error)
+    with home.locked(_LOCK):
+        before = trouble(home)
+        if before is not None and not asked and before.failed_at <= now < before.again_at:
+            return None
+        try:
+            return _publish(home, now, asked)
+        except HomeBusy:
+            raise
+        except (BastauError, OSError) as error:
+            _log.error("the shield list could not be published: %s", error)
+            _keep(home, Trouble(str(error), now, 1 if before is None else before.n_failures + 1))
     return None
 
 
@@ -135,4 +139,7 @@ def _keep(home: Home, said: Trouble) -> None:
     body = json.dumps(
         {"problem": said.problem, "failed_at": said.failed_at.isoformat(), "n_failures": said.n_failures}
     ).encode()
-    write_whole(pafs.LocalFileSystem(), str(_note(home)), lambda sink: sink.write(body))
+    try:
+        write_whole(pafs.LocalFileSystem(), str(_note(home)), lambda sink: sink.write(body))
+    except (BastauError, OSError) as error:
+        _log.error("that publishing failed could not be noted: %s", error)

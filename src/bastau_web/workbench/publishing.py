@@ -8,15 +8,17 @@ from datetime import UTC, datetime
 
 from django.db import close_old_connections, connections
 
+from bastau.errors import HomeBusy
 from bastau.home import Home
-from bastau.publishing import has_key, publish_due
+from bastau.publishing import has_key, publish_due, trouble
 from bastau.review.log import FOLDER, NAME
 from bastau_web.workbench.appeal_words import erase_old
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 2.0
 """How often to look whether the log of review has grown, by whatever process."""
-_AT_LEAST_EVERY_S = 60.0
+_AT_LEAST_EVERY_S, _IN_TROUBLE_EVERY_S = 300.0, 10.0
+"""Looking verifies the whole log, so it is not done every moment."""
 _DAY_S = 86_400.0
 _LONGEST_END_S = 60.0
 _wake, _asked = threading.Event(), threading.Event()
@@ -51,14 +53,19 @@ def _run(home: Home, stopping: threading.Event) -> None:
         is_woken, is_asked = _wake.is_set(), _asked.is_set()
         _wake.clear()
         _asked.clear()
-        state = _state(home)
         try:
-            if is_woken or state != seen or now - looked_at >= _AT_LEAST_EVERY_S:
+            state = _state(home)
+            longest = _IN_TROUBLE_EVERY_S if trouble(home) else _AT_LEAST_EVERY_S
+            if is_woken or state != seen or now - looked_at >= longest:
                 seen, looked_at = state, now
                 publish_due(home, datetime.now(UTC), asked=is_asked)
             if now - erased_at >= _DAY_S:
                 erased_at = now
                 _erase(home)
+        except HomeBusy:
+            seen = None
+            if is_asked:
+                _asked.set()
         except Exception:
             # The thread must outlive whatever this is: a retraction may be what it publishes next.
             _log.exception("the shield list was not looked after this time")

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -17,16 +18,17 @@ from django.test import Client, override_settings
 sys.path.append(str(Path(__file__).parents[2] / "unit" / "review"))
 
 
-from review_cases import ALWAYS, LEFT, judged, opened, subject, verdict, who
+from review_cases import ALWAYS, LEFT, judged, opened, released, subject, verdict, who
 
 from bastau import logbook
+from bastau.desk import Desk
 from bastau.errors import DiskFull
 from bastau.home import Home
 from bastau.prefix_client import Client as Subscriber
 from bastau.prefix_client import update
 from bastau.publishing import public_folder, publish_due
 from bastau.review.acts import Released
-from bastau.review.appeals import code_hash
+from bastau.review.appeals import code_hash, words_hash
 from bastau.review.cases import standing
 from bastau.review.entries import entry_id
 from bastau.settings import Shield
@@ -367,6 +369,42 @@ class TestAppeals:
         assert "waits for an answer" in words(again)
         assert AppealWords.objects.count() == 1
         assert sum(b'"appealed"' in line for line in (Path(acting.the_desk()._path)).read_bytes().splitlines()) == 1
+
+    def test_a_kill_between_the_words_and_the_log_is_made_good_by_sending_again(self, tmp_path):
+        script = """
+import os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from bastau.home import Home
+from bastau_web.workbench.configuring import configure
+home = Home.open(Path(sys.argv[1]))
+configure(home)
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+from bastau.desk import Desk
+from bastau_web.workbench import appeal_words
+from bastau_web.workbench.models import AppealWords
+if sys.argv[4] == "killed":
+    Desk.act = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+appeal_words.file_appeal(sys.argv[2], sys.argv[3], datetime.fromisoformat(sys.argv[5]))
+print(AppealWords.objects.count(), [row.text for row in AppealWords.objects.all()])
+"""
+        made = Home.open(tmp_path / "killed", create=True)
+        desk = Desk(made)
+        act = opened(subject())
+        desk.act(lambda _: act, NOON)
+        desk.act(lambda b: judged(b.cases[act.case], who("aigul")), NOON)
+        code = "ABCD" * 8
+        desk.act(lambda b: released(b.cases[act.case], who("bolat"), NOON, code_sha256=code_hash(code)), NOON)
+        for how in ("killed", "again"):
+            done = subprocess.run(
+                [sys.executable, "-c", script, str(made.folder), code, APPEAL, how, str(NOON)],
+                capture_output=True, text=True, timeout=120, check=False,
+            )  # fmt: skip
+            assert done.returncode == (-9 if how == "killed" else 0), done.stderr
+        assert done.stdout.strip() == f"1 [{APPEAL!r}]"
+        [entry] = desk.book().cases[act.case].entries
+        assert entry.appeal.text_sha256 == words_hash(code_hash(code), APPEAL)
 
     def test_the_same_words_for_two_entries_are_two_appeals(self, bolat, listed, clock):
         from bastau_web.workbench.models import AppealWords
