@@ -69,6 +69,24 @@ class Change:
         )
 
 
+def read_options(pairs: Sequence[str]) -> dict[str, Any]:
+    """Return options of a collector from ``NAME=VALUE``; true, false and numbers are what they look like.
+
+    Raises:
+        ConfigError: one is written otherwise.
+    """
+    values: dict[str, Any] = {}
+    for pair in filter(str.strip, pairs):
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise ConfigError(f"--option {pair}: write NAME=VALUE, for example --option full_text=true")
+        try:
+            values[name.strip()] = json.loads(value)
+        except ValueError:
+            values[name.strip()] = value.strip()
+    return values
+
+
 def apply(change: Change, sources: Sequence[Source]) -> list[tuple[Source, Source]]:
     """Return (before, after) of those that the change makes different.
 

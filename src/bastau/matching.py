@@ -119,6 +119,14 @@ def matchers_stamp(home: "Home") -> str:
     return hashlib.blake2b(repr((store_of(home).fingerprint(), stats)).encode(), digest_size=12).hexdigest()
 
 
+def rule_folders(home: "Home | None") -> list[Path]:
+    """Return the folders of rules that plug-ins and ``home`` have beside those that come with bastau."""
+    folders = [Path(load("rules", name)()) for name in names("rules")]
+    if home is not None and (home.folder / "rules").is_dir():
+        folders.append(home.folder / "rules")
+    return folders
+
+
 def own_rules(home: "Home | None") -> "tuple[RuleFile, ...]":
     """Return the rule files of plug-ins and of ``home``, once they have passed the protected-speech suite.
 
@@ -129,10 +137,7 @@ def own_rules(home: "Home | None") -> "tuple[RuleFile, ...]":
     from bastau.read.rules.loading import rule_files
     from bastau.read.rules.suite import read_suite, refuse_breaches, suite_folder
 
-    folders = [Path(load("rules", name)()) for name in names("rules")]
-    if home is not None and (home.folder / "rules").is_dir():
-        folders.append(home.folder / "rules")
-    own = rule_files(folders)
+    own = rule_files(rule_folders(home))
     if own:
         refuse_breaches(finder(own), read_suite(suite_folder()))
     return own

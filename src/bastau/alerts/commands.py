@@ -19,7 +19,7 @@ import pyarrow.fs as pafs
 
 from bastau.alerts.findings import Finding, find
 from bastau.alerts.mutes import is_muted, mute, read_mutes, unmute
-from bastau.alerts.past import by_day, past
+from bastau.alerts.past import UNTOLD, by_day, past
 from bastau.alerts.rules import FILE, Alerts, Channel, Rule, read_rules
 from bastau.alerts.sending import send
 from bastau.alerts.texts import line
@@ -88,7 +88,9 @@ def collect(home: Home, alerts: Alerts, now: datetime) -> int:
 def _rule_key(rule: Rule) -> str:
     """Return what notes that a rule has begun: the same as long as it asks for the same."""
     asked = (rule.name, rule.when, rule.min_posts, rule.min_sources, sorted(rule.languages), sorted(rule.platforms))
-    return "rule-" + hashlib.sha256(repr((*asked, rule.proposition)).encode()).hexdigest()[:32]
+    # A rule of another kind keeps the key that it had before there were searches.
+    search = (rule.search,) if rule.search else ()
+    return "rule-" + hashlib.sha256(repr((*asked, rule.proposition, *search)).encode()).hexdigest()[:32]
 
 
 def deliver(
@@ -265,7 +267,9 @@ def review(home: Home, n_days: int, now: datetime, locale: str = "en") -> Answer
         counts = days.get(rule.name, Counter())
         busiest = max(counts, key=lambda day: (counts[day], day), default=None)
         most = f", most on {busiest}: {counts[busiest]}" if busiest else ""
-        of_rule = f"{counts.total()} in {n_days} days{most}" if rule.when != "silent" else "cannot be told of the past"
+        of_rule = (
+            f"{counts.total()} in {n_days} days{most}" if rule.when not in UNTOLD else "cannot be told of the past"
+        )
         lines.append(f"{rule.name}: {of_rule}")
     rows: list[dict[str, Any]] = [
         {

@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 from bastau.alerts.rules import Rule
 from bastau.home import Home
+from bastau.reading import read_text
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ def find(home: Home, rules: Sequence[Rule], now: datetime) -> list[Finding]:
                 continue
             case "coordinated":
                 found += _of_groups(con, rule)
+            case "search":
+                found += _of_search(home, con, rule)
             case _:
                 found += _of_narratives(con, rule)
     if con is not None:
@@ -64,6 +68,7 @@ FROM narratives n WHERE n_posts >= ? AND n_sources >= ? {more} ORDER BY narrativ
 _MORE = {
     "new": "",
     "grown": "",
+    "search": "",
     "known": "AND narrative_key IN (SELECT narrative_key FROM members JOIN matches USING (post_key) WHERE len(list_filter(known, lambda k: k.gate IS NULL)) > 0)",
     "proposition": ("AND narrative_key IN (SELECT telling_key FROM curated WHERE curated_id = ?) "),
 }
@@ -89,6 +94,22 @@ def _of_narratives(con: Any, rule: Rule) -> Iterator[Finding]:
             rule, narrative_id, level, n_posts=n_posts, n_sources=n_sources, n_publishers=n_publishers,
             languages=list(languages or ()), platforms=list(platforms or ()), since=since, words=words, proposition=rule.proposition,
         )  # fmt: skip
+
+
+def _of_search(home: Home, con: Any, rule: Rule) -> Iterator[Finding]:
+    from bastau.report.post_search import narratives_with, prepare_search
+    from bastau.report.search_form import asked_of
+
+    asked = asked_of(dict(parse_qsl(rule.search or "")), lambda text: read_text(text, home.settings)[0])
+    if asked is None:
+        return
+    prepare_search(con)
+    fitting = narratives_with(con, asked)
+    for found in _of_narratives(con, replace(rule, min_posts=1, min_sources=1)):
+        n_posts, n_sources = fitting.get(found.subject, (0, 0))
+        if n_posts and n_posts >= rule.min_posts and n_sources >= rule.min_sources:
+            facts = found.facts | {"n_posts": n_posts, "n_sources": n_sources, "search": rule.search}
+            yield replace(found, facts=facts)
 
 
 def _of_groups(con: Any, rule: Rule) -> Iterator[Finding]:

@@ -22,6 +22,8 @@ WITH numbered AS (
 SELECT narrative_id, n_wanted, sources_wanted, min(published_at) FROM counted
 WHERE n >= n_wanted AND n_sources >= sources_wanted GROUP BY ALL
 """
+UNTOLD = ("silent", "search")
+"""The list of sources remembers only how they are now, and narratives only how large they were, not of which posts."""
 _ENDS = "SELECT group_id, list_max(list_transform(windows, w -> w['to'])) FROM coordination"
 
 
@@ -29,10 +31,10 @@ def past(home: Home, rules: Sequence[Rule], since: datetime, now: datetime) -> l
     """Return when what would have been told since ``since``, and at how many posts (0: not of a narrative), by time.
 
     Narratives and groups are those of today: a rule is judged as if each post had been read and grouped when it was published.
-    Of ``silent`` nothing can be said, since the list of sources remembers only how they are now.
+    Of :data:`UNTOLD` nothing can be said.
     """
     by_name = {rule.name: rule for rule in rules}
-    findings = [finding for finding in find(home, rules, now) if finding.when != "silent"]
+    findings = [finding for finding in find(home, rules, now) if finding.when not in UNTOLD]
     told = [
         (at, finding, n)
         for at, finding, n in [*_of_narratives(home, findings, by_name), *_of_others(home, findings)]

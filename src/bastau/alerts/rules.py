@@ -1,20 +1,24 @@
 """`alerts.yaml` of the home folder: which findings are told, to whom, and when not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 
 from bastau.errors import ConfigError
+from bastau.report.search_form import FIELDS, asked_of
 
 FILE = "alerts.yaml"
-KINDS = ("new", "grown", "coordinated", "known", "proposition", "silent", "gap")
+FOLDER = "alerts.d"
+"""More rules beside the file, one file each, as the workbench adds them: what a person wrote stays as it is."""
+KINDS = ("new", "grown", "coordinated", "known", "proposition", "search", "silent", "gap")
 CHANNEL_KINDS = ("email", "webhook", "apprise", "feed")
-_RULE = {"name", "when", "to", "min_posts", "min_sources", "languages", "platforms", "proposition", "quote"}
+_RULE = {"name", "when", "to", "min_posts", "min_sources", "languages", "platforms", "proposition", "search", "quote"}
 _CHANNEL = {"kind", "to", "server", "from", "user", "password", "tls", "address", "secret", "file", "locale", "digest"}
 _TLS = ("starttls", "tls", "none")
 _QUIET = {"from", "to", "zone"}
@@ -26,8 +30,9 @@ class Rule:
 
     Attributes:
         when: ``new`` (a narrative at or above ``min_posts``), ``grown`` (it doubled since the last alert), ``coordinated`` (a new
-            group), ``known`` (posts equal known content), ``proposition`` (a curated narrative was matched), ``silent`` and
-            ``gap`` (of a watched source).
+            group), ``known`` (posts equal known content), ``proposition`` (a curated narrative was matched), ``search``
+            (posts of it fit a search), ``silent`` and ``gap`` (of a watched source).
+        search: a search as in its address, ``q=water&in=kk``; ``min_posts`` and ``min_sources`` are then those that fit.
         quote: send the narrative's words too; they may disturb.
     """
 
@@ -39,6 +44,7 @@ class Rule:
     languages: Sequence[str] = ()
     platforms: Sequence[str] = ()
     proposition: str | None = None
+    search: str | None = None
     quote: bool = False
 
 
@@ -84,37 +90,67 @@ class Alerts:
     quiet: Quiet | None = None
 
 
+class _Problems:
+    """What has no sense in one file, with its lines."""
+
+    def __init__(self, path: Path, lines: Mapping[tuple[str | int, ...], int]):
+        self._path, self._lines = path, lines
+        self.found: list[str] = []
+
+    def __call__(self, place: tuple[str | int, ...], words: str) -> None:
+        self.found.append(f"{self._path}, line {self._lines.get(place, 1)}: {words}")
+
+
 def read_rules(path: Path) -> Alerts:
-    """Read the file.
+    """Read the file, and the rules of :data:`FOLDER` beside it.
 
     Raises:
         ConfigError: it cannot be read or says something that has no sense; all such places at once, with their lines.
     """
+    raw, wrong = _read(path, ("rules", "channels", "quiet"))
+    channels = _channels(raw.get("channels"), wrong)
+    added = [file for file in sorted((path.parent / FOLDER).glob("*.yaml")) if not file.name.startswith(".")]
+    rules = _rules(raw.get("rules"), channels, wrong, needed=not added)
+    quiet = _quiet(raw.get("quiet"), wrong)
+    problems = wrong.found
+    for file in added:
+        raw, wrong = _read(file, ("rules",))
+        rules += _rules(raw.get("rules"), channels, wrong, taken={rule.name for rule in rules})
+        problems += wrong.found
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return Alerts(rules, channels, quiet)
+
+
+def check_rule(values: Mapping[str, Any], alerts: Alerts) -> Rule:
+    """Return the rule that ``values`` say, beside those that are there.
+
+    Raises:
+        ConfigError: it has no sense, or one of this name is there already.
+    """
+    wrong = _Problems(Path(FOLDER), {})
+    rules = _rules([values], alerts.channels, wrong, taken={rule.name for rule in alerts.rules})
+    if wrong.found:
+        raise ConfigError("; ".join(problem.partition(": ")[2] for problem in wrong.found))
+    return rules[0]
+
+
+def _read(path: Path, keys: Sequence[str]) -> tuple[dict[str, Any], _Problems]:
     try:
-        root = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
-        raw = yaml.safe_load(path.read_text("utf-8")) or {}
+        text = path.read_text("utf-8")
+        root, raw = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text) or {}
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}, line {mark.line + 1}" if mark is not None else str(path)
         raise ConfigError(f"{place}: not valid YAML") from error
-    problems: list[str] = []
-    lines = _lines(root)
-
-    def wrong(place: tuple[str | int, ...], words: str) -> None:
-        problems.append(f"{path}, line {lines.get(place, 1)}: {words}")
-
     if not isinstance(raw, dict):
-        raise ConfigError(f"{path}, line 1: must hold rules and channels")
-    for name in raw.keys() - {"rules", "channels", "quiet"}:
-        wrong((name,), f"unknown key {name!r}; known: rules, channels, quiet")
-    channels = _channels(raw.get("channels"), wrong)
-    rules = _rules(raw.get("rules"), channels, wrong)
-    quiet = _quiet(raw.get("quiet"), wrong)
-    if problems:
-        raise ConfigError("\n".join(problems))
-    return Alerts(rules, channels, quiet)
+        raise ConfigError(f"{path}, line 1: must hold {' and '.join(keys[:2])}")
+    wrong = _Problems(path, _lines(root))
+    for name in raw.keys() - set(keys):
+        wrong((name,), f"unknown key {name!r}; known: {', '.join(keys)}")
+    return raw, wrong
 
 
 def _lines(node: Any, place: tuple[str | int, ...] = ()) -> dict[tuple[str | int, ...], int]:
@@ -168,10 +204,13 @@ def _channels(raw: Any, wrong: Any) -> dict[str, Channel]:
     return channels
 
 
-def _rules(raw: Any, channels: Mapping[str, Channel], wrong: Any) -> list[Rule]:
+def _rules(
+    raw: Any, channels: Mapping[str, Channel], wrong: Any, *, taken: Collection[str] = (), needed: bool = True
+) -> list[Rule]:
     rules: list[Rule] = []
     if not isinstance(raw, list) or not raw:
-        wrong(("rules",), "rules: name at least one")
+        if needed or raw:
+            wrong(("rules",), "rules: name at least one")
         return rules
     for n, values in enumerate(raw):
         place = ("rules", n)
@@ -195,14 +234,26 @@ def _rules(raw: Any, channels: Mapping[str, Channel], wrong: Any) -> list[Rule]:
                 wrong((*place, key), f"rule {name}: {key} must be a whole number from 1")
         if values.get("when") == "proposition" and not values.get("proposition"):
             wrong(place, f"rule {name}: proposition is missing: the id of one in narratives.yaml")
+        if values.get("when") == "search" and not _is_search(values.get("search")):
+            known_fields = ", ".join(FIELDS)
+            wrong(
+                place, f"rule {name}: search is missing: as in the address of a search, q=water&in=kk ({known_fields})"
+            )
         for key in ("languages", "platforms"):
             if not _is_words(values.get(key, [])):
                 wrong((*place, key), f"rule {name}: {key} is a list, as [kk, ru]")
-        if name in {rule.name for rule in rules}:
+        if name in {*taken, *(rule.name for rule in rules)}:
             wrong((*place, "name"), f"rule {name}: there are two of this name")
         known = {key: value for key, value in values.items() if key in _RULE}
         rules.append(Rule(**{**known, "name": name, "when": values.get("when"), "to": to}))
     return rules
+
+
+def _is_search(raw: Any) -> bool:
+    if not isinstance(raw, str):
+        return False
+    form = dict(parse_qsl(raw))
+    return bool(form) and set(form) <= set(FIELDS) and asked_of(form, str.strip) is not None
 
 
 def _is_words(raw: Any) -> bool:

@@ -15,6 +15,7 @@ _TEXTS = {
         "coordinated": "New group {subject}: {n_sources} publishers moved together on {n_objects} objects. This says nothing of intent.",
         "known": "Narrative {subject}: posts equal known content ({n_posts} posts); a person must look",
         "proposition": "Narrative {subject} fits your proposition {proposition}: {n_posts} posts by {n_sources} sources",
+        "search": "Narrative {subject} has posts that fit your search {rule}: {n_posts} by {n_sources} sources",
         "silent": "Source {subject} answers, but has brought nothing since {since} UTC",
         "gap": "Posts of {subject} may have been missed from {since} to {until} UTC ({reason})",
         "digest": "{n} findings",
@@ -27,6 +28,7 @@ _TEXTS = {
         "coordinated": "Новая группа {subject}: {n_sources} издателей действовали одновременно, объектов: {n_objects}. О намерениях это ничего не говорит.",
         "known": "Нарратив {subject}: посты совпадают с известным контентом (постов: {n_posts}); нужен взгляд человека",
         "proposition": "Нарратив {subject} соответствует вашему тезису {proposition}: {n_posts} постов, источников: {n_sources}",
+        "search": "В нарративе {subject} есть посты по вашему поиску {rule}: {n_posts}, источников: {n_sources}",
         "silent": "Источник {subject} отвечает, но ничего не публиковал с {since} UTC",
         "gap": "Посты {subject} могли быть пропущены с {since} до {until} UTC ({reason})",
         "digest": "Находок: {n}",
@@ -39,6 +41,7 @@ _TEXTS = {
         "coordinated": "Жаңа топ {subject}: {n_sources} баспагер бір мезгілде әрекет етті, нысандар: {n_objects}. Бұл ниет туралы ештеңе айтпайды.",
         "known": "{subject} нарративі: жазбалар белгілі контентпен сәйкес келеді (жазбалар: {n_posts}); адам қарауы керек",
         "proposition": "{subject} нарративі {proposition} тезисіңізге сәйкес: {n_posts} жазба, дереккөздер: {n_sources}",
+        "search": "{subject} нарративінде {rule} іздеуіңізге сай жазбалар бар: {n_posts}, дереккөздер: {n_sources}",
         "silent": "{subject} дереккөзі жауап береді, бірақ {since} UTC бастап ештеңе жарияламады",
         "gap": "{subject} жазбалары {since} мен {until} UTC аралығында өткізіп алынуы мүмкін ({reason})",
         "digest": "Табылғаны: {n}",
@@ -51,7 +54,7 @@ _TEXTS = {
 def line(finding: Finding, locale: str) -> str:
     """Return one finding in words."""
     facts = {key: "?" if value is None else value for key, value in finding.facts.items()}
-    text = _TEXTS[locale][finding.when].format(**facts, subject=finding.subject)
+    text = _TEXTS[locale][finding.when].format(**facts, subject=finding.subject, rule=finding.rule)
     if finding.facts.get("is_one_house"):
         text += " " + _TEXTS[locale]["one_house"]
     if finding.facts.get("sources"):

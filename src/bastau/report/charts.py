@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
+from itertools import zip_longest
 
 _LETTER_PX = 6.6
 """Mean width of a letter at the charts' 12 px, for fitting labels."""
@@ -34,11 +35,12 @@ class Series:
 
 @dataclass(frozen=True)
 class Dot:
-    """A post on a lane (index), ``offset_s`` seconds after the first."""
+    """A post on a lane (index), ``offset_s`` seconds after the first; ``address``: of its page."""
 
     lane: int
     offset_s: float
     label: str
+    address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,10 @@ class Line:
 def svg(caption: Caption, width: float, height: float, body: Sequence[str]) -> str:
     """Return ``body`` inside an SVG root that names and describes itself."""
     names = f"{caption.ident}-t {caption.ident}-d"
+    # What is inside an image is hidden from screen readers, and so would links be.
+    role = "group" if any("<a href" in part for part in body) else "img"
     return (
-        f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img" '
+        f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="{role}" '
         f'aria-labelledby="{names}"><title id="{caption.ident}-t">{escape(caption.title)}</title>'
         f'<desc id="{caption.ident}-d">{escape(caption.description)}</desc>{"".join(body)}</svg>'
     )
@@ -99,6 +103,13 @@ def _fill(series: int) -> str:
 def _text(x: float, y: float, words: str, anchor: str = "start", cls: str = "") -> str:
     extra = f' class="{cls}"' if cls else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{extra}>{escape(words)}</text>'
+
+
+def _linked(markup: str, address: str | None, label: str = "") -> str:
+    if not address:
+        return markup
+    spoken = f' aria-label="{escape(label)}"' if label else ""
+    return f'<a href="{escape(address)}"{spoken}>{markup}</a>'
 
 
 def fit(words: str, px: float) -> str:
@@ -230,10 +241,12 @@ def spread_graph(
     *,
     width: float,
     offset: Callable[[float], str],
+    addresses: Sequence[str | None] = (),
 ) -> str:
     """Draw posts left to right in time, one lane a source, and a curve from each original to its copy.
 
-    Time runs from the first post by :func:`time_scale`; the ticks, ``offset`` of seconds, tell how.
+    Time runs from the first post by :func:`time_scale`; the ticks, ``offset`` of seconds, tell how. ``addresses`` are of the
+    pages of the lanes' sources.
     """
     names_beside = width >= 560
     left = min(210.0, max((len(n) for n in lanes), default=0) * _LETTER_PX + 18) if names_beside else 10.0
@@ -259,15 +272,17 @@ def spread_graph(
             f'<path d="M{x1:.1f} {y1:.1f}C{x1 + bend:.1f} {y1:.1f} {x2 - bend:.1f} {y2:.1f} {x2:.1f} {y2:.1f}" '
             f'class="edge {escape(line.kind)}"/>'
         )
-    for i, name in enumerate(lanes):
+    for i, (name, address) in enumerate(zip_longest(lanes, addresses)):
         if names_beside:
-            body.append(_text(left - 10, y_of(i) + 4, fit(name, left - 12), "end"))
+            words = _text(left - 10, y_of(i) + 4, fit(name, left - 12), "end")
         else:
-            body.append(_text(2, y_of(i) - 12, fit(name, width - 8)))
+            words = _text(2, y_of(i) - 12, fit(name, width - 8))
+        body.append(_linked(words, address, name))
     for i, dot in enumerate(dots):
         place_of = f'cx="{x_of(dot.offset_s):.1f}" cy="{y_of(dot.lane):.1f}"'
         shape = 'r="5.5" class="dot first"' if i == 0 else 'r="4" class="dot"'
-        body.append(f"<circle {place_of} {shape}><title>{escape(dot.label)}</title></circle>")
+        mark = f"<circle {place_of} {shape}><title>{escape(dot.label)}</title></circle>"
+        body.append(_linked(mark, dot.address, dot.label))
     return svg(caption, width, height, [*body, *_tick_labels(marks, height - 5, width)])
 
 

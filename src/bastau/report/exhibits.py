@@ -6,7 +6,8 @@ from html import escape
 from bastau.report import charts, document, wording
 from bastau.report.brief import MovedTogether
 from bastau.report.charts import Caption
-from bastau.report.document import paragraph, table
+from bastau.report.document import Link, paragraph, table
+from bastau.report.group import GroupPage
 from bastau.report.locale import Locale
 from bastau.report.moves import Example, Influence
 from bastau.report.timeline import Timeline
@@ -76,6 +77,43 @@ def group_facts(group: Group | MovedTogether, locale: Locale) -> str:
     active = locale.text("groups.windows", windows="; ".join(windows)) if windows else ""
     shown = [f"{group.group_id} · {facts}", *filter(None, [house]), active]
     return "".join(paragraph(text, "facts") for text in shown)
+
+
+def group_chart(group: GroupPage, locale: Locale, link: Link) -> str:
+    """Return who came when after the first of each moment: one lane a publisher, one curve a follower."""
+    lanes = [
+        source for source in group.sources if any(source == p.source for m in group.examples for p in m.example.posts)
+    ]
+    dots: list[charts.Dot] = []
+    lines: list[charts.Line] = []
+    for moved in group.examples:
+        first = len(dots)
+        for post in moved.example.posts:
+            words = f"{post.source} · {locale.moment(post.published_at)} · +{locale.duration(post.delay_s)}"
+            dots.append(charts.Dot(lanes.index(post.source), float(post.delay_s), words))
+        lines += [charts.Line(first, i, moved.example.trace) for i in range(first + 1, len(dots)) if dots[i].offset_s]
+    if not dots:
+        return ""
+    title = locale.text("groups.chart")
+    description = locale.text(
+        "groups.chart_desc",
+        objects=locale.count("count.objects", len(group.examples)),
+        publishers=locale.count("count.publishers", len(lanes)),
+        longest=locale.duration(max(dot.offset_s for dot in dots)),
+    )
+
+    def draw(width: float, suffix: str) -> str:
+        return charts.spread_graph(
+            Caption(f"group-{suffix}", title, description),
+            lanes,
+            dots,
+            lines,
+            width=width,
+            offset=lambda s: f"+{locale.short_duration(s)}",
+            addresses=[link("source", source) for source in lanes],
+        )
+
+    return f"{document.chart(draw)}{paragraph(description, 'note')}"
 
 
 def group_examples(examples: Sequence[Example], locale: Locale) -> str:

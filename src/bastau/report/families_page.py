@@ -10,7 +10,7 @@ import orjson
 
 from bastau.families import Dossier, Family, Signal
 from bastau.report import document
-from bastau.report.document import paragraph, table
+from bastau.report.document import Link, paragraph, table
 from bastau.report.locale import Locale
 from bastau.report.queries import clean, shorten
 from bastau.report.wording import p_text
@@ -22,25 +22,47 @@ _MOST_VALUE = 90
 
 def families_page(dossier: Dossier, locale: Locale) -> str:
     """Return the dossier as one self-contained HTML page in the locale's language."""
+    parts = families_parts(dossier, locale)
+    header = families_header(dossier, [(ident, head) for ident, head, _ in parts], locale)
+    main = "".join(document.section(ident, head, body) for ident, head, body in parts)
+    footer = paragraph(locale.text("page.method")) + paragraph(families_method(dossier, locale))
+    return document.page(locale, families_title(dossier, locale), header, main, footer)
+
+
+def families_title(dossier: Dossier, locale: Locale) -> str:
+    """Return what the page is called."""
+    if dossier.asked is not None:
+        return locale.text("kin.title_of", site=dossier.asked)
+    return locale.text("kin.title")
+
+
+def families_method(dossier: Dossier, locale: Locale) -> str:
+    """Return how families are found, in words."""
+    return locale.text("kin.method", days=dossier.slack_days)
+
+
+def families_header(dossier: Dossier, heads: Sequence[tuple[str, str]], locale: Locale) -> str:
+    """Return the top of the page."""
+    return (
+        f'<p class="kicker"><b>bastau</b></p><h1>{escape(families_title(dossier, locale))}</h1>'
+        f"{paragraph(lede(dossier, locale), 'lede')}{paragraph(_looked(dossier, locale))}"
+        f"{paragraph(locale.text('kin.note'), 'note')}{document.contents(locale, heads)}"
+    )
+
+
+def families_parts(
+    dossier: Dossier, locale: Locale, link: Link = document.nowhere, *, folds: bool = False
+) -> list[tuple[str, str, str]]:
+    """Return the sections of the page as (ident, heading, markup); ``folds``: families by their pages, without their evidence."""
+    show = _folded if folds else _family
     parts = [
-        ("families", locale.text("kin.families"), "".join(_family(family, locale) for family in dossier.families)),
+        ("families", locale.text("kin.families"), "".join(show(family, locale, link) for family in dossier.families)),
         ("unknown", locale.text("kin.unknown"), document.listing([escape(line) for line in unknowns(dossier, locale)])),
         ("ignored", locale.text("kin.ignored"), _ignored(dossier, locale)),
         ("near", locale.text("kin.near"), _near(dossier, locale)),
         ("notes", locale.text("kin.notes"), _notes(dossier, locale)),
     ]
-    parts = [(ident, head, body) for ident, head, body in parts if body]
-    title = locale.text("kin.title")
-    if dossier.asked is not None:
-        title = locale.text("kin.title_of", site=dossier.asked)
-    header = (
-        f'<p class="kicker"><b>bastau</b></p><h1>{escape(title)}</h1>{paragraph(lede(dossier, locale), "lede")}'
-        f"{paragraph(_looked(dossier, locale))}{paragraph(locale.text('kin.note'), 'note')}"
-        f"{document.contents(locale, [(ident, head) for ident, head, _ in parts])}"
-    )
-    main = "".join(document.section(ident, head, body) for ident, head, body in parts)
-    footer = paragraph(locale.text("page.method")) + paragraph(locale.text("kin.method", days=dossier.slack_days))
-    return document.page(locale, title, header, main, footer)
+    return [(ident, head, body) for ident, head, body in parts if body]
 
 
 def lede(dossier: Dossier, locale: Locale) -> str:
@@ -80,8 +102,16 @@ def unknowns(dossier: Dossier, locale: Locale) -> list[str]:
 # ---- parts -------------------------------------------------------------------------------------------------
 
 
-def _family(family: Family, locale: Locale) -> str:
-    names = ", ".join(document.name(source) for source in family.sources)
+def _names(family: Family, link: Link) -> str:
+    return ", ".join(document.linked(source, link("source", source)) for source in family.sources)
+
+
+def _folded(family: Family, locale: Locale, link: Link) -> str:
+    head = document.linked(family.family_id, link("family", family.family_id))
+    return f"<h3>{head}</h3><p>{_names(family, link)}</p>{paragraph(family_line(family, locale))}"
+
+
+def _family(family: Family, locale: Locale, link: Link) -> str:
     direct = locale.text("kin.pairs", links=locale.number(family.n_links), pairs=locale.number(family.n_pairs))
     heads = [
         (locale.text("kin.signal"), ""),
@@ -105,7 +135,7 @@ def _family(family: Family, locale: Locale) -> str:
         for s in family.signals
     ]
     body = [
-        f'<h3 id="{escape(family.family_id)}">{escape(family.family_id)}</h3><p>{names}</p>',
+        f'<h3 id="{escape(family.family_id)}">{escape(family.family_id)}</h3><p>{_names(family, link)}</p>',
         paragraph(f"{family_line(family, locale)} {direct}"),
         table(locale.text("kin.evidence"), heads, rows),
         document.folded(

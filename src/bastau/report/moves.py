@@ -81,10 +81,12 @@ def influence(con: duckdb.DuckDBPyConnection, key: int | None) -> tuple[Influenc
     return tuple(Influence(*row.values()) for row in rows(con, sql, [key]))
 
 
-def examples(listed: Sequence[dict[str, Any]] | None) -> tuple[Example, ...]:
+def examples(
+    listed: Sequence[dict[str, Any]] | None, most: int = MOST_EXAMPLES, most_posts: int = MOST_POSTS
+) -> tuple[Example, ...]:
     """Return the first examples of a row of COORDINATION, posts cut to what fits on a page."""
     found = []
-    for example in (listed or [])[:MOST_EXAMPLES]:
+    for example in (listed or [])[:most]:
         posts = [p for p in example.get("posts") or [] if not is_pseudonym(p["source"])]
         if posts:
             shown = [
@@ -95,7 +97,7 @@ def examples(listed: Sequence[dict[str, Any]] | None) -> tuple[Example, ...]:
                     shown_url(p["url"]),
                     shorten(clean(p["text"]), MOST_CHARS),
                 )
-                for p in posts[:MOST_POSTS]
+                for p in posts[:most_posts]
             ]
             found.append(Example(example["trace"], shorten(clean(example["object"]), MOST_CHARS), tuple(shown)))
     return tuple(found)

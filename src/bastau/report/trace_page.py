@@ -34,14 +34,14 @@ def trace_parts(trace: Trace, locale: Locale, link: Link = document.nowhere) -> 
         ("first", "first.head", _first_seen(trace, locale, link)),
         ("unknown", "unknown.head", _unknown(trace, locale)),
         ("time", "time.head", _over_time(trace, locale)),
-        ("spread", "spread.head", _spread(trace, locale)),
-        ("earliest", "earliest.head", _earliest(trace, locale)),
-        ("versions", "versions.head", _versions(trace, locale)),
+        ("spread", "spread.head", _spread(trace, locale, link)),
+        ("earliest", "earliest.head", _earliest(trace, locale, link)),
+        ("versions", "versions.head", _versions(trace, locale, link)),
         ("story", "story.head", _story(trace, locale, link)),
         ("publishers", "publishers.head", _publishers(trace, locale, link)),
         ("amplifiers", "amplifiers.head", _amplifiers(trace, locale, link)),
-        ("groups", "groups.head", _groups(trace, locale)),
-        ("kin", "kin.title", _kin(trace, locale)),
+        ("groups", "groups.head", _groups(trace, locale, link)),
+        ("kin", "kin.title", _kin(trace, locale, link)),
         ("found", "found.head", _found(trace, locale)),
         ("checked", "checked.head", _fact_checks(trace, locale)),
         ("evidence", "evidence.head", _evidence(trace, locale, link)),
@@ -188,12 +188,12 @@ def _over_time(trace: Trace, locale: Locale) -> str:
     )
 
 
-def _spread(trace: Trace, locale: Locale) -> str:
+def _spread(trace: Trace, locale: Locale, link: Link) -> str:
     if not trace.copies and len(trace.spread.posts) < 2:
         return paragraph(locale.text("spread.nobody"))
     body = []
     if len(trace.spread.posts) > 1:
-        body.append(_spread_graph(trace, locale))
+        body.append(_spread_graph(trace, locale, link))
     if trace.copies:
         heads = [
             (locale.text("label.kind"), ""),
@@ -215,11 +215,11 @@ def _spread(trace: Trace, locale: Locale) -> str:
             body.append(paragraph(locale.text("spread.hidden"), "note"))
         body.append(_delays(trace, locale))
     if trace.edges:
-        body.append(document.folded(locale.text("spread.edges"), _edges(trace, locale)))
+        body.append(document.folded(locale.text("spread.edges"), _edges(trace, locale, link)))
     return "".join(body)
 
 
-def _spread_graph(trace: Trace, locale: Locale) -> str:
+def _spread_graph(trace: Trace, locale: Locale, link: Link) -> str:
     spread = trace.spread
     start: datetime = spread.posts[0].published_at
     kinds = [copy.kind for copy in trace.copies if any(edge.kind == copy.kind for edge in spread.edges)]
@@ -228,6 +228,7 @@ def _spread_graph(trace: Trace, locale: Locale) -> str:
             post.lane,
             (post.published_at - start).total_seconds(),
             f"{spread.lanes[post.lane]} · {locale.moment(post.published_at)}",
+            link("post", post.post_id),
         )
         for post in spread.posts
     ]
@@ -247,6 +248,7 @@ def _spread_graph(trace: Trace, locale: Locale) -> str:
             lines,
             width=width,
             offset=lambda s: f"+{locale.short_duration(s)}" if s else locale.short_moment(start),
+            addresses=[link("source", source) for source in spread.lanes],
         )
 
     legend = [f"{charts.key_line(kind)}{escape(locale.name('kind', kind))}" for kind in kinds]
@@ -271,7 +273,7 @@ def _delays(trace: Trace, locale: Locale) -> str:
     return f"<h3>{escape(title)}</h3>{document.chart(draw)}{paragraph(description, 'note')}"
 
 
-def _edges(trace: Trace, locale: Locale) -> str:
+def _edges(trace: Trace, locale: Locale, link: Link) -> str:
     heads = [
         (locale.text("label.from"), ""),
         (locale.text("label.to"), ""),
@@ -281,8 +283,8 @@ def _edges(trace: Trace, locale: Locale) -> str:
     ]
     lines = [
         [
-            document.name(edge.from_source),
-            document.name(edge.to_source),
+            document.linked(edge.from_source, link("source", edge.from_source)),
+            document.linked(edge.to_source, link("source", edge.to_source)),
             escape(locale.name("kind", edge.kind)),
             locale.number(edge.n),
             escape(wording.delay(edge.delay_s, locale)),
@@ -296,13 +298,14 @@ def _more(n: int, locale: Locale) -> str:
     return paragraph(locale.count("count.more", n), "note") if n else ""
 
 
-def _earliest(trace: Trace, locale: Locale) -> str:
-    items = "".join(f"<li>{_post(post, locale)}</li>" for post in trace.earliest)
+def _earliest(trace: Trace, locale: Locale, link: Link) -> str:
+    items = "".join(f"<li>{_post(post, locale, link)}</li>" for post in trace.earliest)
     return f'{paragraph(locale.text("earliest.note"), "note")}<ol class="posts">{items}</ol>'
 
 
-def _post(post: Post, locale: Locale) -> str:
-    source = document.name(wording.label(post.source, post.source_name, locale))
+def _post(post: Post, locale: Locale, link: Link) -> str:
+    address = link("source", post.source) if post.source else None
+    source = document.linked(wording.label(post.source, post.source_name, locale), address)
     by = (
         f'<div class="by">{document.when(post.published_at, locale)}{source}<br>'
         f'<span class="quiet">{escape(locale.name("platform", post.platform))} · {escape(locale.language(post.language))}'
@@ -321,12 +324,14 @@ def _marked(pieces: Sequence[Piece]) -> str:
     return "".join(marks[piece.kind].format(escape(piece.text)) for piece in pieces)
 
 
-def _versions(trace: Trace, locale: Locale) -> str:
+def _versions(trace: Trace, locale: Locale, link: Link) -> str:
     if not trace.versions:
         return paragraph(locale.text("versions.none"), "note")
     items = []
     for one in trace.versions:
-        source = document.name(one.source) if one.source else escape(locale.text("versions.private"))
+        source = escape(locale.text("versions.private"))
+        if one.source:
+            source = document.linked(one.source, link("source", one.source))
         by = (
             f'<div class="by">{document.when(one.first_seen_at, locale)}{source}<br>'
             f'<span class="quiet">{escape(locale.count("count.posts", one.n_posts))} · '
@@ -441,29 +446,35 @@ def _amplifiers(trace: Trace, locale: Locale, link: Link) -> str:
     return body + exhibits.influence_table(trace.influence, locale)
 
 
-def _groups(trace: Trace, locale: Locale) -> str:
+def _groups(trace: Trace, locale: Locale, link: Link) -> str:
     printed = paragraph(locale.text("groups.agency", agency=trace.agency.name)) if trace.agency else ""
     if not trace.groups:
         return printed + paragraph(locale.text("groups.nobody"))
-    items = [_group(group, locale) for group in trace.groups]
+    items = [_group(group, locale, link) for group in trace.groups]
     return printed + paragraph(locale.text("groups.note"), "note") + document.listing(items, "cards")
 
 
-def _group(group: Group, locale: Locale) -> str:
+def _group(group: Group, locale: Locale, link: Link) -> str:
     here = "".join([locale.text("groups.sources_here", sources=locale.listing(list(group.sources_here)))])
     body = [f"<h3>{escape(here)}</h3>", exhibits.group_facts(group, locale)]
     if group.n_examples_here:
         body.append(paragraph(locale.count("groups.examples_here", group.n_examples_here), "facts"))
     body.append(exhibits.group_examples(group.examples, locale))
     summary = f"{locale.text('groups.sources_all')} ({locale.number(len(group.sources))})"
-    body.append(document.folded(summary, paragraph(", ".join(group.sources))))
+    names = ", ".join(document.linked(source, link("source", source)) for source in group.sources)
+    body.append(document.folded(summary, f"<p>{names}</p>"))
+    if page := link("group", group.group_id):
+        body.append(f'<p><a href="{escape(page)}">{escape(locale.text("groups.page"))}</a></p>')
     return "".join(body)
 
 
-def _kin(trace: Trace, locale: Locale) -> str:
+def _kin(trace: Trace, locale: Locale, link: Link) -> str:
     if not trace.kin:
         return paragraph(locale.text("kin.in_trace_none"))
-    lines = [escape(wording.kin(kin, locale)) for kin in trace.kin]
+    lines = [
+        f"{escape(wording.kin(kin, locale))} {document.linked(kin.family_id, link('family', kin.family_id))}"
+        for kin in trace.kin
+    ]
     return paragraph(locale.text("kin.note"), "note") + document.listing(lines)
 
 

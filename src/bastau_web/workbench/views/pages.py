@@ -1,21 +1,20 @@
 """The pages over the lake: parse, ask the core, render."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import duckdb
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
 from bastau import places
 from bastau.errors import BastauError
-from bastau.hashing import format_id, hash_string, parse_id
-from bastau.reading import read_text
+from bastau.hashing import parse_id
+from bastau.ratings import ratings_of
 from bastau.report import charts, document, exhibits, wording
 from bastau.report.brief import Brief, brief
 from bastau.report.brief_page import brief_parts
@@ -23,24 +22,23 @@ from bastau.report.build import build_trace
 from bastau.report.findings import Findings, findings, sensitive_narratives
 from bastau.report.locale import Locale
 from bastau.report.post import one_post
-from bastau.report.post_search import Asked, Hits, search_posts
-from bastau.report.queries import at, is_pseudonym, rows
-from bastau.report.search import find
+from bastau.report.queries import at, rows
 from bastau.report.source import one_source
 from bastau.report.timeline import Timeline
 from bastau.report.trace import Suggested, Trace
 from bastau.report.trace_page import quoted, trace_header, trace_parts
-from bastau.urls import canonical_url
 from bastau.watching import open_store
+from bastau_web.workbench.archived import kept_of
+from bastau_web.workbench.asking import find_narrative
 from bastau_web.workbench.configuring import the_home
-from bastau_web.workbench.lake_reader import ask, word_parts
+from bastau_web.workbench.lake_reader import ask
+from bastau_web.workbench.links import link, narrative_link
 from bastau_web.workbench.roles import READERS, open_to
 from bastau_web.workbench.words import locale_of
 
 PERIODS = (1, 7, 30)
 _QUOTING = ("earliest", "versions", "story", "found")
 """Sections of a trace that quote posts at length."""
-_SHOWN_SOURCES = 200
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def today(request: HttpRequest) -> HttpResponse:
     if end is None:
         return render(request, "today.html", values)
     day = ask(("today", days), lambda con: _day(con, end - timedelta(days=days), end))
-    parts = {ident: (head, body) for ident, head, body in brief_parts(day.brief, locale, _narrative_link, day.veiled)}
+    parts = {ident: (head, body) for ident, head, body in brief_parts(day.brief, locale, narrative_link, day.veiled)}
     values |= {
         "day": day.brief,
         "lede": _lede(day.brief, locale),
@@ -123,81 +121,6 @@ def _silent() -> dict[str, Any] | None:
 
 @open_to(*READERS)
 @require_safe
-def search(request: HttpRequest) -> HttpResponseBase:
-    """Find posts by words, language, platform, publisher and time; an id or address leads to its narrative."""
-    locale = locale_of(request)
-    form = {name: request.GET.get(name, "").strip()[:500] for name in ("q", "in", "platform", "source", "from", "to")}
-    if form["q"] and (target := _direct(form["q"])):
-        return redirect(target)
-    asked = Asked(
-        words=tuple(_folded(form["q"])),
-        language=form["in"],
-        platform=form["platform"],
-        source=form["source"].removeprefix("@"),
-        start=_date(form["from"]),
-        end=_date(form["to"], after=True),
-    )
-    problem = ""
-    if is_pseudonym(asked.source):
-        asked, problem = Asked(), "web.search.private"
-    page = int(request.GET["page"]) if request.GET.get("page", "").isdecimal() else 1
-    page = min(max(page, 1), 10_000)
-    is_asked = any(form.values()) and not problem
-    hits: Hits | None = ask(("search", asked, page), lambda con: search_posts(con, asked, page, word_parts())) if is_asked else None
-    rest = urlencode({name: value for name, value in form.items() if value})
-    choices = ask("choices", _choices)
-    values = {
-        "form": form,
-        "hits": hits,
-        "problem": problem,
-        "pages": _pages(hits, rest) if hits else {},
-        "languages_stored": sorted(((tag, locale.language(tag)) for tag in choices[0]), key=lambda pair: pair[1]),
-        "platforms_stored": [(name, locale.name("platform", name)) for name in choices[1]],
-    }
-    return render(request, "search.html", values)
-
-
-def _direct(query: str) -> str | None:
-    """Return the page that an id or address means."""
-    if parse_id("n", query) is not None:
-        return reverse("narrative", args=[query])
-    if parse_id("p", query) is not None:
-        return reverse("post", args=[query])
-    if query.startswith(("http://", "https://")) and not any(c.isspace() for c in query):
-        found = ask(("address", query), lambda con: find(con, query, canonical=_canonical, sign=_sign))
-        if found.best is not None:
-            if found.best.narrative_id:
-                return reverse("narrative", args=[found.best.narrative_id])
-            return reverse("post", args=[format_id("p", found.best.post_key)])
-    return None
-
-
-def _choices(con: duckdb.DuckDBPyConnection) -> tuple[list[str], list[str]]:
-    """Return the languages and platforms that are stored, most posts first."""
-    sql = """select detected_language as tag from readings where not contains(detected_language, '|')
-        group by 1 order by count(*) desc limit 40"""
-    platforms = "select platform from posts group by 1 order by count(*) desc"
-    return [row["tag"] for row in rows(con, sql)], [row["platform"] for row in rows(con, platforms)]
-
-
-def _pages(hits: Hits, rest: str) -> dict[str, str]:
-    links = {}
-    if hits.page > 1:
-        links["previous"] = f"?{rest}&page={hits.page - 1}"
-    if hits.page < hits.n_pages:
-        links["following"] = f"?{rest}&page={hits.page + 1}"
-    return links
-
-
-def _date(text: str, *, after: bool = False) -> datetime | None:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=after)
-    except (ValueError, OverflowError):
-        return None
-
-
-@open_to(*READERS)
-@require_safe
 def narrative(request: HttpRequest, narrative_id: str) -> HttpResponseBase:
     """Show the trace of a narrative: where it began, how it spread, how sure that is."""
     trace = _trace(narrative_id)
@@ -211,7 +134,7 @@ def narrative(request: HttpRequest, narrative_id: str) -> HttpResponseBase:
 def _show_trace(request: HttpRequest, trace: Trace) -> HttpResponse:
     locale = locale_of(request)
     is_sensitive = bool(trace.suggested or trace.known)
-    parts = trace_parts(trace, locale, _link)
+    parts = trace_parts(trace, locale, link)
     title = trace.narrative.narrative_id or ""
     if not is_sensitive:
         title = quoted(document.heading_words(trace.narrative.text) or title, trace.narrative.language, locale)
@@ -236,10 +159,10 @@ def _trace(query: str) -> Trace | None:
     home = the_home()
 
     def make(con: duckdb.DuckDBPyConnection) -> Trace | None:
-        found = find(con, query, canonical=_canonical, sign=_sign)
-        if found.best is None:
+        meant = find_narrative(con, query)
+        if meant.best is None:
             return None
-        return build_trace(con, found, lead_in_hours=home.settings.sources.lead_in_hours)
+        return build_trace(con, meant, lead_in_hours=home.settings.sources.lead_in_hours)
 
     return ask(("trace", query), make)
 
@@ -252,9 +175,15 @@ def source(request: HttpRequest, source: str) -> HttpResponse:
     if shown is None:
         raise Http404
     locale = locale_of(request)
-    return render(
-        request, "source.html", {"source": shown, "chart": _activity(shown.timeline, locale), "patterns": _patterns()}
-    )
+    ratings, problems = ratings_of(the_home().folder, shown.source) if "web" in shown.platforms else ([], [])
+    values = {
+        "source": shown,
+        "chart": _activity(shown.timeline, locale),
+        "patterns": _patterns(),
+        "ratings": [(rating, locale.date(datetime.combine(rating.date, time(), UTC))) for rating in ratings],
+        "rating_problems": problems,
+    }
+    return render(request, "source.html", values)
 
 
 def _activity(line: Timeline, locale: Locale) -> str:
@@ -294,83 +223,15 @@ def post(request: HttpRequest, ref: str) -> HttpResponse:
         "suggested": suggested.items(),
         "known": known,
         "how": locale.text(f"web.post.joined_{shown.joined_by}") if shown.joined_by else "",
+        "kept": kept_of(shown.url),
         "edits": [(locale.name("web.post", kind), moment) for kind, moment in shown.edits],
     }
     return render(request, "post.html", values)
 
 
-@open_to(*READERS)
-@require_safe
-def sources(request: HttpRequest) -> HttpResponse:
-    """Show how the watched places are doing; adding and editing is done with `bastau add` and `bastau sources`."""
-    home = the_home()
-    only = request.GET.get("only", "")
-    state = only if only in ("failing", "silent", "paused", "gaps") else None
-    words = request.GET.get("match", "").strip()[:200].casefold()
-    values: dict[str, Any] = {"only": state or "", "match": words, "states": ("failing", "silent", "paused", "gaps")}
-    if home.settings.watch.database or (home.folder / "sources.db").exists():
-        now = datetime.now(UTC)
-        try:
-            with open_store(home) as store:
-                answer, _ = places.health(
-                    store,
-                    now,
-                    lambda s, n: places.is_in_state(s, state, n) and words in f"{s.address} {s.name or ''}".casefold(),
-                )
-        except BastauError as error:
-            values["problem"] = str(error)
-        else:
-            listed = answer["sources"]
-            values |= {
-                "n": answer["n_sources"],
-                "n_fit": len(listed),
-                "rows": [_row(s) for s in listed[:_SHOWN_SOURCES]],
-            }
-    return render(request, "sources.html", values)
-
-
-def _row(health: dict[str, Any]) -> dict[str, Any]:
-    """Return a source with its times as times."""
-    times = {
-        name: datetime.fromisoformat(health[name]) if health[name] else None
-        for name in ("last_success_at", "last_post_at")
-    }
-    return {**health, **times}
-
-
-def _narrative_link(narrative_id: str) -> str:
-    return reverse("narrative", args=[narrative_id])
-
-
-def _link(what: str, ident: str) -> str | None:
-    match what:
-        case "narrative":
-            return _narrative_link(ident)
-        case "source":
-            return None if is_pseudonym(ident) else f"/source/{quote(ident, safe='')}"
-        case "post":
-            return reverse("post", args=[format_id("p", hash_string(ident))])
-    return None
-
-
-def _canonical(url: str) -> str:
-    return canonical_url(url) or url
-
-
-def _sign(text: str) -> tuple[str, int | None, bytes | None]:
-    home = the_home()
-    return read_text(text, home.settings)
-
-
-def _folded(words: str) -> list[str]:
-    return _sign(words)[0].split() if words else []
-
-
 ROUTES = [
     path("", today, name="today"),
-    path("search", search, name="search"),
     path("narrative/<slug:narrative_id>", narrative, name="narrative"),
     path("post/<slug:ref>", post, name="post"),
     path("source/<path:source>", source, name="source"),
-    path("sources", sources, name="sources"),
 ]
