@@ -6,6 +6,7 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
+from django.views.decorators.http import require_safe
 
 from bastau_web.check_api.api import api, openapi
 from bastau_web.workbench.roles import ANYBODY, KEY_HOLDERS, open_to
@@ -17,12 +18,14 @@ def _document() -> bytes:
 
 
 @open_to(ANYBODY)
+@require_safe
 def openapi_json(request: HttpRequest) -> HttpResponse:
     """Return the OpenAPI document."""
     return HttpResponse(_document(), content_type="application/json")
 
 
 @open_to(ANYBODY)
+@require_safe
 def docs(request: HttpRequest) -> HttpResponse:
     """Show what there is to ask, without scripts and without asking anybody else."""
     operations = [

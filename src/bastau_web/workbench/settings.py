@@ -17,6 +17,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "bastau_web.workbench.headers.add_headers",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "bastau_web.workbench.no_nul.refuse_nul",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -25,7 +26,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "bastau_web.workbench.words.choose_language",
     "bastau_web.workbench.guard.Guard",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 TEMPLATES: list[dict[str, Any]] = [
     {

@@ -3,6 +3,7 @@
 from django.db import DatabaseError, connection
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
+from django.views.decorators.http import require_safe
 
 from bastau import __version__
 from bastau.errors import BastauError
@@ -12,6 +13,7 @@ from bastau_web.workbench.roles import ANYBODY, open_to
 
 
 @open_to(ANYBODY)
+@require_safe
 def health(request: HttpRequest) -> HttpResponse:
     """Answer 200 when database and lake can be read, else 503; says nothing of what is in them."""
     parts = {"database": _works(_ask_database), "lake": _works(_ask_lake)}
@@ -43,6 +45,7 @@ def _ask_lake() -> None:
 
 
 @open_to(ANYBODY)
+@require_safe
 def asset(request: HttpRequest, digest: str, name: str) -> HttpResponse:
     """Return a style sheet; its address changes with its content."""
     content = content_of(name)
