@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,7 @@ from bastau.settings import Shield
 from bastau.shield.commands import default_key
 from bastau.shield.signing import make_key
 from bastau_web.workbench import acting, appeal_words, publishing
+from bastau_web.workbench.views import records
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 VALUE = "https://outlet.kz/call"
@@ -718,3 +720,32 @@ class TestRecords:
         for query in ("", "?from=x&to=y", "?from=2026-12-01&to=2026-01-01", "?from=0001-01-01", "?to=9999-12-31"):
             assert Client().get(f"/transparency{query}").status_code == 200
         assert Client().get("/transparency/published.ndjson").content == b""
+
+    def test_one_is_computed_at_a_time_and_the_rest_are_asked_for_patience(self, listed, monkeypatch):
+        monkeypatch.setattr(records, "_PATIENCE_S", 0.05)
+        known = "/transparency?from=2026-11-01&to=2026-12-01"
+        assert Client().get(known).status_code == 200
+        begun, may_end = threading.Event(), threading.Event()
+
+        def slow():
+            begun.set()
+            may_end.wait(20)
+            return {}
+
+        computing = threading.Thread(target=records._once, args=("something long", slow))
+        computing.start()
+        begun.wait(20)
+        try:
+            answer = Client().get("/transparency?from=2026-10-01&to=2026-12-01")
+            assert (answer.status_code, answer["Retry-After"]) == (503, "10")
+            assert Client().get(known).status_code == 200
+        finally:
+            may_end.set()
+            computing.join()
+        assert Client().get("/transparency?from=2026-10-01&to=2026-12-01").status_code == 200
+
+    def test_no_more_is_kept_than_a_few_periods(self, listed):
+        for day in range(1, 29):
+            for month in (9, 10):
+                Client().get(f"/transparency/figures.csv?from=2026-{month:02d}-{day:02d}&to=2026-12-01")
+        assert len(records._kept) <= records._MOST_KEPT + 1

@@ -3,10 +3,11 @@
 import csv
 import io
 import secrets
+import threading
+from collections.abc import Callable, Hashable
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from functools import lru_cache, wraps
+from typing import Any, TypeVar
 
 import orjson
 from django.http import HttpRequest, HttpResponse
@@ -31,7 +32,9 @@ from bastau_web.workbench.configuring import the_home
 from bastau_web.workbench.roles import ANYBODY, Role, open_to
 from bastau_web.workbench.words import locale_of
 
+Made = TypeVar("Made")
 _A_PAGE = 50
+_MOST_KEPT, _PATIENCE_S = 32, 2.0
 ACTS = (
     "opened",
     "suggested",
@@ -126,18 +129,56 @@ def log_head(request: HttpRequest) -> HttpResponse:
 # ---- for everybody ---------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1)
-def _public_lines(home: Home, state: _State) -> list[Line]:
-    return publish(_lines(home, state), kept_secret(_publish_key(home), secrets.token_bytes(32)))
+_kept: dict[Hashable, Any] = {}
+_making = threading.RLock()
 
 
-def _publish_key(home: Home) -> Path:
-    return home.folder / FOLDER / "publish-key"
+class _BusyError(Exception):
+    """Something is being computed for somebody else."""
 
 
-@lru_cache(maxsize=32)
-def _report(home: Home, state: _State, start: datetime, end: datetime) -> dict[str, Any]:
-    return report(_public_lines(home, state), start, end)
+def _once(key: Hashable, make: Callable[[], Made]) -> Made:
+    """Return what ``make`` returns, kept for the next; one is made at a time: anybody can ask, and a long log takes seconds."""
+    found: Made | None = _kept.get(key)
+    if found is None:
+        if not _making.acquire(timeout=_PATIENCE_S):
+            raise _BusyError
+        try:
+            found = _kept.get(key) or make()
+            for old in list(_kept)[: max(0, len(_kept) - _MOST_KEPT)]:
+                del _kept[old]
+            _kept[key] = found
+        finally:
+            _making.release()
+    return found
+
+
+def _for_anybody(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Return the view, which asks for patience while another is computed."""
+
+    @wraps(view)
+    def patient(request: HttpRequest) -> HttpResponse:
+        try:
+            return view(request)
+        except _BusyError:
+            response = render(request, "failure.html", {"kind": "web.transparency.busy"}, status=503)
+            response["Retry-After"] = "10"
+            return response
+
+    return patient
+
+
+def _public_lines(home: Home) -> list[Line]:
+    state = _state(home)
+
+    def make() -> list[Line]:
+        return publish(_lines(home, state), kept_secret(home.folder / FOLDER / "publish-key", secrets.token_bytes(32)))
+
+    return _once((home.folder, state), make)
+
+
+def _report(home: Home, start: datetime, end: datetime) -> dict[str, Any]:
+    return _once((home.folder, _state(home), start, end), lambda: report(_public_lines(home), start, end))
 
 
 def _period(request: HttpRequest) -> tuple[datetime, datetime]:
@@ -157,11 +198,12 @@ def _day(text: str) -> datetime | None:
 
 @open_to(ANYBODY)
 @require_safe
+@_for_anybody
 def transparency(request: HttpRequest) -> HttpResponse:
     """Show what the log says of a period in figures, and how to compute them again."""
     home, locale = the_home(), locale_of(request)
     start, end = _period(request)
-    figures = _report(home, _state(home), start, end)
+    figures = _report(home, start, end)
     values = {
         "start": start.date().isoformat(),
         "end": end.date().isoformat(),
@@ -229,6 +271,7 @@ def _label(code: str, group: str, locale: Locale) -> str:
 
 @open_to(ANYBODY)
 @require_safe
+@_for_anybody
 def figures_csv(request: HttpRequest) -> HttpResponse:
     """Return the figures of a period as `bastau log report` prints them."""
     home = the_home()
@@ -236,7 +279,7 @@ def figures_csv(request: HttpRequest) -> HttpResponse:
     out = io.StringIO()
     table = csv.DictWriter(out, ("figure", "value", "low", "high", "n"), lineterminator="\n")
     table.writeheader()
-    table.writerows(rows(_report(home, _state(home), start, end)))
+    table.writerows(rows(_report(home, start, end)))
     response = HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="transparency-{start:%Y-%m-%d}-{end:%Y-%m-%d}.csv"'
     return response
@@ -244,12 +287,11 @@ def figures_csv(request: HttpRequest) -> HttpResponse:
 
 @open_to(ANYBODY)
 @require_safe
+@_for_anybody
 def published_log(request: HttpRequest) -> HttpResponse:
     """Return the log without names, addresses and words, and without opinions on questions that are open."""
     home = the_home()
-    body = b"".join(
-        orjson.dumps(line, option=orjson.OPT_SORT_KEYS) + b"\n" for line in _public_lines(home, _state(home))
-    )
+    body = b"".join(orjson.dumps(line, option=orjson.OPT_SORT_KEYS) + b"\n" for line in _public_lines(home))
     response = HttpResponse(body, content_type="application/x-ndjson")
     response["Content-Disposition"] = 'attachment; filename="published.ndjson"'
     return response
