@@ -1,8 +1,10 @@
 """What is shown when something cannot be: each says what to do."""
 
+import sys
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -45,6 +47,11 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 
 @open_to(ANYBODY)
 def our_fault(request: HttpRequest) -> HttpResponse:
-    """Say that it is our fault, without asking the database who asks: it may be what is away."""
+    """Say that it is our fault, or that the database is away, which so is not asked who asks."""
     request.user = AnonymousUser()
+    # Django calls this while it handles what broke; no page tells it, since sessions and accounts are read before any.
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        answer = _failure(request, "no_database", 503)
+        answer["Retry-After"] = "30"
+        return answer
     return _failure(request, "our_fault", 500)
