@@ -6,11 +6,15 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 import chromium
 import pytest
@@ -100,6 +104,26 @@ def test_health_answers_without_an_account(served: Served) -> None:
         assert json.load(answer)["status"] == "ok"
 
 
+def test_many_guesses_at_the_same_moment_are_no_more_than_many_in_a_row(served: Served) -> None:
+    with urllib.request.urlopen(f"{served.address}/sign-in") as answer:
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', answer.read().decode())[1]
+
+    def guess(number: int) -> int:
+        form = urlencode({"csrfmiddlewaretoken": token, "name": "guessed", "password": f"guess {number}"}).encode()
+        asked = urllib.request.Request(f"{served.address}/sign-in", form, {"Cookie": cookie})
+        try:
+            with urllib.request.urlopen(asked, timeout=60) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    with ThreadPoolExecutor(16) as pool:
+        looked_at = Counter(pool.map(guess, range(24)))
+    assert set(looked_at) <= {200, 429}
+    assert looked_at[200] <= 5
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_cleanly(served: Served, number: int) -> None:
     process = serve(served.home)
@@ -159,7 +183,17 @@ class TestInABrowser:
             assert [c for c in page.complaints() if not c.startswith("verbose")] == [], address
             for asked in page.asked_for():
                 assert asked.startswith((served.address, "data:")), (address, asked)
+
+    def test_nothing_in_a_post_becomes_a_script_also_where_scripts_run(
+        self, page: chromium.Page, served: Served
+    ) -> None:
+        page.without_scripts(False)
+        for address in ("/?days=30", "/search?q=market", "/search?q=knives", "/source/gazeta_altai"):
+            page.open(served.address + address)
+            assert page.look("document.querySelectorAll('script, [onerror], [onload], iframe').length") == 0, address
             assert not page.look("document.title.includes('ran')"), address
+            assert [c for c in page.complaints() if "Content Security Policy" in c] == [], address
+        page.without_scripts()
 
     def test_violent_words_open_with_a_key(self, page: chromium.Page, served: Served) -> None:
         page.open(f"{served.address}/search?q=knives")

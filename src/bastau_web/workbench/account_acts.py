@@ -23,4 +23,4 @@ ACTS = (
 def record(by: str, account: str, act: str, before: str = "", after: str = "") -> None:
     """Add a row; ``by`` is the name of the account that acts, empty on the command line."""
     assert act in ACTS
-    AccountAct.objects.create(by=by, account=account, act=act, detail=f"{before} → {after}" if before or after else "")
+    AccountAct.objects.create(by=by, account=account, act=act, detail=f"{before} → {after}" if before else after)

@@ -33,19 +33,6 @@ def begin(request: HttpRequest, name: str) -> int | None:
     return mine.pk
 
 
-def is_throttled(request: HttpRequest, name: str) -> bool:
-    """Tell whether to refuse without looking at what was given."""
-    attempt = begin(request, name)
-    if attempt is not None:
-        take_back(attempt)
-    return attempt is None
-
-
-def note_failure(request: HttpRequest, name: str) -> None:
-    """Count a failure."""
-    begin(request, name)
-
-
 def take_back(attempt: int) -> None:
     """Forget an attempt that did not fail, and no earlier failure: more is asked for before anybody is let in."""
     FailedSignIn.objects.filter(pk=attempt).delete()

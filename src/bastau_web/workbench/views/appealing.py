@@ -44,11 +44,13 @@ def appeal(request: HttpRequest) -> HttpResponse:
     if request.method != "POST" or not code:
         return render(request, "appeal.html", values)
     name = f"appeal {code_hash(code)[:16]}"
-    if throttle.is_throttled(request, name):
+    attempt = throttle.begin(request, name)
+    if attempt is None:
         return render(request, "appeal.html", values | {"problems": [locale.text("web.sign_in.throttled")]}, status=429)
     status = 200
     try:
         find_entry(the_desk().book(), code)
+        throttle.take_back(attempt)
         if request.POST.get("do") == "file":
             if FEWEST <= len(words) <= MOST:
                 file_appeal(code, words, timezone.now())
@@ -60,12 +62,12 @@ def appeal(request: HttpRequest) -> HttpResponse:
         values |= _shown(request, case, entry)
     except Refused as error:
         if error.code == "code":
-            throttle.note_failure(request, name)
             return render(request, "appeal.html", values | {"problems": [locale.text("web.appeal.wrong")]}, status=404)
         case, entry = find_entry(the_desk().book(), code)
         values |= {"problems": [said_no(request, error)[0]], **_shown(request, case, entry)}
         status = 409
     except BastauError as error:
+        throttle.take_back(attempt)
         values |= {"problems": [said_no(request, error)[0]]}
         status = 503
     return render(request, "appeal.html", values, status=status)
