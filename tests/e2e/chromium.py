@@ -24,7 +24,7 @@ QUIET = (
     "--disable-sync",
 )
 _DRIVEN = ("--hide-scrollbars", "--remote-debugging-port=0", "--remote-allow-origins=*")
-KEYS = {"Tab": 9, "Enter": 13, " ": 32}
+KEYS = {"Tab": 9, "Enter": 13, " ": 32, "ArrowDown": 40}
 
 
 class Page:
@@ -85,8 +85,8 @@ class Page:
         features = [{"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}]
         self.call("Emulation.setEmulatedMedia", features=features)
 
-    def without_scripts(self) -> None:
-        self.call("Emulation.setScriptExecutionDisabled", value=True)
+    def without_scripts(self, is_without: bool = True) -> None:
+        self.call("Emulation.setScriptExecutionDisabled", value=is_without)
 
     def picture(self, path: Path, *, most: int = 4000) -> None:
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
