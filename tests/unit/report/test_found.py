@@ -50,7 +50,7 @@ def test_findings_are_counted_and_those_not_held_back_come_first(trace: Trace) -
 def test_the_earliest_example_is_shown_with_its_words_marked(trace: Trace) -> None:
     example = trace.suggested[0].example
     assert [piece.text for piece in example if piece.is_match] == ["Су қорын"]
-    assert "".join(piece.text for piece in example) == KK
+    assert "".join(piece.text for piece in example).startswith(KK)
 
 
 def test_an_example_of_a_private_account_shows_no_pseudonym(trace: Trace) -> None:
