@@ -17,9 +17,10 @@ from bastau_web.workbench.configuring import configure, is_loopback
 from bastau_web.workbench.roles import Role
 
 _LOOPBACK = "127.0.0.1"
-_THREADS = 8
+_THREADS = 32
+"""Requests of the check API that wait together are answered together, so more at once are cheaper each; idle threads cost nothing."""
 _MOST_BODY_BYTES = (4 << 20) + 1
-"""A picture for the check API; forms and JSON are held to 1 MiB by Django. One byte more, so that the API itself says no."""
+"""From here on nothing is taken: pictures for the check API have at most 4 MiB; forms and JSON are held to 1 MiB by Django."""
 
 
 def serve(home: Home, *, host: str, port: int, ready: Callable[[str, str | None], None]) -> None:

@@ -70,7 +70,7 @@ def make(request: HttpRequest) -> HttpResponse:
         given = typed["name"], _number(typed["per_minute"]), _number(typed["per_day"]), _end_of(typed["expires"])
         assert isinstance(request.user, Account)
         row, token = make_key(*given, request.user)
-    except (ValueError, ValidationError):
+    except (ValueError, OverflowError, ValidationError):
         problems = [locale_of(request).text("web.keys.wrong")]
         return _keys(request, 422, problems=problems, typed=typed)
     return _keys(request, made=row, token=token)
