@@ -325,12 +325,13 @@ def test_a_verdict_is_written_and_the_next_case_comes_up(people, alone, log):
 def test_whoever_may_release_finds_it_in_the_queue_unless_they_judged(people, signed_in, alone):
     case = first_case(people["aygul"])
     judge(people["aygul"], case)
-    assert case in cases_in(signed_in("publisher", name="pub").get("/queue"))
+    page = signed_in("publisher", name="pub").get("/queue")
+    assert f'href="/release/{case}"' in page.content.decode()
     both = signed_in("reviewer", "publisher", name="both")
     other = cases_in(both.get("/queue?kind=url"))[3]
     judge(both, other)
-    assert case in cases_in(both.get("/queue"))
-    assert other not in cases_in(both.get("/queue"))
+    assert f'href="/release/{case}"' in both.get("/queue").content.decode()
+    assert other not in both.get("/queue").content.decode()
 
 
 def test_nothing_is_chosen_beforehand(people):
@@ -351,6 +352,9 @@ def test_all_that_is_wrong_is_said_beside_its_field_and_everything_typed_stays(p
     assert "Say whether an exemption applies" in said
     assert "how you checked whether an exemption applies" in said
     page = answer.content.decode()
+    wrong = re.findall(r'<small class="wrong" id="([\w-]+)"', page)
+    assert len(wrong) == 4
+    assert all(re.search(f'aria-describedby="[^"]*{one}"', page) for one in wrong)
     assert 'value="incite" accesskey="1" checked' in page
     assert ">too short</textarea>" in page
     assert 'value="art"' in page

@@ -70,7 +70,14 @@ def queue(request: HttpRequest) -> HttpResponseBase:
     values = {
         "form": form,
         "rows": [
-            _row(case, turns, found.by_case.get(case.case), desks, now)
+            _row(
+                case,
+                turns,
+                found.by_case.get(case.case),
+                desks,
+                now,
+                may_release=Role.PUBLISHER in roles_of(request),
+            )
             for case, turns in waiting[(page - 1) * PAGE : page * PAGE]
         ],
         "n": len(waiting),
@@ -113,13 +120,15 @@ def _turns(request: HttpRequest, book: Book) -> Callable[[Case], str | None]:
     return turn_of
 
 
-def _row(case: Case, turns: str, found: Candidate | None, desks: dict[str, Desk], now: datetime) -> dict[str, Any]:
+def _row(
+    case: Case, turns: str, found: Candidate | None, desks: dict[str, Desk], now: datetime, *, may_release: bool
+) -> dict[str, Any]:
     is_new = found is not None and not case.last_n
     since = found.found_at if found is not None and is_new else case.round.began_at
     desk = desks.get(case.case)
     return {
         "case": case,
-        "address": reverse("case", args=[case.case]),
+        "address": reverse("release" if may_release and turns == "release" else "case", args=[case.case]),
         "turn": turns,
         "lead": case.round.lead,
         "n_posts": found.n_posts if found is not None else 0,
