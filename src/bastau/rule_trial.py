@@ -113,11 +113,16 @@ def try_candidate(home: Home, name: str, now: datetime) -> Trial:
         tuple(problems),
         rules,
     )
-    path = _result(home, name)
+    keep(home, made)
+    return made
+
+
+def keep(home: Home, made: Trial) -> None:
+    """Write what a trial came to, in place of the one before."""
+    path = _result(home, made.file)
     path.parent.mkdir(exist_ok=True)
     raw = json.dumps(asdict(made), ensure_ascii=False, default=datetime.isoformat).encode()
     write_whole(pafs.LocalFileSystem(), str(path), lambda file: file.write(raw))
-    return made
 
 
 def last_trial(home: Home, name: str) -> Trial | None:
@@ -169,7 +174,7 @@ def _sample(home: Home) -> pa.Table:
         raise ConfigError("nothing has been processed yet: bastau run")
     with home.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
-        latest = f"select * from posts order by published_at desc, post_key limit {SAMPLE}"
+        latest = f"select * from posts order by published_at desc, post_key limit {SAMPLE}"  # noqa: S608 - a constant
         sql = f"""
             select p.post_key, p.published_at, p.title, p.text, r.folded, r.detected_language, r.script, m.suggestions
             from ({latest}) p join readings r using (post_key) left join matches m using (post_key)

@@ -88,6 +88,11 @@ def swatch(series: int) -> str:
     )
 
 
+def swatch_of_gap() -> str:
+    """Return the small square that stands for time in which nothing was collected."""
+    return '<svg width="12" height="12" viewBox="0 0 12 12" aria-hidden="true"><rect width="12" height="12" class="gap"/></svg>'
+
+
 def meter(share: float) -> str:
     """Return a small bar for a share in [0, 1]; the figure stands beside it in words."""
     return (
@@ -145,8 +150,12 @@ def stacked_bars(
     tick: Callable[[datetime], str],
     number: Callable[[int], str],
     height: float = 200,
+    gaps: Sequence[tuple[float, float]] = (),
 ) -> str:
-    """Draw counts over time as stacked bars, the first series at the bottom."""
+    """Draw counts over time as stacked bars, the first series at the bottom.
+
+    ``gaps`` are shares of the time, each from and to in [0, 1], in which nothing was collected: hatched.
+    """
     left, right, top, bottom = 34.0, 6.0, 14.0, 24.0
     totals = [sum(s.counts[i] for s in series) for i in range(len(starts))]
     highest = round_top(max(totals, default=1))
@@ -158,7 +167,10 @@ def stacked_bars(
     def y_of(count: float) -> float:
         return floor - (floor - top) * count / highest
 
-    body = []
+    body = [
+        f'<rect x="{left + inner * start:.1f}" y="{top:g}" width="{inner * (end - start):.1f}" height="{floor - top:g}" class="gap"/>'
+        for start, end in gaps
+    ]
     for count in sorted({0, highest // 2, highest} if highest > 1 else {0, highest}):
         body.append(
             f'<path d="M{left:g} {y_of(count):.1f}H{width - right:g}" class="{"axis" if not count else "grid"}"/>'

@@ -10,7 +10,7 @@ from bastau.report.document import Link, paragraph, table
 from bastau.report.group import GroupPage
 from bastau.report.locale import Locale
 from bastau.report.moves import Example, Influence
-from bastau.report.timeline import Timeline
+from bastau.report.timeline import Gap, Timeline
 from bastau.report.trace import Group
 
 
@@ -22,8 +22,15 @@ def timeline_chart(
     description: str,
     ident: str,
     locale: Locale,
+    gaps: Sequence[Gap] = (),
 ) -> str:
-    """Return the stacked bars of one way to split a timeline, with a legend and the words of its description."""
+    """Return the stacked bars of one way to split a timeline, with a legend and the words of its description.
+
+    ``gaps``: hatched, where nothing was collected.
+    """
+    span_s = line.bin_s * len(line.starts)
+    shares = [[(at - line.starts[0]).total_seconds() / span_s for at in (gap.start, gap.end)] for gap in gaps]
+    within = [(max(0.0, start), min(1.0, end)) for start, end in shares if end > 0 and start < 1]
 
     def draw(width: float, suffix: str) -> str:
         return charts.stacked_bars(
@@ -33,12 +40,15 @@ def timeline_chart(
             width=width,
             tick=lambda at: locale.tick(at, line.bin_s),
             number=locale.number,
+            gaps=within,
         )
 
     legend = [
         f"{charts.swatch(i)}{escape(names[code])} {locale.number(sum(counts))}"
         for i, (code, counts) in enumerate(series.items())
     ]
+    if within:
+        legend.append(f"{charts.swatch_of_gap()}{escape(locale.text('time.gap'))}")
     return f"{document.listing(legend, 'legend')}{document.chart(draw)}{paragraph(description, 'note')}"
 
 

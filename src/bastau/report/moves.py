@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from bastau.report.queries import at, clean, is_pseudonym, rows, shorten, shown_url
+from bastau.report.queries import HIDDEN, at, clean, is_pseudonym, rows, shorten, shown_url
 
 MOST_EXAMPLES = 3
 MOST_POSTS = 6
@@ -99,8 +99,14 @@ def examples(
                 )
                 for p in posts[:most_posts]
             ]
-            found.append(Example(example["trace"], shorten(clean(example["object"]), MOST_CHARS), tuple(shown)))
+            found.append(Example(example["trace"], _object(example["trace"], example["object"]), tuple(shown)))
     return tuple(found)
+
+
+def _object(trace: str, words: str) -> str:
+    """Return what an object is called; of a private account's post neither address nor number, which would lead there."""
+    shown = clean(words)
+    return HIDDEN if trace in ("link", "repost") and HIDDEN in shown else shorten(shown, MOST_CHARS)
 
 
 EXAMPLES = """list_transform(examples, lambda e: {'trace': e.trace, 'object': e.object, 'posts': list_transform(e.posts, lambda p: {

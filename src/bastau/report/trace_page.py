@@ -177,7 +177,9 @@ def _over_time(trace: Trace, locale: Locale) -> str:
     )
     platforms = {p: locale.name("platform", p) for p in line.by_platform}
     return (
-        exhibits.timeline_chart(line, line.by_language, names, caption, description, "time", locale)
+        exhibits.timeline_chart(
+            line, line.by_language, names, caption, description, "time", locale, trace.coverage.gaps
+        )
         + document.folded(
             locale.text("label.as_table"), exhibits.timeline_table(line, line.by_language, names, caption, locale)
         )
