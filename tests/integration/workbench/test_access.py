@@ -74,7 +74,7 @@ EXPECTED = {
     "convene": {Role.REVIEWER},
     "translate-case": {Role.REVIEWER},
     "bring": {Role.REVIEWER, Role.ANALYST},
-    "release": {Role.PUBLISHER},
+    "release": {Role.PUBLISHER, Role.REVIEWER},
     "withdraw": {Role.PUBLISHER, Role.REVIEWER},
     "note-notice": {Role.PUBLISHER},
     "statement": READ,

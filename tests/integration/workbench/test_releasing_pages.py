@@ -284,6 +284,18 @@ class TestRelease:
         assert said["decision_facts"] == FACTS
         assert bolat.get(f"/release/{ident}/1/statement.json").status_code == 404
 
+    def test_a_reviewer_looks_and_takes_back_and_lets_nothing_out(self, bolat, signed_in, clock):
+        ident = decide(clock)
+        dana = signed_in("reviewer", name="dana")
+        page = dana.get(f"/release/{ident}").content.decode()
+        assert 'name="facts"' not in page
+        assert dana.post(f"/release/{ident}", form(ident)).status_code == 403
+        assert book().cases[ident].entries == ()
+        let_out(bolat, ident)
+        page = dana.get(f"/release/{ident}").content.decode()
+        assert f'action="/release/{ident}/withdraw"' in page
+        assert "/notice" not in page
+
     def test_one_person_takes_an_entry_back_with_a_reason(self, bolat, signed_in, clock):
         ident = decide(clock)
         let_out(bolat, ident)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
@@ -54,16 +55,21 @@ def said_no(request: HttpRequest, error: BastauError) -> tuple[str, int]:
     return words, 422 if error.code in _MALFORMED else 409
 
 
-@open_to(Role.PUBLISHER)
+@open_to(Role.PUBLISHER, Role.REVIEWER)
 @require_http_methods(["GET", "HEAD", "POST"])
 def release(request: HttpRequest, case: str) -> HttpResponse:
-    """Show what would be released and preview its statement of reasons; let it out when asked to."""
+    """Show what would be released and preview its statement of reasons; let it out when a publisher of lists asks to.
+
+    Reviewers see it too: taking an entry back is theirs as well.
+    """
     now = timezone.now()
     here = find_case(case, now)
     form = {name: request.POST.get(name, "").strip()[: MAX_FACTS + 1] for name in _FORM}
     if request.method != "POST":
         form["expires"] = _day(now + timedelta(days=_DEFAULT_DAYS))
         return _page(request, here, form, now)
+    if not _may_release(request):
+        raise PermissionDenied
     problems = _problems(request, here, form, now)
     if problems or request.POST.get("do") != "release":
         return _page(request, here, form, now, problems, 422 if problems else 200)
@@ -87,6 +93,10 @@ def release(request: HttpRequest, case: str) -> HttpResponse:
     }
     # Not sent on to another page: the code stands in this answer and nowhere else.
     return render(request, "released.html", values)
+
+
+def _may_release(request: HttpRequest) -> bool:
+    return isinstance(request.user, Account) and Role.PUBLISHER in request.user.roles
 
 
 def _released(case: Case, by: By, of: int, form: dict[str, str], code: str) -> Released:
@@ -133,6 +143,7 @@ def _page(
         "outcome": found,
         "stage": _stage(case, found),
         "judges": sorted({given.judged.by.person for given in case.round.given}) if found else [],
+        "may_release": _may_release(request),
         "is_mine": any(is_same_person(given.judged.by, me) for given in case.round.given),
         "evidence": [one for one in case.evidence if found and one.sha256 == found.given.judged.evidence_sha256],
         "form": form,
@@ -211,8 +222,7 @@ def withdraw(request: HttpRequest, case: str) -> HttpResponseBase:
     """Take a standing entry back; one person may."""
     now = timezone.now()
     here = find_case(case, now)
-    roles = request.user.roles if isinstance(request.user, Account) else frozenset()
-    by = acting(request, Role.PUBLISHER if Role.PUBLISHER in roles else Role.REVIEWER)
+    by = acting(request, Role.PUBLISHER if _may_release(request) else Role.REVIEWER)
     act = Withdrawn(
         here.case, by, request.POST.get("why", "")[:40], request.POST.get("reason", "").strip()[: MAX_REASON + 1]
     )
@@ -226,9 +236,7 @@ def withdraw(request: HttpRequest, case: str) -> HttpResponseBase:
         words, status = said_no(request, error)
         return render(request, "not_done.html", {"case": here, "problems": [words]}, status=status)
     publish_soon()
-    return redirect(
-        "release" if Role.PUBLISHER in roles else "lists", *([here.case] if Role.PUBLISHER in roles else [])
-    )
+    return redirect("release", here.case)
 
 
 @open_to(*READERS)
