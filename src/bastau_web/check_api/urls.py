@@ -5,7 +5,7 @@ from functools import cache
 import orjson
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_safe
 
 from bastau_web.check_api.api import api, openapi
@@ -33,7 +33,8 @@ def docs(request: HttpRequest) -> HttpResponse:
         for address, methods in orjson.loads(_document())["paths"].items()
         for method, said in methods.items()
     ]
-    return render(request, "api_docs.html", {"operations": operations})
+    address = request.build_absolute_uri(reverse("api-check"))
+    return render(request, "api_docs.html", {"operations": operations, "address": address})
 
 
 def _for_keys() -> list[URLPattern]:

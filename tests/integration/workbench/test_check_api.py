@@ -531,4 +531,5 @@ def test_the_description_is_served_without_scripts_and_names_every_route(asked):
     assert set(document["paths"]) == {reverse(name) for name in KEY_ROUTES}
     page = Client().get("/api/v1/").content.decode()
     assert "<script" not in page
+    assert "http://testserver/api/v1/check" in page
     assert all(f"POST {path}" in page or f"GET {path}" in page for path in document["paths"])
