@@ -16,6 +16,7 @@ import pyarrow as pa
 from bastau.home import Home, create_view
 from bastau.lake import LAKE_TABLES
 from bastau.report.post_search import SEARCHED, searched
+from bastau.report.queries import HELD
 from bastau.report.word_index import Part, make_part
 from bastau.schemas import TABLES
 
@@ -26,6 +27,8 @@ GROWING = ("posts", "readings", "matches")
 """Tables that what is stored later is added to; others are small enough to be read again."""
 NOT_HELD = ("text_pairs", "pages")
 """Tables that no page asks."""
+COLUMNS = {"readings": "* EXCLUDE (bands)"}
+"""All but the signatures, which only a pasted text is compared by: 80 bytes a post that nothing makes smaller."""
 SORTED = {
     "members": "narrative_key",
     "copies": "narrative_key",
@@ -45,7 +48,7 @@ INDEXED = {
     "narratives": ("narrative_key", "narrative_id"),
     "tellings": ("telling_key",),
 }
-_PART_POSTS = 200_000
+_PART_POSTS = 100_000
 _MOST_PARTS = 16
 """Parts of the index of words beyond those full ones, before they are made into one."""
 _MOST_LOOKED_UP = 2000
@@ -64,8 +67,15 @@ class Held:
     con: "duckdb.DuckDBPyConnection"
     is_whole: bool
     files: dict[str, list[str]] = field(default_factory=dict)
+    tables: dict[str, str] = field(default_factory=dict)
+    n_states: int = 0
     parts: tuple[Part, ...] | None = None
     changing: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def name(self) -> str:
+        """Name of the database; what asks it can tell whether posts are indexed."""
+        return HELD if self.is_whole else "partly_held"
 
 
 def hold(home: Home, most_posts: int) -> Held:
@@ -76,9 +86,9 @@ def hold(home: Home, most_posts: int) -> Held:
     """
     con = home.connect()
     con.execute("SET parquet_metadata_cache = true")
-    n = con.execute("select count(*) from posts").fetchall()[0][0]
-    con.execute("ATTACH ':memory:' AS held (COMPRESS)")
+    n = con.execute("SELECT count(*) FROM posts").fetchall()[0][0]
     held = Held(home, con, n <= most_posts)
+    con.execute(f"ATTACH ':memory:' AS {held.name} (COMPRESS)")
     _read(held, _files(home))
     return held
 
@@ -100,7 +110,7 @@ def follow(held: Held) -> bool:
 def reader(held: Held) -> "duckdb.DuckDBPyConnection":
     """Return a connection of its own for one thread."""
     con = held.con.cursor()
-    con.execute("USE held")
+    con.execute(f"USE {held.name}")
     con.execute("SET TimeZone = 'UTC'")
     con.execute(f"SET dynamic_or_filter_threshold = {_MOST_LOOKED_UP}")
     return con
@@ -111,28 +121,37 @@ def _files(home: Home) -> dict[str, list[str]]:
 
 
 def _read(held: Held, files: dict[str, list[str]]) -> None:
-    con, added = held.con, dict[str, list[str]]()
-    for name, paths in files.items():
-        before = held.files.get(name)
-        if before == paths:
-            continue
-        is_added = name in GROWING and before is not None
-        added[name] = [path for path in paths if path not in set(before or ())] if is_added else paths
-        create_view(con, name, _source(held.home, name, added[name]))
+    con, changed = held.con, {name: paths for name, paths in files.items() if held.files.get(name) != paths}
+    growing = [name for name in GROWING if name in changed and name in held.files]
+    for name, paths in changed.items():
+        known = set(held.files[name]) if name in growing else set()
+        create_view(con, name, _source(held.home, name, [path for path in paths if path not in known]))
+    # What replaces a table is made before the transaction, where nobody sees it: within it, an index would be made twice.
+    schema = f"{held.name}.state_{held.n_states}"
+    con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    made = {name: _make(held, schema, name) for name in changed if name not in growing}
+    if not held.files:
+        made[SEARCHED] = _make_searched(held, schema, made)
     con.begin()
     try:
-        for name in added:
-            _take_in(held, name, is_filled=bool(files[name]), is_new=name not in held.files)
-        if any(name in added for name in ("posts", "readings")):
-            _search(held, added)
+        for name in growing:
+            con.execute(f"INSERT INTO {held.tables[name]} SELECT {COLUMNS.get(name, '*')} FROM memory.{name}")
+        for name, table in made.items():
+            con.execute(f"CREATE OR REPLACE VIEW {held.name}.{name} AS FROM {table}")
+        if growing:
+            _renew_searched(held, growing)
         # Before the rows count: a key that the index has and the table does not fits nothing.
-        if held.parts is not None and "readings" in added:
+        if held.parts is not None and "readings" in growing:
             held.parts = _with_more(held, con.sql("SELECT post_key, folded FROM memory.readings").to_arrow_table())
         con.commit()
     except BaseException:
         con.rollback()
         raise
-    held.files = files
+    for name in made.keys() & held.tables.keys():
+        if not held.tables[name].startswith("memory."):
+            con.execute(f"DROP TABLE {held.tables[name]}")
+    held.tables |= made
+    held.files, held.n_states = files, held.n_states + 1
 
 
 def _source(home: Home, name: str, paths: list[str]) -> Any:
@@ -143,37 +162,46 @@ def _source(home: Home, name: str, paths: list[str]) -> Any:
     return ds.dataset(paths, schema=TABLES[name], filesystem=home.lake.filesystem)
 
 
-def _take_in(held: Held, name: str, *, is_filled: bool, is_new: bool) -> None:
-    con = held.con
-    if name in NOT_HELD or (name in GROWING and not held.is_whole):
-        # What stands in for a table without files belongs to one connection and cannot be seen through a view.
-        con.execute(f"CREATE TABLE IF NOT EXISTS held._{name} AS FROM memory.{name} LIMIT 0")
-        con.execute(f"CREATE OR REPLACE VIEW held.{name} AS FROM {'memory.' if is_filled else 'held._'}{name}")
-        return
-    if name in GROWING and not is_new:
-        con.execute(f"INSERT INTO held.{name} FROM memory.{name}")
-        return
+def _make(held: Held, schema: str, name: str) -> str:
+    """Read a table into ``schema`` and return what it is called there."""
+    con, table = held.con, f"{schema}.{name}"
+    is_view = name in NOT_HELD or (name in GROWING and not held.is_whole)
+    if is_view and _is_filled(con, name):
+        return f"memory.{name}"
     order = f"ORDER BY {SORTED[name]}" if name in SORTED else ""
-    con.execute(f"CREATE OR REPLACE TABLE held.{name} AS FROM memory.{name} {order}")
+    con.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {COLUMNS.get(name, '*')} FROM memory.{name} {order}")
     for column in INDEXED.get(name, ()):
-        con.execute(f"CREATE INDEX {name}_{column} ON held.{name} ({column})")
+        con.execute(f"CREATE INDEX {name}_{column} ON {table} ({column})")
+    return table
 
 
-def _search(held: Held, added: dict[str, list[str]]) -> None:
-    """Bring up to date what :func:`bastau.report.post_search.search_posts` reads."""
-    con = held.con
+def _is_filled(con: "duckdb.DuckDBPyConnection", name: str) -> bool:
+    """Tell whether a table has rows: what stands in for one without files is seen by one connection only."""
+    return bool(con.execute(f"SELECT 1 FROM memory.{name} LIMIT 1").fetchall())
+
+
+def _make_searched(held: Held, schema: str, made: dict[str, str]) -> str:
+    """Make what :func:`bastau.report.post_search.search_posts` reads."""
+    con, table, rows = held.con, f"{schema}.{SEARCHED}", searched(made["posts"], made["readings"])
     if not held.is_whole:
-        con.execute(f"CREATE OR REPLACE VIEW held.{SEARCHED} AS {searched('held.posts', 'held.readings')}")
+        con.execute(f"CREATE VIEW {table} AS {rows}")
+        return table
+    con.execute(f"CREATE OR REPLACE TABLE {table} AS {rows}")
+    con.execute(f"CREATE INDEX {SEARCHED}_post_key ON {table} (post_key)")
+    return table
+
+
+def _renew_searched(held: Held, growing: list[str]) -> None:
+    con, table = held.con, held.tables[SEARCHED]
+    keys = " UNION ".join(f"SELECT post_key FROM memory.{name}" for name in growing if name != "matches")
+    if not keys:
         return
-    if "posts" not in held.files:
-        con.execute(f"CREATE TABLE held.{SEARCHED} AS {searched('held.posts', 'held.readings')}")
-        con.execute(f"CREATE INDEX {SEARCHED}_post_key ON held.{SEARCHED} (post_key)")
-        return
-    keys = " UNION ".join(f"SELECT post_key FROM memory.{name}" for name in ("posts", "readings") if name in added)
     con.execute(f"CREATE TEMP TABLE {_CHANGED} AS {keys}")
-    con.execute(f"DELETE FROM held.{SEARCHED} WHERE post_key IN (FROM {_CHANGED})")
-    posts, readings = (f"(FROM held.{name} SEMI JOIN {_CHANGED} USING (post_key))" for name in ("posts", "readings"))
-    con.execute(f"INSERT INTO held.{SEARCHED} {searched(posts, readings)}")
+    con.execute(f"DELETE FROM {table} WHERE post_key IN (FROM {_CHANGED})")
+    posts, readings = (
+        f"(FROM {held.tables[name]} SEMI JOIN {_CHANGED} USING (post_key))" for name in ("posts", "readings")
+    )
+    con.execute(f"INSERT INTO {table} {searched(posts, readings)}")
     con.execute(f"DROP TABLE {_CHANGED}")
 
 
@@ -183,6 +211,7 @@ def index_words(held: Held) -> None:
         if held.parts is None and held.is_whole:
             texts = reader(held).sql("SELECT post_key, folded FROM readings").to_arrow_reader(_PART_POSTS)
             held.parts = tuple(make_part(batch["post_key"].to_numpy(), batch["folded"]) for batch in texts)
+            pa.default_memory_pool().release_unused()
 
 
 def _with_more(held: Held, texts: pa.Table) -> tuple[Part, ...]:
@@ -195,7 +224,7 @@ def _with_more(held: Held, texts: pa.Table) -> tuple[Part, ...]:
     keys = np.concatenate([part.post_keys for part in small])
     held.con.register(_CHANGED, pa.table({"post_key": keys}))
     again = held.con.sql(
-        f"SELECT post_key, folded FROM held.readings SEMI JOIN {_CHANGED} USING (post_key)"
+        f"SELECT post_key, folded FROM {held.tables['readings']} SEMI JOIN {_CHANGED} USING (post_key)"
     ).to_arrow_table()
     held.con.unregister(_CHANGED)
     return (*full, make_part(again["post_key"].to_numpy(), again["folded"]))

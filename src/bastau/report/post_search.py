@@ -186,8 +186,9 @@ def shown(con: duckdb.DuckDBPyConnection, keys: Sequence[tuple[int, int]]) -> li
         ).fetchall()
     )
     sql = """
-        select m.post_key, n.narrative_id, n.n_posts from members m join narratives n using (narrative_key)
-        where m.post_key in (select unnest(?::bigint[]))"""
+        with found as materialized (
+            select post_key, narrative_key from members where post_key in (select unnest(?::bigint[])))
+        select post_key, narrative_id, n_posts from found join narratives using (narrative_key)"""
     narratives = {row["post_key"]: row for row in rows(con, sql, wanted)}
     sensitive = sensitive_posts(con, wanted[0])
     return [

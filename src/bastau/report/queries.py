@@ -9,6 +9,8 @@ import duckdb
 
 HIDDEN = "@…"
 """Stands where a private account's pseudonym stood in the words of a post."""
+HELD = "held"
+"""Name of the database whose tables are all in memory and indexed."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PSEUDONYM = re.compile(r"@?p~\w+")
@@ -38,7 +40,7 @@ def at_or_none(us: int | None) -> datetime | None:
 
 def has_index(con: duckdb.DuckDBPyConnection) -> bool:
     """Tell whether posts are found by their key (:mod:`bastau.report.held`) rather than by reading Parquet files."""
-    return bool(rows(con, "select 1 from duckdb_indexes() where table_name = 'posts'"))
+    return bool(rows(con, "select current_catalog() as name")[0]["name"] == HELD)
 
 
 def between(
