@@ -23,6 +23,7 @@ MIN_POSTS = 5
 """Fewer posts in the period are not called rising."""
 
 _PERIOD = "bastau_brief_posts"
+_COUNTED = "bastau_brief_narratives"
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ def brief(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> Bri
         return _brief(con, start, end)
     finally:
         con.execute(f"drop table if exists {_PERIOD}")
+        con.execute(f"drop table if exists {_COUNTED}")
 
 
 def _brief(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> Brief:
@@ -146,13 +148,13 @@ def _brief(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> Br
     )[0]
     platforms = [r["platform"] for r in rows(con, "select distinct platform from posts order by 1")]
     reasons = rows(con, "select reason, count(*) as n from rejects group by 1 order by n desc, 1")
-    table = _narratives(con)
-    new = [r for r in table if r["first_us"] >= start.timestamp() * 1e6]
-    across = [r for r in table if len(r["known_languages"]) > 1]
-    rising = _rising(table, new, counts["n_posts"], counts["n_before"])
-    new.sort(key=lambda r: (-r["n_now"], r["first_us"], r["narrative_id"]))
-    across.sort(key=lambda r: (-len(r["known_languages"]), -r["n_now"], r["narrative_id"]))
-    shown = _describe(con, [*new[:MOST_ROWS], *(r for r, _ in rising[:MOST_ROWS]), *across[:MOST_ROWS]])
+    start_us = round(start.timestamp() * 1e6)
+    _count_narratives(con)
+    is_new = f"first_us >= {start_us}"
+    new, n_new = _first(con, is_new, "n_now desc, first_us, narrative_id")
+    across, n_across = _first(con, "n_known > 1", "n_known desc, n_now desc, narrative_id")
+    rising = _rising(con, is_new, counts["n_posts"], counts["n_before"])
+    shown = _describe(con, [*new, *(r for r, _ in rising[:MOST_ROWS]), *across])
     return Brief(
         start,
         end,
@@ -166,14 +168,14 @@ def _brief(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> Br
         tuple((r["reason"], r["n"]) for r in reasons[:10]),
         _timeline(con, start, end) if counts["n_posts"] else None,
         tuple(coverage(con, [platform], start, end, 62) for platform in platforms),
-        tuple(_row(r, shown, None) for r in new[:MOST_ROWS]),
-        len(new),
+        tuple(_row(r, shown, None) for r in new),
+        n_new,
         tuple(_row(r, shown, up) for r, up in rising[:MOST_ROWS]),
         len(rising),
         _coordinated(con, start, end),
         moves.influence(con, None),
-        tuple(_row(r, shown, None) for r in across[:MOST_ROWS]),
-        len(across),
+        tuple(_row(r, shown, None) for r in across),
+        n_across,
         rows(con, "select min(min_audience) as n from imports")[0]["n"],
     )
 
@@ -186,45 +188,42 @@ def _timeline(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime) ->
         con.execute(f"drop view if exists {_PERIOD}_now")
 
 
-def _narratives(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """Count each narrative of the period, its languages and platforms with most posts first."""
-    sql = f"""
+def _count_narratives(con: duckdb.DuckDBPyConnection) -> None:
+    """Count the posts of each narrative of the period, and the languages that they are known to be in."""
+    con.execute(
+        f"""
+        create or replace temp table {_COUNTED} as
         with counted as (
             select narrative_key, count(*) filter (is_now) as n_now, count(*) filter (not is_now) as n_before,
-                   count(distinct (platform, source)) filter (is_now and is_publisher) as n_publishers
-            from {_PERIOD} where narrative_key is not null group by 1 having n_now > 0),
-        spoken as (
-            select narrative_key, list(language order by n desc, language) as languages from (
-                select narrative_key, language, count(*) as n from {_PERIOD} where is_now group by all) group by 1),
-        carried as (
-            select narrative_key, list(platform order by n desc, platform) as platforms from (
-                select narrative_key, platform, count(*) as n from {_PERIOD} where is_now group by all) group by 1)
-        select n.narrative_key, n.narrative_id, n.first_post_key, epoch_us(n.first_seen_at) as first_us,
-               c.n_now, c.n_before, c.n_publishers, s.languages, k.platforms
-        from counted c join narratives n using (narrative_key) join spoken s using (narrative_key)
-             join carried k using (narrative_key)"""
+                   count(distinct language) filter (is_now and language <> 'und' and not contains(language, '|')) as n_known
+            from {_PERIOD} where narrative_key is not null group by 1 having n_now > 0)
+        select c.*, n.narrative_id, n.first_post_key, epoch_us(n.first_seen_at) as first_us
+        from counted c join narratives n using (narrative_key)"""
+    )
+
+
+def _first(con: duckdb.DuckDBPyConnection, where: str, by: str) -> tuple[list[dict[str, Any]], int]:
+    """Return the first narratives of an order, and how many there are."""
+    sql = f"select *, count(*) over () as n from {_COUNTED} where {where} order by {by} limit {MOST_ROWS}"
     found = rows(con, sql)
-    for row in found:
-        row["known_languages"] = [tag for tag in row["languages"] if tag != "und" and "|" not in tag]
-    return found
+    return found, found[0]["n"] if found else 0
 
 
 def _rising(
-    table: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]], total_now: int, total_before: int
+    con: duckdb.DuckDBPyConnection, is_new: str, total_now: int, total_before: int
 ) -> list[tuple[dict[str, Any], Rise]]:
     """Return what rose with confidence LEVEL, by how much it rose at least; nothing without an earlier period to compare."""
     if not total_before:
         return []
     from bastau.report.rates import rise  # its numerics load slowly, and the pages do without
 
-    young = {row["narrative_id"] for row in new}
-    old = [row for row in table if row["n_now"] >= MIN_POSTS and row["narrative_id"] not in young]
+    old = rows(con, f"select * from {_COUNTED} where not ({is_new}) and n_now >= {MIN_POSTS}")
     compared = [(row, rise(row["n_now"], row["n_before"], total_now, total_before)) for row in old]
     return sorted((e for e in compared if e[1].low > 1), key=lambda e: (-e[1].low, e[0]["narrative_id"]))
 
 
 def _describe(con: duckdb.DuckDBPyConnection, wanted: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Fetch words and origin of the few narratives that are shown."""
+    """Fetch words, origin, publishers, languages and platforms (most posts first) of the few narratives that are shown."""
     keys = sorted({row["first_post_key"] for row in wanted})
     sql = """
         select p.post_key, p.title, p.text, coalesce(r.detected_language, 'und') as language
@@ -235,10 +234,33 @@ def _describe(con: duckdb.DuckDBPyConnection, wanted: Sequence[dict[str, Any]]) 
         from origins where narrative_key in (select unnest(?::bigint[]))"""
     origins = {r["narrative_key"]: r for r in rows(con, sql, [[row["narrative_key"] for row in wanted]])}
     nobody = {"abstained": True, "source": None, "confidence": None}
+    spread = _spread(con, [row["narrative_key"] for row in wanted])
     return {
-        row["narrative_id"]: {**posts[row["first_post_key"]], **origins.get(row["narrative_key"], nobody)}
+        row["narrative_id"]: {
+            **posts[row["first_post_key"]],
+            **origins.get(row["narrative_key"], nobody),
+            **spread[row["narrative_key"]],
+        }
         for row in wanted
     }
+
+
+def _spread(con: duckdb.DuckDBPyConnection, keys: Sequence[int]) -> dict[int, dict[str, Any]]:
+    sql = f"""
+        with here as materialized (
+            select narrative_key, platform, source, is_publisher, language from {_PERIOD}
+            where is_now and narrative_key in (select unnest(?::bigint[]))),
+        published as (
+            select narrative_key, count(distinct (platform, source)) filter (is_publisher) as n_publishers
+            from here group by 1),
+        spoken as (
+            select narrative_key, list(language order by n desc, language) as languages from (
+                select narrative_key, language, count(*) as n from here group by all) group by 1),
+        carried as (
+            select narrative_key, list(platform order by n desc, platform) as platforms from (
+                select narrative_key, platform, count(*) as n from here group by all) group by 1)
+        from published join spoken using (narrative_key) join carried using (narrative_key)"""
+    return {row["narrative_key"]: row for row in rows(con, sql, [list(keys)])}
 
 
 def _row(row: dict[str, Any], shown: dict[str, dict[str, Any]], up: Rise | None) -> Row:
@@ -249,9 +271,9 @@ def _row(row: dict[str, Any], shown: dict[str, dict[str, Any]], up: Rise | None)
         shorten(one_line(shown_text(about["title"], about["text"])), 220),
         about["language"],
         row["n_now"],
-        row["n_publishers"],
-        tuple(row["languages"]),
-        tuple(row["platforms"]),
+        about["n_publishers"],
+        tuple(about["languages"]),
+        tuple(about["platforms"]),
         at(row["first_us"]),
         clean(about["source"]) if named else None,
         about["confidence"] if named else None,
