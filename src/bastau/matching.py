@@ -89,14 +89,17 @@ def open_matchers(home: "Home | None", *, shadow: bool = False) -> Matchers:
     from bastau.read.known import MatchKnown
     from bastau.read.known_index import KnownIndex
     from bastau.read.rules.match import MatchRules
-    from bastau.training import load_linear
 
     own = own_rules(home)
     rules = MatchRules(own, shadow)
     store = store_of(home) if home is not None else None
     known = MatchKnown(store.index() if store is not None else KnownIndex())
     linear = home.settings.models.linear if home is not None else ""
-    model = load_linear(home.folder / linear) if home is not None and linear else None
+    model = None
+    if home is not None and linear:
+        from bastau.training import load_linear  # brings half a second of libraries that only training needs
+
+        model = load_linear(home.folder / linear)
     stages = (rules, known, ScoreModel(model))
     check_order(stages, pa.schema([*POSTS, *(READINGS.field(name) for name in READ_COLUMNS)]))
     parts = [

@@ -33,6 +33,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from bastau import errors
+from bastau.read.rules.kept import keep_compiled, kept_in
 from bastau.schemas import TABLES
 from bastau.settings import EngineSettings
 
@@ -94,9 +95,11 @@ class SparkEngine:
         """
         if not batches:
             return
-        ids = list(batches)
+        ids, rules_folder = list(batches), kept_in()
 
         def each(frames: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            if rules_folder is not None:  # where the driver keeps them: compiling takes each executor seconds
+                keep_compiled(rules_folder)
             for frame in frames:
                 for number in frame.column("id").to_pylist():
                     yield pa.RecordBatch.from_pylist([_try(work, ids[number])], _DONE)

@@ -33,6 +33,11 @@ def keep_compiled(folder: Path) -> None:
     _folder[:] = [folder]
 
 
+def kept_in() -> Path | None:
+    """Return the folder in which compiled rules are kept; None: they are not."""
+    return _folder[0] if _folder else None
+
+
 def kept(files: Iterable[RuleFile], make: Callable[[], Made]) -> Made:
     """Return what ``make`` makes of ``files``, opened where it was kept before."""
     if not _folder:
