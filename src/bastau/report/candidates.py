@@ -17,9 +17,9 @@ from bastau.errors import Refused
 from bastau.hashing import format_id, parse_id
 from bastau.report.queries import at, is_pseudonym, rows
 from bastau.review.acts import By, Evidence, Opened, Suggested, Suggestion
-from bastau.review.cases import SCORE_STEP, Case, apply
+from bastau.review.cases import SCORE_STEP, Case, apply, outcome
 from bastau.review.log import Book
-from bastau.review.queue import order, priority, waiting_appeal
+from bastau.review.queue import is_waiting, order, priority, waiting_appeal
 from bastau.review.subjects import Owner, Subject, canonical_value, case_id, check_subject
 from bastau.settings import Publishers
 
@@ -111,12 +111,17 @@ def line_up(
     """Return what waits for somebody and fits: appeals by their deadline, then cases and candidates by how urgent they are.
 
     Candidates do not grow more urgent by waiting, as cases do: nobody has asked yet, and a large archive of old posts would stand
-    before today's calls for violence. Equal ones: the newest post first.
+    before today's calls for violence. Equal ones: the newest post first. A decided case of which the rules say something else by now
+    (:func:`speaks_again`) stands where its candidate would.
     """
+
+    def is_new(key: str, one: Candidate) -> bool:
+        return (key not in book.cases or speaks_again(book.cases[key], one)) and fits(one.case)
+
     cases = order(filter(fits, book.cases.values()), now)
     appeals = [case for case in cases if waiting_appeal(case) is not None]
     rest = ((-priority(case, now), case) for case in cases[len(appeals) :])
-    new = ((-one.urgency, one.case) for key, one in found.by_case.items() if key not in book.cases and fits(one.case))
+    new = ((-one.urgency, book.cases.get(key, one.case)) for key, one in found.by_case.items() if is_new(key, one))
     return appeals + [case for _, case in merge(rest, new, key=itemgetter(0))]
 
 
@@ -131,6 +136,18 @@ def changed(case: Case, found: Candidate, data_version: str) -> Suggested | None
     ):
         return None
     return Suggested(case.case, new, data_version)
+
+
+def speaks_again(case: Case, found: Candidate) -> bool:
+    """Say whether the rules suggest an act for a decided case that is neither what they said nor what was decided.
+
+    Another version of a rule that finds the same act asks nobody again.
+    """
+    new, decided = found.case.round.lead, outcome(case.round)
+    if new is None or decided is None or is_waiting(case):
+        return False
+    old = next((one.act for one in case.suggestions if one.by == _RULES), None)
+    return new.act not in (old, decided.listed_act)
 
 
 def ways(con: duckdb.DuckDBPyConnection, post_key: int, publishers: Publishers) -> dict[str, Opened]:

@@ -32,6 +32,7 @@ from bastau_web.workbench.configuring import the_home
 from bastau_web.workbench.lake_reader import ask
 from bastau_web.workbench.review_desk import (
     LogDamaged,
+    again,
     by_of,
     cases_on_desks,
     data_version,
@@ -83,7 +84,8 @@ def page_of(
         book = the_book()
     except LogDamaged:
         return damaged(request)
-    found = found_candidates().by_case.get(ident)
+    lake = found_candidates()
+    found = lake.by_case.get(ident)
     whole = book.cases.get(ident) or (found.case if found is not None else None)
     if whole is None:
         raise Http404
@@ -99,7 +101,7 @@ def page_of(
     is_mine = desk is not None and is_same_person(by_of(desk.account), me)
     found_now = outcome(whole.round)
     has_spoken = any(is_same_person(given.judged.by, me) for given in whole.round.given)
-    turns = turn(whole, me)
+    turns = turn(whole, me) or again(whole, lake)
     posted = request.POST if request.method == "POST" else {}
     last = whole.round.given[-1] if whole.round.given else None
     may_judge = Role.REVIEWER in roles_of(request)
@@ -113,6 +115,7 @@ def page_of(
         if post is not None and key is not None
         else None,
         "lead": suggested,
+        "says_now": found.case.round.lead if found is not None and turns == "again" else None,
         "others": [one for one in whole.suggestions if one is not suggested],
         "note": _note(suggested.rule) if suggested is not None else None,
         "gates": _gates(post, request),

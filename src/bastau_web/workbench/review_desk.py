@@ -8,9 +8,9 @@ from django.http import Http404, HttpRequest
 from django.utils import timezone
 
 from bastau.errors import BastauError, LakeDamaged, Refused
-from bastau.report.candidates import Candidates, candidates, changed
+from bastau.report.candidates import Candidate, Candidates, candidates, changed, speaks_again
 from bastau.review.acts import Act, By
-from bastau.review.cases import outcome
+from bastau.review.cases import Case, outcome
 from bastau.review.log import Book
 from bastau.review.queue import Lock, take
 from bastau.settings import Review
@@ -123,7 +123,7 @@ def put_on_desk(request: HttpRequest, ident: str, now: datetime) -> None:
         if known is None and found is not None:
             opened = found.opened
             write(lambda _book: opened, now)
-        elif known is not None and found is not None and not known.round.given and outcome(known.round) is None:
+        elif known is not None and found is not None and _is_to_hear(known, found):
             said = changed(known, found, data_version())
             if said is not None:
                 write(lambda _book: said, now)
@@ -134,3 +134,14 @@ def put_on_desk(request: HttpRequest, ident: str, now: datetime) -> None:
     except (BastauError, LogDamaged, Http404):
         Desk.objects.filter(case=ident).delete()
         raise
+
+
+def _is_to_hear(case: Case, found: Candidate) -> bool:
+    """Say whether what the rules say now changes the question: before anybody spoke, or of a decided case."""
+    return speaks_again(case, found) or (not case.round.given and outcome(case.round) is None)
+
+
+def again(case: Case, found: Candidates) -> str | None:
+    """Return ``again`` for a decided case of which the rules say something else by now."""
+    one = found.by_case.get(case.case)
+    return "again" if one is not None and speaks_again(case, one) else None

@@ -301,6 +301,30 @@ def test_a_machine_that_says_something_else_by_now_is_heard_before_anybody_judge
     assert book().cases[case].round.lead.act == "incite"
 
 
+def test_a_decided_case_comes_up_again_when_the_rules_find_another_act(people, alone, log):
+    case = take(people["aygul"])
+    people["aygul"].post(f"/case/{case}/give-back")
+    acting.the_desk().act(
+        lambda _book: Suggested(case, Suggestion("rules", "threaten", "call@1", "", 0.9), "generation 0"), NOON
+    )
+    judged = verdict(case, **LEFT)
+    from bastau_web.workbench import review_desk
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(review_desk, "changed", lambda *_: None)  # as in the run before
+        take(people["aygul"], case)
+    assert people["aygul"].post(f"/case/{case}/verdict", judged).status_code == 302
+    page = people["bolat"].get("/queue")
+    assert case in cases_in(page)
+    assert "another suggestion" in words(page)
+    assert "suggests something else by now: call to violence" in words(people["bolat"].get(f"/case/{case}"))
+    assert people["sara"].post("/queue/next")["Location"] != f"/case/{case}"
+    take(people["bolat"], case)
+    assert "suggested" in {act["act"] for act in acts(log)[-2:]}
+    assert (book().cases[case].round.why, status(book().cases[case])) == ("suggested", "waiting")
+    assert "Write it into the log" in words(people["bolat"].get(f"/case/{case}"))
+
+
 # ---- deciding ----------------------------------------------------------------------------------------------
 
 

@@ -9,8 +9,8 @@ import pytest
 from report_world import connect, post, table
 
 from bastau.errors import Refused
-from bastau.report.candidates import Candidates, candidates, changed, line_up, opened_by, post_of, ways
-from bastau.review.acts import By, Verdict
+from bastau.report.candidates import Candidates, candidates, changed, line_up, opened_by, post_of, speaks_again, ways
+from bastau.review.acts import By, Ground, Verdict
 from bastau.review.log import Book, advance, propose
 from bastau.review.opinions import judge
 from bastau.settings import Publishers
@@ -215,6 +215,37 @@ def test_another_suggestion_is_told_and_the_same_is_not() -> None:
     assert said.suggestion.act == "threaten"
     again = written(written(Book(), first.opened), said).cases[first.case.case]
     assert again.round.lead == said.suggestion
+
+
+def decide(book: Book, case: str, verdict: Verdict) -> Book:
+    never = {"law": 0.0, "policy": 0.0, "none": 0.0}
+    sha256 = book.cases[case].evidence[0].sha256
+    return written(book, lambda b: judge(b.cases[case], BY, verdict, sha256, b"seed", never))
+
+
+def test_a_decided_case_is_asked_again_only_for_an_act_that_nobody_said_before() -> None:
+    stored = post("x/1", 0, PRIVATE, CALL, source_kind="account")
+
+    def now(*said: dict[str, Any]) -> Candidates:
+        return found(lake((stored, list(said))))
+
+    first = next(iter(now(says()).by_case.values()))
+    open_, case = written(Book(), first.opened), first.case.case
+    left = decide(open_, case, Verdict(False, None, None, "none", "", "A line of a film, not a call."))
+    ground = Ground("law", "EU 2021/784 art. 2(7)(e)")
+    threat = Verdict(
+        False, "threaten", ground, "none", "No report, no lesson, no art.", "It threatens a town with fire."
+    )
+    for_threat = decide(open_, case, threat)
+    new = now(says("threaten"))
+    assert [one.case for one in line_up(left, new, NOON)] == [case]
+    assert line_up(left, now(says(rule="other")), NOON) == []
+    assert line_up(left, now(says(gate="quotation"), says("threaten", gate="quotation")), NOON) == []
+    assert not speaks_again(for_threat.cases[case], new.by_case[case])
+    assert not speaks_again(open_.cases[case], new.by_case[case])
+    said = changed(left.cases[case], new.by_case[case], "generation 2")
+    reopened = written(left, said).cases[case]
+    assert (reopened.round.why, len(reopened.rounds)) == ("suggested", 2)
 
 
 def test_a_person_can_bring_a_post_in_which_everything_was_held_back_and_must_say_that_it_is_public() -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from bastau.errors import DiskFull, HomeBusy, Refused
-from bastau.report.candidates import Candidate, line_up
+from bastau.report.candidates import Candidate, Candidates, line_up
 from bastau.review.acts import By
 from bastau.review.cases import Case, is_same_person
 from bastau.review.log import Book
@@ -26,6 +26,7 @@ from bastau_web.workbench.case_page import CASE, attempt, damaged, decided_befor
 from bastau_web.workbench.models import Desk
 from bastau_web.workbench.review_desk import (
     LogDamaged,
+    again,
     by_of,
     cases_on_desks,
     found_candidates,
@@ -54,7 +55,7 @@ def queue(request: HttpRequest) -> HttpResponseBase:
         return damaged(request)
     found = found_candidates()
     form = {name: request.GET.get(name, "")[:40] for name in ("act", "in", "kind")}
-    turn_of = _turns(request, book)
+    turn_of = _turns(request, book, found)
     waiting = [
         (case, turns)
         for case in line_up(book, found, now, partial(_fits, form=form))
@@ -106,14 +107,14 @@ def _fits(case: Case, form: dict[str, str]) -> bool:
     )
 
 
-def _turns(request: HttpRequest, book: Book) -> Callable[[Case], str | None]:
+def _turns(request: HttpRequest, book: Book, found: Candidates) -> Callable[[Case], str | None]:
     """Return what tells what could be done next: by this person if they decide, by somebody if they only look."""
     roles = roles_of(request)
     decides = bool(roles & {Role.REVIEWER, Role.PUBLISHER})
     me = whoever(request) if decides else By("-", "-", "-")
 
     def turn_of(case: Case) -> str | None:
-        wanted = "judge" if case.case not in book.cases else turn(case, me)
+        wanted = "judge" if case.case not in book.cases else turn(case, me) or again(case, found)
         needed = Role.PUBLISHER if wanted == "release" else Role.REVIEWER
         return wanted if not decides or needed in roles else None
 
@@ -123,14 +124,14 @@ def _turns(request: HttpRequest, book: Book) -> Callable[[Case], str | None]:
 def _row(
     case: Case, turns: str, found: Candidate | None, desks: dict[str, Desk], now: datetime, *, may_release: bool
 ) -> dict[str, Any]:
-    is_new = found is not None and not case.last_n
+    is_new = found is not None and (not case.last_n or turns == "again")
     since = found.found_at if found is not None and is_new else case.round.began_at
     desk = desks.get(case.case)
     return {
         "case": case,
+        "lead": found.case.round.lead if found is not None and turns == "again" else case.round.lead,
         "address": reverse("release" if may_release and turns == "release" else "case", args=[case.case]),
         "turn": turns,
-        "lead": case.round.lead,
         "n_posts": found.n_posts if found is not None else 0,
         "is_new": is_new,
         "age_s": max((now - since).total_seconds(), 0),
