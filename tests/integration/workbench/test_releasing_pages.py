@@ -14,6 +14,7 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+from django.db import OperationalError
 from django.test import Client, override_settings
 
 sys.path.append(str(Path(__file__).parents[2] / "unit" / "review"))
@@ -445,6 +446,16 @@ print(AppealWords.objects.count(), [row.text for row in AppealWords.objects.all(
         answer = file(listed[1])
         assert answer.status_code == 503
         assert APPEAL in answer.content.decode()
+
+    def test_a_database_that_is_away_keeps_the_words_on_the_page_and_files_nothing(self, listed, monkeypatch):
+        def away(*_, **__):
+            raise OperationalError("database is locked")
+
+        monkeypatch.setattr("bastau_web.workbench.models.AppealWords.objects.get_or_create", away)
+        answer = file(listed[1])
+        assert answer.status_code == 503
+        assert APPEAL in answer.content.decode()
+        assert entry_of(listed[0]).appeal is None
 
     def test_an_appeal_that_nobody_answers_takes_the_entry_back(self, listed, clock):
         ident, code = listed

@@ -4,6 +4,7 @@ import re
 from datetime import datetime
 from typing import Any
 
+from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path
@@ -66,8 +67,9 @@ def appeal(request: HttpRequest) -> HttpResponse:
         case, entry = find_entry(the_desk().book(), code)
         values |= {"problems": [said_no(request, error)[0]], **_shown(request, case, entry)}
         status = 409
-    except BastauError as error:
-        throttle.take_back(attempt)
+    except (BastauError, DatabaseError) as error:
+        if isinstance(error, BastauError):
+            throttle.take_back(attempt)
         values |= {"problems": [said_no(request, error)[0]]}
         status = 503
     return render(request, "appeal.html", values, status=status)

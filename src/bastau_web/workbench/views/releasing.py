@@ -45,7 +45,7 @@ def find_case(ident: str, now: datetime) -> Case:
     return settle(found, now)
 
 
-def said_no(request: HttpRequest, error: BastauError) -> tuple[str, int]:
+def said_no(request: HttpRequest, error: Exception) -> tuple[str, int]:
     """Return the words and the status for what was not done."""
     locale = locale_of(request)
     if not isinstance(error, Refused):
