@@ -22,7 +22,11 @@ def main() -> None:
     build = [*pyproject["build-system"]["requires"], "editables"]
     pinned: set[str] = set()
     for name, sections in {
-        "requirements.lock": {"core": project["dependencies"], "web": extras["web"], "build": build},
+        "requirements.lock": {
+            "core": project["dependencies"],
+            "web": [*extras["web"], *extras["shield"]],
+            "build": build,
+        },
         "requirements-test.lock": {"test": extras["test"], "spark": extras["spark"]},
         "requirements-bench.lock": {"bench": extras["bench"]},
     }.items():

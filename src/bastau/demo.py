@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from bastau.home import Home
 from bastau.intake import import_file
 from bastau.pipeline import Progress, RunReport, run
 from bastau.read.rules.loading import load, rule_files, rules_folder
+from bastau.shield.commands import default_key
+from bastau.shield.signing import make_key
 from bastau.simulate.sites import generate_sites, web_sources, write_sites
 from bastau.simulate.world import generate, write
 
@@ -21,17 +24,26 @@ second_law = 0.0
 second_policy = 0.0
 second_none = 0.0
 grounds = ["policy: house rules of the demo, 1: no calls to violence"]
+
+[shield]
+publisher = "Demo reading room"
+appeal = "http://127.0.0.1:8765/appeal"
+policy = "house rules of the demo: no calls to violence"
+licence = "CC0-1.0"
 """
 _LAST_DAY = datetime(2025, 3, 16, 8, tzinfo=UTC)
-"""Of the sample."""
+"""The last day of the sample."""
 
 
 def prepare(folder: Path, *, n_posts: int, seed: int, now: datetime, progress: Progress) -> tuple[Home, RunReport]:
     """Invent posts, import and process them in the home ``folder``; doing it again repeats nothing."""
-    if not folder.exists():
+    is_new = not folder.exists()
+    if is_new:
         folder.mkdir(parents=True)
         (folder / "bastau.toml").write_text(SETTINGS, "utf-8")
     home = Home.open(folder, create=True)
+    if is_new and find_spec("cryptography") is not None:
+        make_key(default_key(home))
     with home.locked():
         progress("invent posts", 0, 0)
         sample = home.folder / f"sample-{n_posts}-{seed}"
