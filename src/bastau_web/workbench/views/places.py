@@ -1,9 +1,9 @@
 """The places that are watched: how they are doing, looking at an address, adding, changing and removing."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
@@ -155,12 +155,9 @@ async def _look(wanted: Sequence[places.Wanted]) -> dict[str, places.Looked]:
     def done(one: places.Looked) -> None:
         looked[one.wanted.address] = one
 
-    try:
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LOOK_S):
-            for one in await places.look(the_home(), wanted, lambda _: None):
-                done(one)
-    except TimeoutError:
-        pass
+            await places.look(the_home(), wanted, done)
     return looked
 
 
@@ -226,7 +223,7 @@ def place(request: HttpRequest, source_id: int) -> HttpResponse:
         return _show_place(request, store, source_id)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _one(source_id: int) -> Iterator[tuple[Store, Source]]:
     home = the_home()
     if not home.settings.watch.database and not (home.folder / LIST_FILE).exists():
