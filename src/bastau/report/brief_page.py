@@ -31,13 +31,22 @@ def brief_page(brief: Brief, locale: Locale, link: Link) -> str:
     return document.page(locale, title, _header(brief, span, heads, locale), main, footer)
 
 
-def brief_parts(brief: Brief, locale: Locale, link: Link, veiled: Collection[str] = ()) -> list[tuple[str, str, str]]:
-    """Return the sections of the page as (ident, heading, markup); the words of narratives in ``veiled`` are not shown."""
+def brief_parts(
+    brief: Brief,
+    locale: Locale,
+    link: Link,
+    veiled: Collection[str] = (),
+    to_group: Link = lambda _: None,
+) -> list[tuple[str, str, str]]:
+    """Return the sections of the page as (ident, heading, markup); the words of narratives in ``veiled`` are not shown.
+
+    ``to_group``: group id -> address of its page.
+    """
     parts = [
         ("volume", "brief.volume", _volume(brief, locale)),
         ("new", "brief.new", _rows(brief.new, brief.n_new, "brief.new_note", locale, link, veiled)),
         ("rising", "brief.rising", _rising(brief, locale, link, veiled)),
-        ("coordinated", "brief.coordinated", _coordinated(brief, locale, link, veiled)),
+        ("coordinated", "brief.coordinated", _coordinated(brief, locale, link, veiled, to_group)),
         ("influence", "influence.head", _influence(brief, locale)),
         (
             "across",
@@ -148,10 +157,10 @@ def _rising(brief: Brief, locale: Locale, link: Link, veiled: Collection[str]) -
     return _rows(brief.rising, brief.n_rising, "brief.rising_note", locale, link, veiled)
 
 
-def _coordinated(brief: Brief, locale: Locale, link: Link, veiled: Collection[str]) -> str:
+def _coordinated(brief: Brief, locale: Locale, link: Link, veiled: Collection[str], to_group: Link) -> str:
     if not brief.coordinated:
         return paragraph(locale.text("brief.nothing"))
-    items = [_group(group, locale, link, veiled) for group in brief.coordinated]
+    items = [_group(group, locale, link, veiled, to_group) for group in brief.coordinated]
     return paragraph(locale.text("groups.note"), "note") + document.listing(items, "cards")
 
 
@@ -161,7 +170,7 @@ def _influence(brief: Brief, locale: Locale) -> str:
     return exhibits.influence_table(brief.influence, locale)
 
 
-def _group(group: MovedTogether, locale: Locale, link: Link, veiled: Collection[str]) -> str:
+def _group(group: MovedTogether, locale: Locale, link: Link, veiled: Collection[str], to_group: Link) -> str:
     shown = list(group.sources[:6])
     if rest := len(group.sources) - len(shown):
         shown.append(locale.text("count.sources_more", n=locale.number(rest)))
@@ -170,6 +179,8 @@ def _group(group: MovedTogether, locale: Locale, link: Link, veiled: Collection[
     if group.narratives:
         titles = [_title(narrative_id, text, "und", link, locale, veiled) for narrative_id, text in group.narratives]
         body.append(paragraph(locale.text("groups.touched"), "facts") + document.listing(titles))
+    if page := to_group(group.group_id):
+        body.append(f'<p><a href="{escape(page)}">{escape(locale.text("groups.page"))}</a></p>')
     return "".join(body)
 
 

@@ -23,3 +23,8 @@ def link(what: str, ident: str) -> str | None:
 def narrative_link(narrative_id: str) -> str:
     """Return the page of a narrative."""
     return reverse("narrative", args=[narrative_id])
+
+
+def group_link(group_id: str) -> str:
+    """Return the page of a group."""
+    return reverse("group", args=[group_id])

@@ -2,18 +2,23 @@
 
 import subprocess
 import sys
+import tempfile
+import time
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 from bastau_web.workbench.configuring import the_home
 
-_MOST_S = 600
+_MOST_S = 600.0
 
 
 @dataclass
 class _Running:
     name: str
-    process: "subprocess.Popen[str]"
+    process: "subprocess.Popen[bytes]"
+    said: Any
+    since: float
 
 
 _turn = Lock()
@@ -28,14 +33,11 @@ def begin(name: str) -> bool:
         if _running:
             return False
         command = [sys.executable, "-m", "bastau", "rules", "try", name, "--home", str(the_home().folder), "--quiet"]
+        said = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has ended
         process = subprocess.Popen(  # noqa: S603 - our own program; the name is one of the files there
-            ["timeout", str(_MOST_S), *command] if sys.platform == "linux" else command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said
         )
-        _running.append(_Running(name, process))
+        _running.append(_Running(name, process, said, time.monotonic()))
         _failed.pop(name, None)
         return True
 
@@ -48,10 +50,16 @@ def state_of(name: str) -> tuple[bool, str]:
 
 
 def _look() -> None:
+    """Take note of what has ended, and end what takes too long."""
     for one in list(_running):
+        if time.monotonic() - one.since > _MOST_S:
+            one.process.kill()
+            one.process.wait()
         if one.process.poll() is None:
             continue
         _running.remove(one)
-        said = one.process.communicate()[1]
+        with one.said as file:
+            file.seek(0)
+            said = file.read().decode("utf-8", "replace").strip()
         if one.process.returncode:
-            _failed[one.name] = said.strip()[-1000:] or f"exit code {one.process.returncode}"
+            _failed[one.name] = said[-1000:] or f"exit code {one.process.returncode}"

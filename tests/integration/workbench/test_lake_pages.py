@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -358,29 +360,38 @@ class TestTrial:
         assert browser.post(f"/rules/try/{name}").status_code == 404
 
     def test_it_runs_beside_the_pages_and_one_at_a_time(self, signed_in, candidate, monkeypatch):
-        class Process:
-            returncode = None
+        asked, made = [], []
+        real = trials.subprocess.Popen
+        waits = "import sys; sys.stdin.read(); sys.stderr.write('x' * 200_000 + ' it broke'); sys.exit(2)"
 
-            def poll(self):
-                return self.returncode
+        def start(command, *, stderr, **_):
+            asked.append(command)
+            made.append(real([sys.executable, "-c", waits], stdin=subprocess.PIPE, stderr=stderr))
+            return made[-1]
 
-            def communicate(self):
-                return "", "bastau: it broke"
-
-        made = []
-        monkeypatch.setattr(
-            trials.subprocess, "Popen", lambda command, **_: made.append((command, Process())) or made[-1][1]
-        )
+        monkeypatch.setattr(trials.subprocess, "Popen", start)
         browser = signed_in("analyst")
         address = "/rules/trial/own/a.yaml"
         assert browser.post("/rules/try/own/a.yaml").status_code == 302
         assert "being tried" in get(browser, address, language="en")
         assert browser.post("/rules/try/own/a.yaml").status_code == 409
-        assert [command[-6:-2] for command, _ in made] == [["rules", "try", "own/a.yaml", "--home"]]
-        made[0][1].returncode = 2
+        assert [command[3:6] for command in asked] == [["rules", "try", "own/a.yaml"]]
+        made[0].stdin.close()
+        made[0].wait()
         page = get(browser, address)
         assert "it broke" in page
         assert "being tried" not in page
+
+    def test_one_that_takes_too_long_is_ended(self, signed_in, candidate, monkeypatch):
+        real = trials.subprocess.Popen
+        sleeps = [sys.executable, "-c", "import time; time.sleep(600)"]
+        monkeypatch.setattr(trials.subprocess, "Popen", lambda _command, **more: real(sleeps, **more))
+        browser = signed_in("analyst")
+        browser.post("/rules/try/own/a.yaml")
+        monkeypatch.setattr(trials, "_MOST_S", 0.0)
+        page = get(browser, "/rules/trial/own/a.yaml", language="en")
+        assert "being tried" not in page
+        assert "exit code -9" in page
 
     def test_what_came_of_it_is_shown_and_an_old_one_marked(self, signed_in, candidate, workbench, files):
         key = files.execute("select post_key from posts where text like '%knives%' limit 1").fetchone()[0]

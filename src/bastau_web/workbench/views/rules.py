@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import duckdb
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,7 +14,7 @@ from bastau import rule_trial
 from bastau.errors import BastauError
 from bastau.matching import rule_folders
 from bastau.read.rules.catalogue import RuleTexts, catalogue
-from bastau.read.rules.documents import Problem
+from bastau.read.rules.documents import Problem, RuleFile
 from bastau.read.rules.loading import rule_files, rules_folder
 from bastau.report.post_search import PostHit, shown
 from bastau.report.queries import rows
@@ -50,7 +51,14 @@ def rules(request: HttpRequest) -> HttpResponse:
 
 
 def _catalogue() -> tuple[list[RuleTexts], list[Problem]]:
-    return catalogue(rule_files([rules_folder(), *rule_folders(the_home())]))
+    files = rule_files([rules_folder(), *rule_folders(the_home())])
+    return _read(tuple(file for file in files if b"rules:" in file.raw))
+
+
+@lru_cache(maxsize=2)
+def _read(files: tuple[RuleFile, ...]) -> tuple[list[RuleTexts], list[Problem]]:
+    """Return the rules of these files, read once for as long as no file changes: YAML takes a second."""
+    return catalogue(files)
 
 
 def _last(name: str) -> rule_trial.Trial | None:
