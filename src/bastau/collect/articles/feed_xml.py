@@ -12,7 +12,7 @@ import base64
 import binascii
 import html
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urljoin
@@ -21,6 +21,10 @@ from xml.etree.ElementTree import Element
 from bastau.collect.articles.dates import read_date
 from bastau.collect.articles.loose_xml import XML, local_name
 
+MAX_SAME = 500
+"""Elements of one name in a feed or entry that are read, its first: links can be half a million."""
+MAX_MEDIA = 50
+"""Addresses of what is attached to one entry that are kept, its first."""
 MAX_DEPTH = 60
 """Elements further down in marked-up text are read as text."""
 _ROOTS = frozenset({"rss", "rdf", "feed", "channel", "html"})
@@ -123,6 +127,32 @@ def absolute(address: str | None, base: str) -> str | None:
     return joined if _ABSOLUTE.match(joined) else None
 
 
+def first_addresses(
+    said: Iterable[str | None], base: str, most: int, written: Callable[[str], str] = str
+) -> tuple[str, ...]:
+    """Return the first ``most`` distinct addresses among what is said, as :func:`absolute` reads them.
+
+    A document of ten megabytes holds half a million links: no more than ten times ``most`` different ones are looked at.
+
+    Args:
+        said: as the document has it; may be long, and is read no further than needed.
+        base: what relative ones are relative to.
+        most: addresses wanted.
+        written: undoes how the document writes them.
+    """
+    found: dict[str, None] = {}
+    tried: set[str] = set()
+    for one in said:
+        if one is None or one in tried:
+            continue
+        tried.add(one)
+        if address := absolute(written(one), base):
+            found[address] = None
+        if len(found) == most or len(tried) == 10 * most:
+            break
+    return tuple(found)
+
+
 class _Names(dict[str, str]):
     """Name by tag, found when it is asked for; ``root`` is a tag whose namespace is the feed's, whatever it is."""
 
@@ -148,7 +178,9 @@ class _Names(dict[str, str]):
 def _fields(element: Element, names: _Names) -> Fields:
     fields: Fields = {}
     for child in element:
-        fields.setdefault(names[child.tag], []).append(child)
+        same = fields.setdefault(names[child.tag], [])
+        if len(same) < MAX_SAME:
+            same.append(child)
     return fields
 
 
@@ -158,8 +190,8 @@ def _head(channel: Element, names: _Names, base: str, languages: Iterable[str | 
     rels: dict[str, str] = {}
     for link in fields.get("link", ()):
         for rel in (_attribute(link, "rel") or "").lower().split():
-            if address := _address(link, base):
-                rels.setdefault(rel, address)
+            if rel not in rels and (address := _address(link, base)):
+                rels[rel] = address
     return Head(
         title=next(filter(None, (_marked(el, is_atom=is_atom) for el in _all(fields, _TITLES))), None),
         site=_link(fields, base) or absolute(_attribute(channel, "href"), base),
@@ -206,7 +238,7 @@ def _entry(entry: Element, names: _Names, base: str, *, is_atom: bool) -> Said:
         summary=summary,
         published_at=_date(fields, _PUBLISHED),
         updated_at=_date(fields, _UPDATED) or read_date(_attribute(entry, "lastmod"), partial=True),
-        media=tuple(_media(fields, names, base)),
+        media=first_addresses(_media(fields, names, base), base, MAX_MEDIA),
         base=base if text is None else _base(text, base),
     )
 
@@ -234,8 +266,8 @@ def _address(link: Element, base: str) -> str | None:
     return absolute(said, _base(link, base) if said else base)
 
 
-def _media(fields: Fields, names: _Names, base: str) -> Iterator[str]:
-    """Yield the addresses of what is attached; of pictures that only stand for the entry where nothing is."""
+def _media(fields: Fields, names: _Names, base: str) -> list[str | None]:
+    """Return the addresses of what is attached, as written; of pictures that only stand for the entry where nothing is."""
     found = [_address(el, base) for el in fields.get("link", ()) if _attribute(el, "rel") == "enclosure"]
     if fields.keys() & _MEDIA:
         found += [_attribute(el, "url") or _attribute(el, "href") for el in fields.get("enclosure", ())]
@@ -245,9 +277,7 @@ def _media(fields: Fields, names: _Names, base: str) -> Iterator[str]:
             found += [_attribute(el, "url") for el in fields.get("media:thumbnail", ())]
             found += [_attribute(el, "url") for el in _in_groups(fields, names, "media:thumbnail")]
             found += [_attribute(el, "href") for el in fields.get("itunes:image", ())]
-    for said in found:
-        if address := absolute(said, base):
-            yield address
+    return found
 
 
 def _in_groups(fields: Fields, names: _Names, name: str) -> Iterator[Element]:

@@ -15,7 +15,7 @@ import orjson
 
 from bastau.collect.addresses import social_platform, web_post_id, website_of
 from bastau.collect.articles.dates import read_date
-from bastau.collect.articles.feed_xml import Head, Said, absolute, read_xml
+from bastau.collect.articles.feed_xml import MAX_MEDIA, Head, Said, absolute, first_addresses, read_xml
 from bastau.collect.articles.loose_xml import decode, read_tree
 from bastau.collect.handles import without_names
 from bastau.collect.visits import Row
@@ -23,6 +23,8 @@ from bastau.errors import SourceChanged
 
 MAX_ENTRIES = 2000
 """Entries of one document that are read, from its top."""
+MAX_LINKS = 200
+"""Addresses of one entry's text that are kept, its first."""
 AHEAD = timedelta(minutes=10)
 """A post dated further ahead than this was dated wrongly, and gets the time at which it was seen."""
 _PAGE = re.compile(rb"\s*(?:<!doctype html|<html)", re.IGNORECASE)
@@ -137,7 +139,7 @@ def _json_entry(item: Mapping[str, Any], base: str) -> Said:
         summary=html.escape(_string(item, "summary") or "", quote=False),
         published_at=read_date(_string(item, "date_published")),
         updated_at=read_date(_string(item, "date_modified")),
-        media=tuple(address for said in media if (address := absolute(said, base))),
+        media=first_addresses(media, base, MAX_MEDIA),
         base=base,
     )
 
@@ -156,7 +158,7 @@ def _entry(said: Said) -> Entry | None:
     title, text = _plain(said.title), read_markup(marked)
     if not (title or text or said.media or said.link):
         return None
-    hrefs = (absolute(html.unescape(href), said.base) for href in _HREF.findall(marked))
+    hrefs = (match[1] for match in _HREF.finditer(marked))
     return Entry(
         guid=said.guid or said.link or hashlib.blake2b(f"{title}{text}".encode()).hexdigest()[:32],
         url=said.link,
@@ -164,8 +166,8 @@ def _entry(said: Said) -> Entry | None:
         text=text,
         published_at=said.published_at,
         updated_at=said.updated_at,
-        links=tuple(dict.fromkeys(href for href in hrefs if href and href != said.link))[:200],
-        media=tuple(dict.fromkeys(said.media))[:50],
+        links=tuple(link for link in first_addresses(hrefs, said.base, MAX_LINKS, html.unescape) if link != said.link),
+        media=said.media,
         is_whole=len(said.whole) > len(said.summary) + 200 or len(text) > 1500,
     )
 

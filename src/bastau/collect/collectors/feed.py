@@ -6,6 +6,7 @@ first visit and after a gap. A WebSub hub is remembered in the state; with ``[wa
 (:mod:`bastau.collect.watching.websub`).
 """
 
+import asyncio
 import contextlib
 import hashlib
 import re
@@ -61,6 +62,8 @@ _SAYS_COMMENTS = re.compile(r"\s*(?:comments? (?:on|for)\b|комментари�
 """How WordPress names the feeds of comments of a site and of an article, in the languages of our users."""
 _LINK = re.compile(r"""<([^<>\s]+)>[^<>,]*?;\s*rel\s*=\s*"?([^",;<>]+)""", re.IGNORECASE)
 _MAX_LINK = 2048
+AT_ONCE_BYTES = 1 << 18
+"""Feeds up to this size are read on the loop, where that takes a tenth of a second at most."""
 _ACCEPT = {
     "Accept": "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, */*;q=0.5"
 }
@@ -86,7 +89,7 @@ class FeedCollector:
         url = address if "://" in address else f"https://{address}"
         answer = await calls.fetch(Request(url, headers=_ACCEPT))
         try:
-            return [_found(answer, answer.url, now, "the address is a feed")]
+            return [await _found(answer, answer.url, now, "the address is a feed")]
         except SourceChanged:
             pass
         named = read_article(answer.body, answer.url).feeds
@@ -109,7 +112,7 @@ class FeedCollector:
             state |= kept | {"visited_at": now.isoformat()}
             wait = _max_age(answer)
             return Visit(state=state, is_unchanged=True, moved_to=moved, next_in_s=wait, pages=pages, **calls.cost)
-        feed = read_articles(answer)
+        feed = await read_articles(answer)
         gaps, entries = await self._entries(feed, watched, state, calls, now)
         seen: dict[str, str] = dict(state.get("seen") or {})
         keyed = [(_key(entry), entry) for entry in entries]
@@ -166,7 +169,7 @@ class FeedCollector:
             page, n_pages = page + 1, n_pages - 1
             try:
                 answer = await calls.fetch(Request(older or _paged(watched.address, page), headers=_ACCEPT))
-                archive = read_feed(answer.body, answer.url, answer.header("content-type"))
+                archive = await _read(answer)
             except (FetchFailed, SourceChanged):
                 break
             known = {_key(entry) for entry in entries}
@@ -289,12 +292,20 @@ def _paged(address: str, page: int) -> str:
 
 async def _try(calls: Calls, url: str, now: datetime, why: str) -> Found | None:
     try:
-        return _found(await calls.fetch(Request(url, headers=_ACCEPT)), url, now, why)
+        return await _found(await calls.fetch(Request(url, headers=_ACCEPT)), url, now, why)
     except (FetchFailed, SourceChanged):
         return None
 
 
-def read_articles(answer: Answer) -> Feed:
+async def _read(answer: Answer) -> Feed:
+    """Return the feed in an answer; a large one is read beside the loop, which serves thousands of others meanwhile."""
+    content_type = answer.header("content-type")
+    if len(answer.body) <= AT_ONCE_BYTES:
+        return read_feed(answer.body, answer.url, content_type)
+    return await asyncio.to_thread(read_feed, answer.body, answer.url, content_type)
+
+
+async def read_articles(answer: Answer) -> Feed:
     """Return the feed that an answer brought; not one of comments or of an account: those may be private persons' (SCOPE, rule 2).
 
     Raises:
@@ -302,7 +313,7 @@ def read_articles(answer: Answer) -> Feed:
         FetchRefused: it is one of comments or of somebody's account.
     """
     url = answer.url
-    feed = read_feed(answer.body, url, answer.header("content-type"))
+    feed = await _read(answer)
     if names_somebody(url) or social_platform(url):
         reason = f"{website_of(url)}: a feed of an account; watch the account itself, if it is a publisher's"
         raise FetchRefused(Trouble.FORBIDDEN, reason)
@@ -311,8 +322,8 @@ def read_articles(answer: Answer) -> Feed:
     return feed
 
 
-def _found(answer: Answer, address: str, now: datetime, why: str) -> Found:
-    feed = read_articles(answer)
+async def _found(answer: Answer, address: str, now: datetime, why: str) -> Found:
+    feed = await read_articles(answer)
     rows = [as_row(entry, feed, address, now) for entry in feed.entries]
     newest = max((e.published_at for e in feed.entries if e.published_at), default=None)
     warnings = []

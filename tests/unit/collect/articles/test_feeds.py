@@ -3,14 +3,17 @@
 import contextlib
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from urllib.parse import urljoin
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bastau.collect.articles import read_date
-from bastau.collect.articles.feeds import Feed, as_row, read_feed
+from bastau.collect.articles import feed_xml, read_date
+from bastau.collect.articles.feed_xml import MAX_MEDIA, MAX_SAME
+from bastau.collect.articles.feeds import MAX_LINKS, Feed, as_row, read_feed
 from bastau.collect.articles.loose_xml import decode
 from bastau.errors import SourceChanged
 
@@ -265,6 +268,48 @@ def test_hostile_documents_take_time_in_proportion(body: bytes) -> None:
     with contextlib.suppress(SourceChanged):
         read_feed(body, URL)
     assert time.process_time() - start < 5
+
+
+LINKS = {
+    "a text of links": lambda i: f'&lt;a href="p{i}"&gt;x&lt;/a&gt;',
+    "links that differ after # only": lambda i: f'&lt;a href="p?{i % 7}#{i}"&gt;x&lt;/a&gt;',
+    "one link again and again": lambda i: '&lt;a href="p"&gt;x&lt;/a&gt;',
+}
+
+
+@pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
+def test_of_a_text_of_nothing_but_links_the_first_are_looked_at(
+    link: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(feed_xml, "urljoin", lambda base, said: looked.append(said) or urljoin(base, said))
+    text = "".join(link(i) for i in range(20_000))
+    (entry,) = read(RSS.format(item(f"<description>{text}</description>"))).entries
+    assert len(looked) <= 10 * MAX_LINKS
+    assert entry.links == tuple(dict.fromkeys(entry.links))
+    assert 0 < len(entry.links) <= MAX_LINKS
+    assert entry.links[0].startswith("https://tau.example/feeds/p")
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        '<link rel="self" href="p{}"/>',
+        '<link rel="mention" href="mailto:p{}"/>',
+        '<enclosure url="p{}"/>',
+        '<media:content xmlns:media="http://search.yahoo.com/mrss/" url="p{}"/>',
+    ],
+)
+def test_of_a_feed_or_entry_of_nothing_but_links_the_first_are_looked_at(
+    tag: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(feed_xml, "urljoin", lambda base, said: looked.append(said) or urljoin(base, said))
+    many = "".join(tag.format(i) for i in range(20_000))
+    feed = read(RSS.format(f"{many}{item(many)}"))
+    assert len(looked) <= 4 * MAX_SAME
+    assert [entry.title for entry in feed.entries] == ["Су"]
+    assert len(feed.entries[0].media) in (0, MAX_MEDIA)
 
 
 @given(st.binary(max_size=300) | st.text("<>/![]&;\"'=-?: abcdeilmnorst{}", max_size=300).map(str.encode))

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bastau.collect.collectors import feed as feed_collector
 from bastau.collect.collectors import sitemap
 from bastau.collect.collectors.feed import FEED
 from bastau.collect.collectors.site import SITE
@@ -83,6 +84,26 @@ def server() -> Iterator[tuple[Server, str]]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.mark.parametrize(("n_entries", "is_large"), [(3, False), (2000, True)])
+def test_a_large_feed_is_read_beside_the_loop(
+    server: tuple[Server, str], monkeypatch: pytest.MonkeyPatch, n_entries: int, is_large: bool
+) -> None:
+    threads = []
+    reader = feed_collector.read_feed
+
+    def read(*given: Any) -> Any:
+        threads.append(threading.current_thread())
+        return reader(*given)
+
+    monkeypatch.setattr(feed_collector, "read_feed", read)
+    entries = "".join(f"<item><title>{i}</title><description>{WORDS}</description></item>" for i in range(n_entries))
+    body = f"<rss><channel><title>t</title>{entries}</channel></rss>".encode()
+    assert (len(body) > feed_collector.AT_ONCE_BYTES) == is_large
+    server[0].pages["/feed"] = (200, {}, body)
+    assert len(visit(FEED, f"{server[1]}/feed").rows) == n_entries
+    assert [thread is threading.main_thread() for thread in threads] == [not is_large]
 
 
 def visit(collector: Any, address: str, state: Any = None, at: datetime = NOW, **options: Any) -> Visit:
