@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -52,6 +53,11 @@ def calm(posts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     bastau("import", posts, home=home)
     bastau("run", home=home)
     return home
+
+
+def copied(calm: Path, home: Path) -> Path:
+    """Return the calm home once more, to be treated badly."""
+    return Path(shutil.copytree(calm, home))
 
 
 def settle(home: Path) -> None:
@@ -150,12 +156,9 @@ def test_a_full_disk_is_said_and_the_rerun_goes_on(posts: Path, calm: Path, smal
     assert answer("status", home=home)["n_posts"] == answer("status", home=calm)["n_posts"]
 
 
-def test_a_disk_that_fills_during_the_run_leaves_the_old_generation_in_force(posts: Path, small_disk: Path) -> None:
-    home = small_disk / "home"
+def test_a_disk_that_fills_during_the_run_leaves_the_old_generation_in_force(calm: Path, small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
-    settle(home)
-    bastau("import", posts, home=home)
-    bastau("run", home=home)
+    home = copied(calm, small_disk / "home")
     before = grouping_of_generation(home)
     filler = small_disk / "filler"
     with filler.open("wb", buffering=0) as sink:
@@ -181,10 +184,7 @@ def grouping_of_generation(home: Path) -> tuple[int, int]:
 def test_a_torn_file_is_named_set_aside_and_restored_by_importing_again(
     posts: Path, calm: Path, tmp_path: Path
 ) -> None:
-    home = tmp_path / "home"
-    settle(home)
-    bastau("import", posts, home=home)
-    bastau("run", home=home)
+    home = copied(calm, tmp_path / "home")
     torn = sorted((home / "lake" / "posts").rglob("*.parquet"))[1]
     torn.write_bytes(torn.read_bytes()[: torn.stat().st_size // 2])
     found = bastau("doctor", home=home, check=1)
