@@ -3,8 +3,9 @@
 import sys
 
 from bastau.cli import main
-from bastau.supervising import end_with_parent
+from bastau.supervising import ending_with_parent
 
 if __name__ == "__main__":
-    end_with_parent()
-    sys.exit(main())
+    with ending_with_parent():
+        code = main()
+    sys.exit(code)

@@ -3,12 +3,13 @@
 import contextlib
 import logging
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -132,13 +133,22 @@ def _how(code: int) -> str:
     return f"exit code {code}"
 
 
-def end_with_parent() -> None:
+@contextlib.contextmanager
+def ending_with_parent() -> Iterator[None]:
     """Have this process end in order once its standard input closes, which it does when the supervisor is gone."""
+    woken, wake = os.pipe()
 
     def watch() -> None:
-        with contextlib.suppress(OSError):
-            while os.read(0, 1 << 10):
-                pass
-        os.kill(os.getpid(), signal.SIGTERM)
+        ready, _, _ = select.select([0, woken], [], [])
+        if woken not in ready:
+            os.kill(os.getpid(), signal.SIGTERM)
 
-    threading.Thread(target=watch, name="parent", daemon=True).start()
+    # Not a daemon: one that waits while the interpreter is taken down makes libraries complain of leaks.
+    thread = threading.Thread(target=watch, name="parent")
+    thread.start()
+    try:
+        yield
+    finally:
+        os.close(wake)
+        thread.join()
+        os.close(woken)

@@ -10,7 +10,7 @@ from bastau_web.workbench.models import Account
 from bastau_web.workbench.roles import may_open
 
 MENU = ("today", "search", "queue", "lists", "sources")
-MORE = ("families", "groups", "rules", "appeals", "log", "transparency", "keys", "accounts")
+MORE = ("families", "groups", "rules", "appeals", "log", "transparency", "keys", "accounts", "account-record")
 
 
 def menu(request: HttpRequest) -> list[tuple[str, str]]:
