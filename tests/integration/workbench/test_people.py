@@ -208,7 +208,9 @@ class TestRecord:
         add(admin, roles=["analyst"])
         change(admin, "roles", role=["reviewer"])
         change(admin, "disable")
-        page = signed_in("auditor").get("/accounts/record").content.decode()
+        auditor = signed_in("auditor")
+        assert 'href="/accounts/record"' in auditor.get("/account").content.decode()
+        page = auditor.get("/accounts/record").content.decode()
         assert "analyst → reviewer" in page
         assert page.index("disabled it") < page.index("changed its roles") < page.index("made it")
         assert "127.0.0.1" not in str(list(AccountAct.objects.values()))
