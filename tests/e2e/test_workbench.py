@@ -168,6 +168,11 @@ class TestInABrowser:
         assert page.look("location.pathname") == "/"
         assert "The old bridge" in page.look("document.body.innerText")
 
+    def group(self, page: chromium.Page, served: Served) -> str:
+        page.open(f"{served.address}/groups")
+        address: str = page.look("document.querySelector('main h2 a').href")
+        return address
+
     @pytest.mark.parametrize("language", ["kk", "ru", "en"])
     @pytest.mark.parametrize("width", [360, 1280])
     def test_no_page_overflows_complains_or_asks_others(
@@ -177,6 +182,7 @@ class TestInABrowser:
         page.open(f"{served.address}/?days=30&language={language}")
         seen = page.look("[...document.querySelectorAll('main a')].map(a => a.href).slice(0, 3)")
         seen += ["/search?q=market", "/search?q=knives", "/source/gazeta_altai", "/sources", "/account"]
+        seen += ["/groups", "/families", "/rules", "/rule/en-glorify-killing", self.group(page, served)]
         for address in seen:
             page.open(address if address.startswith("http") else served.address + address)
             assert page.look("document.documentElement.scrollWidth") <= width, address
