@@ -745,6 +745,7 @@ def _import(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     serve, home = _web("serve"), _open_home(options)
+    _keep_rules()
     # with --json standard output holds one object only
     told = sys.stderr if options.json else sys.stdout
 

@@ -65,9 +65,11 @@ class Matchers:
         for hits, title, text in zip(
             known, *(rows.column(name).to_pylist() for name in ("title", "text")), strict=True
         ):
-            for hit in hits or ():
-                if hit["signal"] == "text" and hit["gate"] is None:
-                    hit["gate"] = use.stance_of(title, text)
+            repeated = [hit for hit in hits or () if hit["signal"] == "text" and hit["gate"] is None]
+            if repeated:
+                stance = use.stance_of(title, text)
+                for hit in repeated:
+                    hit["gate"] = stance
         at = rows.schema.get_field_index("known")
         return rows.set_column(at, rows.schema.field(at), pa.array(known, rows.schema.field(at).type))
 

@@ -86,6 +86,8 @@ def test_signing_in_works_through_the_proxy_with_cookies_for_https_only(port: in
     form = {"name": "aigul", "password": PASSWORD, "csrfmiddlewaretoken": token}
     sent = PROXY | {"Cookie": cookie.partition(";")[0]}
     assert ask(port, "/sign-in", form, **sent, Origin="https://evil.example").status == 403
+    origin = {"Origin": "https://workbench.example.org"}
+    assert ask(port, "/sign-in", form | {"name": "ai\0gul"}, **sent, **origin).status == 400  # PostgreSQL takes no NUL
     answer = ask(port, "/sign-in", form, **sent, Origin="https://workbench.example.org")
     assert answer.status == 302
     session = next(c for c in answer.headers.get_all("Set-Cookie") if c.startswith("bastau_session"))

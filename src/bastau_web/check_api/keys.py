@@ -60,18 +60,23 @@ def revoke(row: ApiKey) -> None:
 
 def holder_of(token: str) -> Holder | None:
     """Return whose key this is, None if it opens nothing."""
-    hashed = keyed_hash("key", token)
+    hashed, now = keyed_hash("key", token), timezone.now()
     with _lock:
-        seen = _remembered.get(hashed)
-    now = timezone.now()
-    if seen is not None and time.monotonic() - seen[0] < REMEMBERED_S:
-        expires_at = seen[1].expires_at
-        return seen[1] if expires_at is None or now < expires_at else None
+        at, seen = _remembered.get(hashed, (0.0, None))
+        is_fresh = time.monotonic() - at < REMEMBERED_S
+        if seen is not None and not is_fresh:
+            # One looks again, while the others go on with what is known: not all of them at the same moment.
+            _remembered[hashed] = time.monotonic(), seen
+    if seen is not None and is_fresh:
+        return seen if seen.expires_at is None or now < seen.expires_at else None
     row = ApiKey.objects.filter(token_hash=hashed).first()
-    if row is None or not row.is_usable(now):
-        return None
-    found = Holder(row.pk, row.per_minute, row.per_day, row.expires_at)
+    found = None
+    if row is not None and row.is_usable(now):
+        found = Holder(row.pk, row.per_minute, row.per_day, row.expires_at)
     with _lock:
+        if found is None:
+            _remembered.pop(hashed, None)
+            return None
         if len(_remembered) >= _MOST_REMEMBERED:
             _remembered.clear()
         _remembered[hashed] = time.monotonic(), found
