@@ -3,13 +3,16 @@
 from html import escape
 
 import pytest
-from report_world import connect, locales, world_tables
+from report_world import at, connect, locales, world_tables
 
 from bastau.hashing import format_id, hash_string
 from bastau.report import exhibits, moves
+from bastau.report.brief import brief
+from bastau.report.brief_page import brief_parts
 from bastau.report.charts import Dot, spread_graph
 from bastau.report.group import all_groups, one_group
 from bastau.report.timeline import Gap
+from bastau.report.trace_page import trace_parts
 
 GROUP = format_id("g", 77)
 
@@ -133,3 +136,23 @@ def test_time_in_which_nothing_was_collected_is_hatched_in_the_chart(trace):
     drawn = exhibits.timeline_chart(line, line.by_language, names, "t", "d", "i", locale, holes)
     assert drawn.count('class="gap"') == 3  # wide, narrow and the legend: the other gap lies elsewhere
     assert "nothing collected" in drawn
+
+
+def test_a_brief_leads_to_the_pages_of_groups_where_there_are_any(con):
+    made = brief(con, at(-1440), at(6 * 1440))
+    for locale in locales():
+        parts = {
+            ident: body for ident, _, body in brief_parts(made, locale, lambda _: None, (), lambda g: f"/group/{g}")
+        }
+        assert f'href="/group/{GROUP}"' in parts["coordinated"]
+        alone = {ident: body for ident, _, body in brief_parts(made, locale, lambda _: None)}
+        assert "<a " not in alone["coordinated"]
+
+
+def test_a_trace_leads_to_groups_and_publishers_where_there_are_pages(trace):
+    locale = locales()[2]
+    parts = {ident: body for ident, _, body in trace_parts(trace, locale, lambda what, ident: f"/{what}/{ident}")}
+    for ident, what in (("groups", "group"), ("spread", "post"), ("spread", "source"), ("earliest", "source")):
+        assert f'href="/{what}/' in parts[ident], (ident, what)
+    alone = {ident: body for ident, _, body in trace_parts(trace, locale)}
+    assert '<a href="/' not in "".join(alone.values())
