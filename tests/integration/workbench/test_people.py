@@ -98,6 +98,7 @@ class TestInvitations:
             assert client.get(f"/invitation/ana/{n}-0").status_code == 404
         assert client.get(link).status_code == 429
         assert client.post(link, {"password": OTHER}).status_code == 429
+        assert client.get(link_of(add(admin, "boris"))).status_code == 200  # whoever guesses shuts out nobody else
 
     def test_nothing_of_a_link_is_kept(self, admin):
         token = link_of(add(admin)).rsplit("/", 1)[1]

@@ -108,7 +108,7 @@ def sign_in_code(request: HttpRequest) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 def invitation(request: HttpRequest, name: str, token: str) -> HttpResponseBase:
     """Let whoever has the link choose the password of an account."""
-    attempt = throttle.begin(request, "invitation")
+    attempt = throttle.begin(request, f"invitation {name}"[:100])
     if attempt is None:
         return _invitation(request, ["web.sign_in.throttled"], 429)
     if not invitations.holds(name, token):
