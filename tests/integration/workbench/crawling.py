@@ -140,7 +140,7 @@ FORBIDDEN = {
     "animate", "applet", "audio", "base", "embed", "foreignobject", "frame", "frameset", "iframe", "image", "img", "marquee",
     "math", "object", "portal", "script", "set", "source", "style", "template", "track", "video",
 }  # fmt: skip
-SPOKEN = {"value", "href", "title", "aria-label", "lang", "placeholder", "alt", "content"}
+SPOKEN = {"value", "href", "action", "title", "aria-label", "lang", "placeholder", "alt", "content"}
 """Attributes whose values are words or addresses, which may come from outside."""
 
 
