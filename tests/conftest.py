@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 # The first call of a kernel compiles it, so a deadline would measure numba and not the code.
 hypothesis.settings.register_profile("bastau", deadline=None)
 hypothesis.settings.load_profile("bastau")
+
+# Plans of relational steps are made of a million small objects: looking through them so often is 7 % of the time.
+gc.set_threshold(50_000, 20, 100)
 
 os.environ["SPARK_CONF_DIR"] = str(Path(__file__).parent / "data" / "spark")
 
