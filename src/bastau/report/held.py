@@ -48,6 +48,8 @@ INDEXED = {
     "narratives": ("narrative_key", "narrative_id"),
     "tellings": ("telling_key",),
 }
+_POST_BYTES = 1000
+"""Memory for a post with everything made from it; 820 were measured."""
 _PART_POSTS = 100_000
 _MOST_PARTS = 16
 """Parts of the index of words beyond those full ones, before they are made into one."""
@@ -88,6 +90,9 @@ def hold(home: Home, most_posts: int) -> Held:
     con.execute("SET parquet_metadata_cache = true")
     n = con.execute("SELECT count(*) FROM posts").fetchall()[0][0]
     held = Held(home, con, n <= most_posts)
+    if held.is_whole:  # on top of what questions may take
+        limit = con.execute("SELECT parse_formatted_bytes(current_setting('memory_limit'))").fetchall()[0][0]
+        con.execute(f"SET memory_limit = '{limit + n * _POST_BYTES}B'")
     con.execute(f"ATTACH ':memory:' AS {held.name} (COMPRESS)")
     _read(held, _files(home))
     return held

@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -50,7 +51,7 @@ def _serve(home: Home, host: str, port: int, ready: Callable[[str, str | None], 
     from django.core.wsgi import get_wsgi_application
 
     from bastau_web.check_api import background as check_api
-    from bastau_web.workbench import publishing
+    from bastau_web.workbench import lake_reader, publishing
     from bastau_web.workbench.models import Account
 
     code = None if Account.objects.exists() else f"{secrets.token_hex(4)}-{secrets.token_hex(4)}-{secrets.token_hex(4)}"
@@ -81,6 +82,7 @@ def _serve(home: Home, host: str, port: int, ready: Callable[[str, str | None], 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     bound = port or getattr(server, "effective_port", port)
+    threading.Thread(target=lake_reader.begin, daemon=True).start()
     stop_publishing = publishing.start(home)
     stop_check_api = check_api.start(home)
     try:

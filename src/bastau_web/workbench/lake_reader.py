@@ -3,6 +3,7 @@
 The lake is never written from here.
 """
 
+import contextlib
 import hashlib
 import logging
 import queue
@@ -10,7 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import duckdb
@@ -49,6 +50,7 @@ class _Opened:
     idle: queue.LifoQueue[duckdb.DuckDBPyConnection | None] = field(default_factory=_not_yet_connected)
     kept: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict)
     making: dict[Hashable, threading.Lock] = field(default_factory=dict)
+    ahead: dict[Hashable, Callable[[duckdb.DuckDBPyConnection], Any]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     _held: Held | None = None
 
@@ -62,11 +64,13 @@ class _Opened:
             return self._held
 
     def later(self, stamp: str) -> "_Opened":
-        """Return the state after this one, of which nothing was asked yet."""
+        """Return the state after this one, with the answers that are made ahead."""
         if follow(self.held):
-            return replace(self, stamp=stamp, is_followed=False, kept=OrderedDict(), making={}, lock=threading.Lock())
-        after = _Opened(stamp, self.home)
-        index_words(after.held)
+            after = _Opened(stamp, self.home, idle=self.idle, _held=self.held)
+        else:
+            after = _Opened(stamp, self.home)
+        for key, make in list(self.ahead.items()):
+            after.kept[key] = _read(after, make)
         return after
 
 
@@ -74,10 +78,18 @@ _lock = threading.Lock()
 _state: dict[str, tuple[float, _Opened]] = {}
 
 
-def ask(key: Hashable, make: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
-    """Return what ``make`` reads from the lake as it is now; the same ``key`` is read once for each state of the lake."""
+def ask(key: Hashable, make: Callable[[duckdb.DuckDBPyConnection], Answer], *, is_made_ahead: bool = False) -> Answer:
+    """Return what ``make`` reads from the lake as it is now; the same ``key`` is read once for each state of the lake.
+
+    Args:
+        key: of the question.
+        make: reads the answer.
+        is_made_ahead: asked often and slow: where it was asked in one state, it is answered for the next before that is shown.
+    """
     home = the_home()
     opened = _opened(home)
+    if is_made_ahead:
+        opened.ahead[key] = make
     with opened.lock:
         alone = opened.making.setdefault(key, threading.Lock())
     # Those who ask the same at the same time wait for the first.
@@ -97,6 +109,12 @@ def ask(key: Hashable, make: Callable[[duckdb.DuckDBPyConnection], Answer]) -> A
             while len(opened.kept) > _KEPT:
                 opened.making.pop(opened.kept.popitem(last=False)[0], None)
     return answer
+
+
+def begin() -> None:
+    """Open the lake before anybody asks; what is wrong with it is said to whoever does."""
+    with contextlib.suppress(BastauError, duckdb.Error, OSError):
+        _opened(the_home()).held  # noqa: B018 - is made when it is first looked at
 
 
 def word_parts() -> tuple[Part, ...] | None:

@@ -16,6 +16,7 @@ from bastau.report import held as held_module
 from bastau.report.held import Held, follow, hold, index_words, reader
 from bastau.report.post_search import Asked, prepare_search, search_posts
 from bastau.schemas import TABLES
+from bastau_web.workbench import lake_reader
 
 ASKED = [
     Asked(words=words, **more)
@@ -129,3 +130,16 @@ def test_more_posts_than_may_be_held_stay_in_their_files(home):
     assert held.parts is None
     assert not follow(held)
     is_as_the_files(held, home)
+
+
+def test_what_is_asked_often_is_answered_before_a_later_state_is_shown(home, tmp_path):
+    def count(con):
+        return con.execute("select count(*) from posts").fetchall()[0][0]
+
+    opened = lake_reader._Opened("", home)
+    opened.ahead["count"] = count
+    before = count(reader(opened.held))
+    store(home, tmp_path, range(5), "late")
+    after = opened.later("later")
+    assert after.held is opened.held
+    assert after.kept == {"count": before + 5}

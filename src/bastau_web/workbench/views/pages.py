@@ -32,7 +32,7 @@ from bastau_web.workbench.archived import kept_of
 from bastau_web.workbench.asking import find_narrative
 from bastau_web.workbench.configuring import the_home
 from bastau_web.workbench.lake_reader import ask
-from bastau_web.workbench.links import link, narrative_link
+from bastau_web.workbench.links import group_link, link, narrative_link
 from bastau_web.workbench.roles import READERS, open_to
 from bastau_web.workbench.words import locale_of
 
@@ -57,12 +57,14 @@ def today(request: HttpRequest) -> HttpResponse:
     locale = locale_of(request)
     asked = request.GET.get("days", "")
     days = int(asked) if asked in {str(n) for n in PERIODS} else PERIODS[0]
-    end = ask("latest", _latest)
     values: dict[str, Any] = {"days": days, "periods": PERIODS, "watched": _silent()}
-    if end is None:
+    day = ask(("today", days), lambda con: _day(con, days), is_made_ahead=True)
+    if day is None:
         return render(request, "today.html", values)
-    day = ask(("today", days), lambda con: _day(con, end - timedelta(days=days), end))
-    parts = {ident: (head, body) for ident, head, body in brief_parts(day.brief, locale, narrative_link, day.veiled)}
+    parts = {
+        ident: (head, body)
+        for ident, head, body in brief_parts(day.brief, locale, narrative_link, day.veiled, group_link)
+    }
     values |= {
         "day": day.brief,
         "lede": _lede(day.brief, locale),
@@ -70,7 +72,7 @@ def today(request: HttpRequest) -> HttpResponse:
         "threshold": wording.threshold(day.brief.min_audience, locale),
         "patterns": _patterns(),
         "findings": day.findings,
-        "is_stale": datetime.now(UTC) - end > timedelta(days=2),
+        "is_stale": datetime.now(UTC) - day.brief.end > timedelta(days=2),
         "sections": [
             (ident, parts[ident][0], mark_safe(parts[ident][1]))  # noqa: S308 - escaped by the core
             for ident in ("new", "rising", "coordinated", "across")
@@ -100,7 +102,11 @@ def _latest(con: duckdb.DuckDBPyConnection) -> datetime | None:
     return None if us is None else at(us + 1_000_000)
 
 
-def _day(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> _Day:
+def _day(con: duckdb.DuckDBPyConnection, days: int) -> _Day | None:
+    end = _latest(con)
+    if end is None:
+        return None
+    start = end - timedelta(days=days)
     return _Day(brief(con, start, end), findings(con, start, end), sensitive_narratives(con))
 
 
