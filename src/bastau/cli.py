@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from bastau import __version__
 from bastau.errors import BastauError, ConfigError, HomeBusy
@@ -759,8 +759,15 @@ def _serve(options: argparse.Namespace) -> int:
             print(f"No account yet: open {people_open}/set-up and give the code {code}", file=told, flush=True)
 
     serve(home, host=options.host, port=options.port, ready=ready)
-    print("stopped", file=told)
-    return 0
+    return _ended("stopped", told)
+
+
+def _ended(words: str, told: TextIO) -> NoReturn:
+    """End a process that served pages. What reads the lake in threads cannot be stopped halfway, and holds nothing that must be closed."""
+    print(words, file=told)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _user(options: argparse.Namespace) -> int:
@@ -1972,8 +1979,7 @@ def _demo(options: argparse.Namespace) -> int:
         )
 
     _web("demo")(home, port=options.port, ready=ready)
-    print("\nThe demo ended; its home folder stays:", home.folder, file=sys.stderr if options.json else sys.stdout)
-    return 0
+    return _ended(f"\nThe demo ended; its home folder stays: {home.folder}", sys.stderr if options.json else sys.stdout)
 
 
 def _claim_files(options: argparse.Namespace, command: str) -> tuple[Path, Path, Path]:
