@@ -247,7 +247,6 @@ def test_the_whole_way_with_three_people_and_a_publisher(served: Served, page: c
     # When a second person releases it
     hands.sign_in("bolat")
     hands.go("a[href='/queue']")
-    hands.go(f"a[href='/case/{case}']")
     hands.go(f"a[href='/release/{case}']")
     hands.type("textarea[name=facts]", "It was read on that day, open to everybody, and kept as evidence.")
     hands.go("button[value=release]")
