@@ -64,6 +64,7 @@ def in_templates(request: HttpRequest) -> dict[str, Any]:
         "account": account,
         "languages": languages,
         "here": _here(request),
+        "route": request.resolver_match.url_name if request.resolver_match else "",
         "menu": menu(request),
         "more_pages": more(request),
     }
