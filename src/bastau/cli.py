@@ -758,7 +758,8 @@ def _serve(options: argparse.Namespace) -> int:
         if code:
             print(f"No account yet: open {people_open}/set-up and give the code {code}", file=told, flush=True)
 
-    serve(home, host=options.host, port=options.port, ready=ready)
+    with contextlib.suppress(KeyboardInterrupt):  # also before it listens
+        serve(home, host=options.host, port=options.port, ready=ready)
     return _ended("stopped", told)
 
 
