@@ -29,6 +29,18 @@ def workbench() -> Iterator[Home]:
     shutil.rmtree(_FOLDER)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def as_it_was(workbench: Home) -> Iterator[None]:
+    """What the tests of a file add to the home is gone before those of the next: their order is nobody's promise."""
+    from bastau_web.workbench import acting
+
+    before = set(workbench.folder.iterdir())
+    yield
+    for added in set(workbench.folder.iterdir()) - before:
+        shutil.rmtree(added) if added.is_dir() else added.unlink()
+    acting._desk.cache_clear()
+
+
 @pytest.fixture
 def database(workbench: Home) -> Iterator[None]:
     """Whatever a test writes is taken back."""
