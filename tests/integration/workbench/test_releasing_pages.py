@@ -755,7 +755,7 @@ class TestRecords:
             may_end.wait(20)
             return {}
 
-        computing = threading.Thread(target=records._once, args=("something long", slow))
+        computing = threading.Thread(target=records._once, args=(("something", "long"), slow))
         computing.start()
         begun.wait(20)
         try:
@@ -772,3 +772,11 @@ class TestRecords:
             for month in (9, 10):
                 Client().get(f"/transparency/figures.csv?from=2026-{month:02d}-{day:02d}&to=2026-12-01")
         assert len(records._kept) <= records._MOST_KEPT + 1
+
+    def test_nothing_is_kept_of_the_log_as_it_was(self, listed, bolat):
+        for query in ("", "?from=2026-11-01&to=2026-12-01"):
+            Client().get(f"/transparency{query}")
+        assert len(records._kept) == 3
+        bolat.post(f"/release/{listed[0]}/withdraw", {"why": "withdrawn", "reason": "It should not have been listed."})
+        Client().get("/transparency")
+        assert len(records._kept) == 2

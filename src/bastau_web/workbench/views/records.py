@@ -50,6 +50,7 @@ ACTS = (
 )
 _LOG_READERS = (Role.AUDITOR, Role.ADMIN, Role.REVIEWER, Role.PUBLISHER)
 _State = tuple[int, int, int] | None
+_Key = tuple[Hashable, ...]
 
 
 @open_to(*_LOG_READERS)
@@ -129,7 +130,8 @@ def log_head(request: HttpRequest) -> HttpResponse:
 # ---- for everybody ---------------------------------------------------------------------------------------
 
 
-_kept: dict[Hashable, Any] = {}
+_kept: dict[_Key, Any] = {}
+"""By folder of the home, state of its log, and what else was asked."""
 _making = threading.RLock()
 
 
@@ -137,7 +139,7 @@ class _BusyError(Exception):
     """Something is being computed for somebody else."""
 
 
-def _once(key: Hashable, make: Callable[[], Made]) -> Made:
+def _once(key: _Key, make: Callable[[], Made]) -> Made:
     """Return what ``make`` returns, kept for the next; one is made at a time: anybody can ask, and a long log takes seconds."""
     found: Made | None = _kept.get(key)
     if found is None:
@@ -145,7 +147,8 @@ def _once(key: Hashable, make: Callable[[], Made]) -> Made:
             raise _BusyError
         try:
             found = _kept.get(key) or make()
-            for old in list(_kept)[: max(0, len(_kept) - _MOST_KEPT)]:
+            outdated = [old for old in _kept if old[:2] != key[:2]]  # of the log as it was: each copy of it is large
+            for old in outdated or list(_kept)[: max(0, len(_kept) - _MOST_KEPT)]:
                 del _kept[old]
             _kept[key] = found
         finally:
