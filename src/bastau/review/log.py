@@ -123,7 +123,18 @@ def verify(lines: Iterable[bytes], head: str = "") -> tuple[list[Finding], Book]
 # ---- for publication -------------------------------------------------------------------------------------
 
 
-_WITHHELD = ("value", "reference", "reason", "facts", "whole_argument", "exemption_checked", "text_sha256")
+_WITHHELD = (
+    "value",
+    "reference",
+    "reason",
+    "citation",
+    "facts",
+    "ground_url",
+    "whole_argument",
+    "exemption_checked",
+    "text_sha256",
+)
+"""What somebody wrote, too: a court's ruling is cited by the name of the site, which must not stay once the entry fell."""
 _PSEUDONYMOUS = (
     "case",
     "account",

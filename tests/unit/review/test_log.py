@@ -23,7 +23,7 @@ from review_cases import (
 
 from bastau.chain import Chain, digest
 from bastau.errors import Refused
-from bastau.review.acts import By, Reopened, as_line, read_line
+from bastau.review.acts import By, Ground, Reopened, as_line, read_line
 from bastau.review.log import Book, advance, publish, read_published, record, verify, without_open
 
 KEY = b"k" * 32
@@ -233,6 +233,15 @@ class TestPublishing:
         secret += [line[name] for line in LOG.lines for name in ("hash", "case")]
         assert [word for word in secret if word in said] == []
         assert said != json.dumps(publish(LOG.lines, b"another key of 32 bytes, or less"), ensure_ascii=False)
+
+    def test_a_ground_that_names_what_was_listed_says_only_law_or_policy(self) -> None:
+        made = desk()
+        made.judge("aigul", verdict(ground=Ground("law", "Ruling 2-1234 about site.kz")))
+        made.release("bolat", ground_url="https://court.example/rulings/about-site.kz")
+        published = publish(made.lines, KEY)
+        assert "site.kz" not in json.dumps(published)
+        assert published[1]["verdict"]["ground"] == {"kind": "law", "citation": ""}
+        assert read_published(published).cases
 
 
 class TestOpenQuestions:
