@@ -76,6 +76,12 @@ def whoever(request: HttpRequest) -> By:
     return acting(request, Role.REVIEWER if Role.REVIEWER in roles_of(request) else Role.ANALYST)
 
 
+def act_read(request: HttpRequest) -> int:
+    """Return the number of the act that a form was made for; 0, which none has, for anything else."""
+    of = request.POST.get("of", "")[:18]
+    return int(of) if of.isdecimal() else 0
+
+
 def cases_on_desks(now: datetime) -> dict[str, Desk]:
     """Return the cases that are on a desk."""
     return {row.case: row for row in Desk.objects.filter(until__gt=now).select_related("account")}

@@ -182,6 +182,8 @@ def test_pages_of_the_queue_lead_to_each_other(signed_in, monkeypatch):
     assert set(cases_in(pages[0])).isdisjoint(cases_in(pages[1]))
     assert 'rel="next" href="?kind=url&amp;page=2"' in pages[0].content.decode()
     assert 'rel="prev" href="?kind=url&amp;page=1"' in pages[1].content.decode()
+    for odd in ("x", "9" * 5000):
+        assert len(cases_in(browser.get(f"/queue?kind=url&page={odd}"))) == 4
 
 
 def test_the_words_are_shown_only_to_who_asks_and_covered_again(signed_in):
@@ -435,6 +437,9 @@ def test_a_question_that_changed_meanwhile_is_refused_and_the_words_stay(people,
     assert answer.status_code == 409
     assert "The question has changed" in words(answer)
     assert REASON in words(answer)
+    for of in ("9" * 5000, "x", ""):
+        assert people["aygul"].post(f"/case/{case}/verdict", verdict(of=of)).status_code == 409
+        assert people["aygul"].post(f"/case/{case}/undo", {"of": of}).status_code == 409
     assert not book().cases[case].round.given
 
 

@@ -34,6 +34,7 @@ from bastau_web.workbench.lake_reader import ask
 from bastau_web.workbench.models import Desk
 from bastau_web.workbench.review_desk import (
     LogDamaged,
+    act_read,
     data_version,
     found_candidates,
     hold,
@@ -114,7 +115,6 @@ def _field_problems(request: HttpRequest, case: Case) -> dict[str, str]:
 
 def _judged(request: HttpRequest, book: Book, ident: str) -> Judged:
     case = book.cases[ident]
-    of = request.POST.get("of", "")
     evidence = request.POST.get("evidence", "") or case.evidence[-1].sha256
     made = judge(
         case,
@@ -126,7 +126,7 @@ def _judged(request: HttpRequest, book: Book, ident: str) -> Judged:
         request.POST.get("seat") or None,
     )
     # What was read, not what stands now: a question that changed meanwhile is refused.
-    return replace(made, of=int(of) if of.isdecimal() else 0)
+    return replace(made, of=act_read(request))
 
 
 def _seed() -> bytes:
@@ -145,8 +145,7 @@ def undo(request: HttpRequest, case: str) -> HttpResponseBase:
     """Take back one's verdict while nothing followed."""
 
     def do(now: datetime) -> HttpResponseBase:
-        of = request.POST.get("of", "")
-        write(lambda _book: Undone(case, acting(request, Role.REVIEWER), int(of) if of.isdecimal() else 0), now)
+        write(lambda _book: Undone(case, acting(request, Role.REVIEWER), act_read(request)), now)
         with suppress(Refused):  # somebody may have it on the desk by now
             hold(request, case, now)
         return redirect("case", case)

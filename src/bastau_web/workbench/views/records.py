@@ -10,6 +10,7 @@ from functools import lru_cache, wraps
 from typing import Any, TypeVar
 
 import orjson
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
@@ -68,15 +69,12 @@ def log(request: HttpRequest) -> HttpResponse:
     except LakeDamaged:
         lines = []
     chosen = [line for line in lines if (not case or line.get("case") == case) and (not act or line["act"] == act)]
-    n_pages = max(1, -(-len(chosen) // _A_PAGE))
-    asked = request.GET.get("page", "")
-    page = min(max(int(asked[:6]) if asked.isdecimal() else 1, 1), n_pages)
-    shown = chosen[::-1][(page - 1) * _A_PAGE : page * _A_PAGE]
+    page = Paginator(chosen[::-1], _A_PAGE).get_page(request.GET.get("page"))
     values = {
-        "rows": [_row(line) for line in shown],
+        "rows": [_row(line) for line in page],
         "n_rows": len(chosen),
-        "page": page,
-        "n_pages": n_pages,
+        "page": page.number,
+        "n_pages": page.paginator.num_pages,
         "case": case,
         "act": act,
         "acts": ACTS,

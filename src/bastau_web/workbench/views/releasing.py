@@ -20,14 +20,15 @@ from bastau.review.appeals import RANDOM_BYTES, code_hash, new_code
 from bastau.review.cases import MAX_STANDING, Case, Entry, Outcome, is_released, is_same_person, outcome, settle
 from bastau.review.checks import MAX_FACTS, MAX_REASON, MIN_ARGUMENT, MIN_REASON, TERRITORIES
 from bastau.review.entries import entry_id, statement
-from bastau.review.log import Book
 from bastau.review.queue import waiting_appeal
 from bastau.review.subjects import PLACES
 from bastau_web.workbench.acting import acting, the_desk
 from bastau_web.workbench.configuring import the_home
-from bastau_web.workbench.models import Account, Notice
+from bastau_web.workbench.letting_in import address_here
+from bastau_web.workbench.models import Notice
 from bastau_web.workbench.notices import WAYS, in_words, notices
 from bastau_web.workbench.publishing import publish_soon
+from bastau_web.workbench.review_desk import act_read, roles_of, signed_in
 from bastau_web.workbench.roles import READERS, Role, open_to
 from bastau_web.workbench.words import locale_of
 
@@ -68,14 +69,13 @@ def release(request: HttpRequest, case: str) -> HttpResponse:
     if request.method != "POST":
         form["expires"] = _day(now + timedelta(days=_DEFAULT_DAYS))
         return _page(request, here, form, now)
-    if not _may_release(request):
+    if Role.PUBLISHER not in roles_of(request):
         raise PermissionDenied
     problems = _problems(request, here, form, now)
     if problems or request.POST.get("do") != "release":
         return _page(request, here, form, now, problems, 422 if problems else 200)
     code = new_code(secrets.token_bytes(RANDOM_BYTES))
-    of = request.POST.get("of", "")
-    act = _released(here, acting(request, Role.PUBLISHER), int(of[:18]) if of.isdecimal() else 0, form, code)
+    act = _released(here, acting(request, Role.PUBLISHER), act_read(request), form, code)
     try:
         book = the_desk().act(lambda _: act, now)
     except BastauError as error:
@@ -88,15 +88,11 @@ def release(request: HttpRequest, case: str) -> HttpResponse:
         "entry": after.entries[-1],
         "entry_id": entry_id(after),
         "code": code,
-        "notices": notices(after, after.entries[-1], code, _appeal_address(request), _publisher()),
+        "notices": notices(after, after.entries[-1], code, address_here(request, reverse("appeal")), _publisher()),
         "ways": WAYS,
     }
     # Not sent on to another page: the code stands in this answer and nowhere else.
     return render(request, "released.html", values)
-
-
-def _may_release(request: HttpRequest) -> bool:
-    return isinstance(request.user, Account) and Role.PUBLISHER in request.user.roles
 
 
 def _released(case: Case, by: By, of: int, form: dict[str, str], code: str) -> Released:
@@ -143,7 +139,7 @@ def _page(
         "outcome": found,
         "stage": _stage(case, found),
         "judges": sorted({given.judged.by.person for given in case.round.given}) if found else [],
-        "may_release": _may_release(request),
+        "may_release": Role.PUBLISHER in roles_of(request),
         "is_mine": any(is_same_person(given.judged.by, me) for given in case.round.given),
         "evidence": [one for one in case.evidence if found and one.sha256 == found.given.judged.evidence_sha256],
         "form": form,
@@ -196,11 +192,6 @@ def _publisher() -> str:
     return said.publisher or said.name
 
 
-def _appeal_address(request: HttpRequest) -> str:
-    origin = the_home().settings.web.origin.rstrip("/")
-    return f"{origin}{reverse('appeal')}" if origin else request.build_absolute_uri(reverse("appeal"))
-
-
 @open_to(Role.PUBLISHER)
 @require_POST
 def note_notice(request: HttpRequest, case: str, n: int) -> HttpResponseBase:
@@ -209,9 +200,8 @@ def note_notice(request: HttpRequest, case: str, n: int) -> HttpResponseBase:
     way = request.POST.get("way", "")
     if way not in WAYS or n not in {entry.n for entry in here.entries}:
         raise Http404
-    assert isinstance(request.user, Account)
     Notice.objects.update_or_create(
-        case=here.case, entry_n=n, defaults={"account": request.user, "way": way, "at": timezone.now()}
+        case=here.case, entry_n=n, defaults={"account": signed_in(request), "way": way, "at": timezone.now()}
     )
     return redirect("release", here.case)
 
@@ -222,16 +212,12 @@ def withdraw(request: HttpRequest, case: str) -> HttpResponseBase:
     """Take a standing entry back; one person may."""
     now = timezone.now()
     here = find_case(case, now)
-    by = acting(request, Role.PUBLISHER if _may_release(request) else Role.REVIEWER)
+    by = acting(request, Role.PUBLISHER if Role.PUBLISHER in roles_of(request) else Role.REVIEWER)
     act = Withdrawn(
         here.case, by, request.POST.get("why", "")[:40], request.POST.get("reason", "").strip()[: MAX_REASON + 1]
     )
-
-    def make(_: Book) -> Withdrawn:
-        return act
-
     try:
-        the_desk().act(make, now)
+        the_desk().act(lambda _: act, now)
     except BastauError as error:
         words, status = said_no(request, error)
         return render(request, "not_done.html", {"case": here, "problems": [words]}, status=status)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
@@ -61,9 +62,7 @@ def queue(request: HttpRequest) -> HttpResponseBase:
         for case in line_up(book, found, now, partial(_fits, form=form))
         if (turns := turn_of(case)) is not None
     ]
-    n_pages = max(1, -(-len(waiting) // PAGE))
-    page = int(request.GET["page"]) if request.GET.get("page", "").isdecimal() else 1
-    page = min(max(page, 1), n_pages)
+    page = Paginator(waiting, PAGE).get_page(request.GET.get("page"))
     desks = cases_on_desks(now)
     locale = locale_of(request)
     tags = found.languages.union(*(case.subject.languages for case in book.cases.values()))
@@ -79,14 +78,14 @@ def queue(request: HttpRequest) -> HttpResponseBase:
                 now,
                 may_release=Role.PUBLISHER in roles_of(request),
             )
-            for case, turns in waiting[(page - 1) * PAGE : page * PAGE]
+            for case, turns in page
         ],
         "n": len(waiting),
-        "start": (page - 1) * PAGE + 1,
-        "page": page,
-        "n_pages": n_pages,
-        "previous": urlencode(rest | {"page": page - 1}) if page > 1 else "",
-        "following": urlencode(rest | {"page": page + 1}) if page < n_pages else "",
+        "start": page.start_index(),
+        "page": page.number,
+        "n_pages": page.paginator.num_pages,
+        "previous": urlencode(rest | {"page": page.previous_page_number()}) if page.has_previous() else "",
+        "following": urlencode(rest | {"page": page.next_page_number()}) if page.has_next() else "",
         "acts": ACTS,
         "kinds": KINDS,
         "tags": sorted(((tag, locale.language(tag)) for tag in tags), key=lambda pair: pair[1]),
