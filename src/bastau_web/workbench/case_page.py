@@ -12,8 +12,8 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from bastau.errors import DiskFull, HomeBusy, Refused
+from bastau.read.rules.catalogue import RuleTexts, catalogue
 from bastau.read.rules.commands import files_of
-from bastau.read.rules.notes import RuleNote, rule_notes
 from bastau.report import wording
 from bastau.report.candidates import post_of
 from bastau.report.context import context_of
@@ -184,17 +184,18 @@ def _state(case: Case, *, has_spoken: bool) -> str:
 
 
 @lru_cache(maxsize=2)
-def _notes(of_run: str) -> dict[str, RuleNote]:
+def _notes(of_run: str) -> dict[str, RuleTexts]:
     """Return what the rules say of themselves as they were when a run was first shown: changed rules come with the next run."""
     own = the_home().folder / "rules"
-    return rule_notes(files_of([own] if own.is_dir() else []))
+    found, _ = catalogue(files_of([own] if own.is_dir() else []))
+    return {rule.id: rule for rule in found}
 
 
 def _note(rule: str) -> dict[str, Any] | None:
     """Return what a rule says of itself, and whether it is another version by now."""
     name, _, version = rule.partition("@")
     note = _notes(data_version()).get(name)
-    return {"said": note, "is_other": str(note.version) != version} if note is not None else None
+    return {"said": note, "is_other": note.version != version} if note is not None else None
 
 
 def _agreement(book: Book, case: Case) -> dict[str, Any] | None:
