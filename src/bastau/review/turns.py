@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from bastau.errors import Refused
-from bastau.review.acts import By, Ground
+from bastau.review.acts import GROUNDS, By, Ground
 from bastau.review.cases import Case, hidden_from, is_released, is_same_person, outcome, status
+from bastau.review.checks import MIN_CITATION
 from bastau.review.queue import waiting_appeal
 
 
@@ -50,7 +51,7 @@ def read_ground(text: str) -> Ground:
     Raises:
         Refused: ``ground``: it is written otherwise.
     """
-    kind, _, citation = text.partition(":")
-    if kind.strip() not in ("law", "policy") or len(citation.strip()) < 5:
+    kind, _, citation = (part.strip() for part in text.partition(":"))
+    if kind not in GROUNDS or len(citation) < MIN_CITATION:
         raise Refused("ground", f"{text!r}: write `law: citation` or `policy: citation`")
-    return Ground(kind.strip(), citation.strip())
+    return Ground(kind, citation)
