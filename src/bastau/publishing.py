@@ -25,7 +25,7 @@ from bastau.shield.standing import PUBLIC, standing
 _log = logging.getLogger(__name__)
 
 EVERY = timedelta(hours=1)
-"""A version is made this often also when nothing changed: what has expired goes, and the list stays valid."""
+"""A version is made this often also when nothing changed, so that the list stays valid."""
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 _LOCK = "shield-public.lock"
 

@@ -14,13 +14,13 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent / "review"))
 
-from review_cases import NOON, code, judged, opened, released, subject, who
+from review_cases import NOON, OTHER_SHA, code, judged, opened, released, subject, who
 
 from bastau.desk import Desk
 from bastau.errors import HomeBusy
 from bastau.home import Home
 from bastau.publishing import EVERY, handed_out, public_folder, publish_due, trouble
-from bastau.review.acts import Act, Withdrawn
+from bastau.review.acts import Act, Appealed, Withdrawn
 from bastau.review.log import Book
 from bastau.shield.commands import default_key
 from bastau.shield.publish import verify_folder
@@ -76,6 +76,21 @@ def test_it_is_published_when_something_changed_an_hour_went_by_or_somebody_aske
     assert document is not None
     assert document["entries"] == []
     assert [r["reason"] for r in document["retractions"]] == ["withdrawn"]
+    assert not [p for p in public_folder(home).rglob("*") if p.is_file() and b"site.kz" in p.read_bytes()]
+
+
+@pytest.mark.parametrize(("is_appealed", "days", "reason"), [(False, 30, "expired"), (True, 14, "withdrawn")])
+def test_what_time_ends_is_in_no_file_after_the_next_look(
+    home: Home, is_appealed: bool, days: int, reason: str
+) -> None:
+    if is_appealed:
+        act(Desk(home), lambda book: Appealed(one_case(book).case, code(), OTHER_SHA))
+    end = days * 24 * 60
+    assert version(home, end - 1) == 1
+    assert version(home, end) == 2
+    document = handed_out(home)
+    assert document is not None
+    assert [r["reason"] for r in document["retractions"]] == [reason]
     assert not [p for p in public_folder(home).rglob("*") if p.is_file() and b"site.kz" in p.read_bytes()]
 
 

@@ -2,8 +2,8 @@
 """Posts of private accounts as cells, none of fewer than ten accounts.
 
 A cell is all posts that read alike in what is shown of them. The cells are one partition of the posts, and everything that is
-published of private accounts is a sum over whole cells: so any figure, and any difference of two figures where one contains the
-other, is of no account or of ten and more.
+published of private accounts' posts is a sum over whole cells: so any figure, and any difference of two figures where one contains
+the other, is of no account or of ten and more.
 
 Reference: Sweeney 2002, IJUFKS 10(5) (k-anonymity); LeFevre, DeWitt, Ramakrishnan 2006, ICDE (splitting from the top);
 Hundepool et al. 2012, Statistical Disclosure Control, ch. 4 (complementary suppression).

@@ -99,7 +99,8 @@ def _composition(about: Mapping[str, Any], rows: Mapping[str, int], facts: Mappi
         f"are a cell, and every cell is of {K} accounts or more. Values held by fewer are withheld (null), and where what is withheld "
         f"would be of fewer than {K} accounts itself, the smallest value beside it is withheld too, so that no difference gives it away. "
         "Every count of private accounts in the other tables is a sum over whole cells; the number of authors is that of the largest "
-        "cell, because the sum would count who is in several more than once and their difference would be of a few persons.",
+        "cell, because the sum would count who is in several more than once and their difference would be of a few persons. Only "
+        f"`n_other_accounts` of a group is counted by itself, from {K} accounts on; no account is in two groups.",
         f"\n`author` tells accounts apart inside a cell only. What was deleted where it stood is left out. Fewer than {K} private accounts "
         "in all: the table is empty. Accounts are counted so that one whose pseudonym changed is never taken for two.",
         "\nNo column says where a person lives, how old or of which sex they are: bastau does not know and does not guess. "

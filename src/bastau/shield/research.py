@@ -5,6 +5,7 @@ Names that tell accounts apart, and ids of narratives, are made with a key that 
 can join two exports, or an export and the home folder, by them. Reasons: docs/decisions/0029-research.md.
 """
 
+import errno
 import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -107,7 +108,7 @@ def export_research(
         draft.rename(folder)
         sync_folder(folder.parent)
     except (OSError, duckdb.IOException) as error:
-        if getattr(error, "errno", None) == 28 or "No space left" in str(error):
+        if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
             raise DiskFull(f"{folder.parent}: no space left; free some and run the same command again") from error
         raise ConfigError(f"{folder}: cannot be written") from error
     finally:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from django.db import close_old_connections, connections
+from django.db import connections
 
 from bastau.errors import HomeBusy
 from bastau.home import Home
@@ -83,5 +83,4 @@ def _erase(home: Home) -> None:
         if n := erase_old(datetime.now(UTC), home.settings.review.keep_appeal_days):
             _log.info("erased the words of %d appeals", n)
     finally:
-        close_old_connections()
         connections.close_all()
