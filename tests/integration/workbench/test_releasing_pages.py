@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from django.db import OperationalError
 from django.test import Client, override_settings
+from page_clock import NOON, Clock
 
 sys.path.append(str(Path(__file__).parents[2] / "unit" / "review"))
 
@@ -39,25 +40,11 @@ from bastau.shield.signing import make_key
 from bastau_web.workbench import acting, appeal_words, publishing
 from bastau_web.workbench.views import records
 
-NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 VALUE = "https://outlet.kz/call"
 FACTS = "The page names a place and a day and calls on readers to come armed."
 WHOLE = "Every page of this host calls for killing, nothing else stands there, and new ones come each day."
 APPEAL = "This is a school lesson about how recruiters work; it quotes the call and refutes it."
 CODE = re.compile(r"(?:[A-Z2-7]{4}-){7}[A-Z2-7]{4}")
-
-
-class Clock:
-    """The time as the pages see it."""
-
-    def __init__(self):
-        self.at = NOON
-
-    def __call__(self):
-        return self.at
-
-    def later(self, **much):
-        self.at += timedelta(**much)
 
 
 @pytest.fixture(autouse=True)

@@ -5,11 +5,11 @@ import re
 import shutil
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
 from django.test import override_settings
+from page_clock import NOON, Clock
 from workbench_home import OUTLETS, PAYLOADS, PRIVATE, VIOLENT
 
 from bastau.chain import Chain
@@ -18,6 +18,7 @@ from bastau.home import Home, writing
 from bastau.review.acts import Suggested, Suggestion
 from bastau.review.cases import status
 from bastau.review.log import LOCK
+from bastau.review.opinions import is_sampled
 from bastau_web.workbench import acting
 from bastau_web.workbench.roles import Role
 from bastau_web.workbench.views import deciding
@@ -25,21 +26,7 @@ from bastau_web.workbench.views import deciding
 REASON = "It calls on readers to kill people, in so many words."
 CHECKED = "No report, lesson or study: the words stand alone."
 CITATION = "Regulation (EU) 2021/784 art. 2(7)(a)"
-NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 PSEUDONYM = re.compile(r"p~[a-z2-7]{16}")
-
-
-class Clock:
-    """The time as the pages see it."""
-
-    def __init__(self):
-        self.at = NOON
-
-    def __call__(self):
-        return self.at
-
-    def later(self, **much):
-        self.at += timedelta(**much)
 
 
 @pytest.fixture(autouse=True)
@@ -528,13 +515,12 @@ def test_a_second_opinion_is_blind_and_a_dispute_goes_to_a_panel_that_is_blind_t
 
 
 def test_who_is_drawn_for_a_second_opinion_depends_on_the_rate_and_the_key_of_the_home(people, workbench):
+    seed, cases = deciding._seed(), cases_in(people["aygul"].get("/queue"))
     with settings(workbench, second_law=0.5):
-        drawn = []
-        for case in cases_in(people["aygul"].get("/queue")):
+        for case in cases:
             judge(people["aygul"], case)
-            drawn.append(book().cases[case].round.given[0].judged.is_sampled)
-    assert {True, False} == set(drawn)
-    seed = deciding._seed()
+    drawn = {case: book().cases[case].round.given[0].judged.is_sampled for case in cases}
+    assert drawn == {case: is_sampled(seed, case, 1, 0.5) for case in cases}
     with override_settings(SECRET_KEY="another" * 8):
         assert deciding._seed() != seed
 
