@@ -601,7 +601,7 @@ def _keep_kernels() -> None:
     """
     if "NUMBA_CACHE_DIR" in os.environ:
         return
-    beside = Path(__file__).parent / "__pycache__"
+    beside = Path(__file__).parents[1] / "__pycache__"
     own = Path(os.environ.get("XDG_CACHE_HOME") or os.environ.get("HOME", "/") + "/.cache") / "numba"
     for folder in (beside, own):
         while not folder.exists():
