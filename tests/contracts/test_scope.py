@@ -22,7 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bastau.cli import EXPORTS, main
+from bastau.cli import main
+from bastau.cli.export import EXPORTS
 from bastau.report.brief import Brief
 from bastau.report.locale import LOCALES
 from bastau.report.trace import Trace

@@ -1,6 +1,7 @@
 """The docs agree with the code: links lead somewhere, commands parse, reference pages and pins are fresh."""
 
 import importlib.util
+import inspect
 import re
 import shlex
 import tomllib
@@ -10,7 +11,7 @@ from types import ModuleType
 import pytest
 from packaging.requirements import Requirement
 
-from bastau import __version__
+from bastau import __version__, cli
 from bastau.cli import build_parser
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +95,15 @@ def test_every_command_has_a_reference_section() -> None:
     commands = next(a for a in build_parser()._actions if a.dest == "command").choices
     assert commands
     assert [name for name in commands if f"\n## bastau {name}\n" not in text] == []
+
+
+def test_the_command_line_says_in_which_module_each_command_stands() -> None:
+    folder = Path(cli.__file__).parent
+    listed = re.findall(r"^    (\w+) +([\w, ]+)", cli.__doc__ or "", re.MULTILINE)
+    said = {command: module for module, names in listed for command in names.split(", ")}
+    commands = next(a for a in build_parser()._actions if a.dest == "command").choices
+    found = {name: Path(inspect.getfile(parser.get_default("run"))) for name, parser in commands.items()}
+    assert {name: folder / f"{module}.py" for name, module in said.items()} == found
 
 
 def test_the_changelog_has_this_version_or_is_unreleased() -> None:
