@@ -43,7 +43,7 @@ def _notice(case: Case, entry: Entry, code: str, appeal: str, publisher: str, lo
         released=locale.date(entry.released_at),
         until=locale.date(entry.released.expires_at),
         act=locale.name("act", verdict.act or ""),
-        ground_kind=locale.name("web.listed_ground", verdict.ground.kind if verdict.ground else ""),
+        ground_kind=locale.name("web.ground_kind", verdict.ground.kind if verdict.ground else ""),
         ground=" ".join(filter(None, (verdict.ground.citation if verdict.ground else "", entry.released.ground_url))),
         reason=verdict.reason,
         exemption=verdict.exemption_checked,

@@ -246,8 +246,8 @@ def _counts(figures: dict[str, Any], locale: Locale) -> list[tuple[str, list[tup
     """Return (name, rows of label, bar and count) of what was counted, without what there was none of."""
     kinds = (
         ("by_act", figures["decisions"]["by_act"], "act"),
-        ("by_ground", figures["decisions"]["by_ground"], "web.listed_ground"),
-        ("by_exemption", figures["decisions"]["by_exemption"], "web.exemption_kind"),
+        ("by_ground", figures["decisions"]["by_ground"], "web.ground_kind"),
+        ("by_exemption", figures["decisions"]["by_exemption"], "web.exemption"),
         ("by_language", figures["decisions"]["by_language"], ""),
         ("by_kind", figures["decisions"]["by_kind"], "web.entry_kind"),
         ("standing", figures["entries"]["standing_by_kind"], "web.entry_kind"),
