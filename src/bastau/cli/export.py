@@ -1,7 +1,6 @@
 """export: what may leave, as files for other programs."""
 
 import argparse
-import secrets
 import sys
 from pathlib import Path
 
@@ -90,6 +89,8 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _export_research(options: argparse.Namespace) -> int:
+    import secrets
+
     from bastau.shield.research import export_research, read_release
 
     home = processed_home(options)
