@@ -179,27 +179,31 @@ class TestRelease:
         assert book().cases[ident].entries == ()
 
     @pytest.mark.parametrize(
-        "wrong",
+        ("wrong", "said"),
         [
-            {"expires": "2026-11-28"},
-            {"expires": "2027-02-27"},
-            {"expires": "soon"},
-            {"facts": "short"},
-            {"facts": "x" * 5001},
-            {"ground_url": "javascript:alert(1)"},
-            {"ground_url": "http://law.example/"},
-            {"territory": "KZ"},
+            ({"expires": "2026-11-28"}, "at most 90 days"),
+            ({"expires": "2027-02-27"}, "at most 90 days"),
+            ({"expires": "soon"}, "at most 90 days"),
+            ({"facts": "short"}, "20 to 5000 characters"),
+            ({"facts": "x" * 5001}, "20 to 5000 characters"),
+            ({"ground_url": "javascript:alert(1)"}, "begins with https://"),
+            ({"ground_url": "http://law.example/"}, "begins with https://"),
+            ({"territory": "KZ"}, "EU and EEA members"),
         ],
         ids=str,
     )
-    def test_what_does_not_fit_is_said_and_nothing_is_written(self, bolat, clock, wrong):
+    def test_what_does_not_fit_is_said_and_nothing_is_written(self, bolat, clock, wrong, said):
         ident = decide(clock)
-        assert bolat.post(f"/release/{ident}", form(ident, **wrong)).status_code == 422
+        answer = bolat.post(f"/release/{ident}", form(ident, **wrong))
+        assert answer.status_code == 422
+        assert said in words(answer)
         assert book().cases[ident].entries == ()
 
     def test_a_whole_host_takes_an_argument(self, bolat, clock):
         ident = decide(clock, "bad-host.kz", "host")
-        assert bolat.post(f"/release/{ident}", form(ident)).status_code == 422
+        answer = bolat.post(f"/release/{ident}", form(ident))
+        assert answer.status_code == 422
+        assert "at least 80 characters" in words(answer)
         let_out(bolat, ident, whole_argument=WHOLE)
         assert entry_of(ident).released.whole_argument == WHOLE
 

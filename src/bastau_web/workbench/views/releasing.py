@@ -34,6 +34,13 @@ from bastau_web.workbench.words import locale_of
 
 _DEFAULT_DAYS = 30
 _FORM = ("expires", "whole_argument", "facts", "ground_url", "territory")
+_LIMITS = {
+    "days": MAX_STANDING.days,
+    "least": MIN_REASON,
+    "most": MAX_FACTS,
+    "argument": MIN_ARGUMENT,
+    "reason": MAX_REASON,
+}
 _MALFORMED = ("wording", "whole_place", "expiry", "hash", "malformed")
 """Refusals of what was typed; others are of the moment."""
 
@@ -119,7 +126,7 @@ def _problems(request: HttpRequest, case: Case, form: dict[str, str], now: datet
         "ground_url": bool(form["ground_url"]) and not re.fullmatch(r"https://\S{3,2000}", form["ground_url"]),
         "territory": not set(_countries(form["territory"])) <= TERRITORIES,
     }
-    return [locale_of(request).text(f"web.release.wrong_{name}") for name, is_so in wrong.items() if is_so]
+    return [locale_of(request).text(f"web.release.wrong_{name}", **_LIMITS) for name, is_so in wrong.items() if is_so]
 
 
 def _page(
@@ -146,7 +153,7 @@ def _page(
         "needs_argument": case.subject.kind in PLACES,
         "first_day": _day(now + timedelta(days=1)),
         "last_day": _day(now + MAX_STANDING),
-        "limits": {"least": MIN_REASON, "most": MAX_FACTS, "argument": MIN_ARGUMENT, "reason": MAX_REASON},
+        "limits": _LIMITS,
         "entries": [(entry, told.get(entry.n)) for entry in reversed(case.entries)],
         "ways": WAYS,
         "problems": problems or [],
