@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 from django.db import OperationalError
 from django.test import Client, override_settings
-from page_clock import NOON, Clock
 
 sys.path.append(str(Path(__file__).parents[2] / "unit" / "review"))
 
 
 from review_cases import ALWAYS, LEFT, judged, opened, released, subject, verdict, who
+from review_pages import NOON, Clock, book, words
 
 from bastau import logbook
 from bastau.desk import Desk
@@ -65,10 +65,6 @@ def home(workbench, tmp_path):
         yield made
 
 
-def book():
-    return acting.the_desk().book()
-
-
 def decide(clock, value=VALUE, kind="url", given=None, rates=None):
     """Open a case and give a verdict on it; return its id."""
     act = opened(subject(kind, value))
@@ -95,10 +91,6 @@ def let_out(browser, ident, **changes):
     answer = browser.post(f"/release/{ident}", form(ident, **changes))
     assert answer.status_code == 200, words(answer)
     return CODE.search(answer.content.decode())[0]
-
-
-def words(answer):
-    return unescape(re.sub(r"<[^>]*>", " ", answer.content.decode()))
 
 
 def entry_of(ident):

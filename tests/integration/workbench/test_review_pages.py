@@ -5,11 +5,10 @@ import re
 import shutil
 from contextlib import contextmanager
 from dataclasses import replace
-from html import unescape
 
 import pytest
 from django.test import override_settings
-from page_clock import NOON, Clock
+from review_pages import NOON, Clock, book, words
 from workbench_home import OUTLETS, PAYLOADS, PRIVATE, VIOLENT
 
 from bastau.chain import Chain
@@ -70,16 +69,8 @@ def people(signed_in):
     return {name: signed_in("reviewer", name=name) for name in ("aygul", "bolat", "sara", "dana", "erlan")}
 
 
-def book():
-    return acting.the_desk().book()
-
-
 def acts(log):
     return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-
-
-def words(answer):
-    return unescape(re.sub(r"<[^>]*>", " ", answer.content.decode()))
 
 
 def cases_in(page):
