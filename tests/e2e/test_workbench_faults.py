@@ -8,8 +8,11 @@ import random
 import re
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,15 +22,21 @@ import pytest
 
 from bastau.desk import Desk
 from bastau.home import Home
+from bastau.review.acts import Withdrawn
+from bastau.review.entries import entry_id
+from bastau.shield.commands import default_key
+from bastau.shield.signing import make_key
 
 sys.path.append(str(Path(__file__).parents[1] / "unit" / "review"))
 sys.path.append(str(Path(__file__).parents[1] / "unit" / "collect" / "watching"))
 from postgres_server import Server, is_there, postgres
-from review_cases import judged, opened, subject, who
+from review_cases import judged, opened, released, subject, who
 
 BASTAU = Path(sys.executable).with_name("bastau")
 PASSWORD = "correct horse battery staple"
-ROUNDS = 10 if os.environ.get("BASTAU_LONG_TESTS") else 3
+IS_LONG = "BASTAU_LONG_TESTS" in os.environ
+ROUNDS = 10 if IS_LONG else 3
+AWAY_S = 60.0 if IS_LONG else 3.0
 PEOPLE = {"aigul": "reviewer", "bolat": "publisher"}
 MAKE_PEOPLE = """
 import sys
@@ -70,9 +79,10 @@ class Browser:
 
     def send(self, page: str, path: str, fields: dict[str, str], *, wait: bool = True) -> Any:
         """Send a form of ``page`` with its token and its ``of``."""
-        _, _, body = self.ask(page)
+        status, headers, body = self.ask(page)
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', body)
-        assert token is not None, body
+        if token is None:
+            return status, headers, body
         of = re.search(rf'action="{path}".*?name="of" value="(\d+)"', body, re.S) or re.search(
             r'name="of" value="(\d+)"', body
         )
@@ -129,22 +139,29 @@ def verified(home: Path) -> subprocess.CompletedProcess[str]:
 
 def test_a_kill_while_it_decides_and_releases_leaves_nothing_half_done(tmp_path: Path) -> None:
     home, environment, dice = tmp_path / "home", dict(os.environ), random.Random(7)
+    came_out: Counter[str] = Counter()
     Home.open(home, create=True)
-    undecided, decided = open_cases(home, ROUNDS), open_cases(home, ROUNDS, decided=True)
+    undecided, decided = open_cases(home, ROUNDS + 1), open_cases(home, ROUNDS + 1, decided=True)
     people(home, environment)
     process, port = serve(home, 0, environment)
     judging, releasing = Browser(port), Browser(port)
     try:
         judging.sign_in("aigul")
         releasing.sign_in("bolat")
-        for i in range(ROUNDS):
+        whole_s = 0.0  # of the first round, in which nothing is killed: the kills fall into as long a time
+        for i in range(ROUNDS + 1):
             assert judging.send("/queue", f"/case/{undecided[i]}/take", {})[0] == 302
             expires = (datetime.now(UTC) + timedelta(days=9)).date().isoformat()
+            began = time.monotonic()
             sent = [
                 judging.send(f"/case/{undecided[i]}", f"/case/{undecided[i]}/verdict", VERDICT, wait=False),
                 releasing.send(f"/release/{decided[i]}", f"/release/{decided[i]}", {"do": "release", "facts": WORDS, "expires": expires}, wait=False),
             ]  # fmt: skip
-            time.sleep(dice.random() * 0.06)
+            if i == 0:
+                assert [is_answered(connection) for connection in sent] == [True, True]
+                whole_s = time.monotonic() - began
+                continue
+            time.sleep(max(0.0, dice.random() * whole_s - (time.monotonic() - began)))
             end(process)
             answered = [is_answered(connection) for connection in sent]
             process, _ = serve(home, port, environment)
@@ -153,7 +170,9 @@ def test_a_kill_while_it_decides_and_releases_leaves_nothing_half_done(tmp_path:
                 (undecided[i], "judged", answered[0]),
                 (decided[i], "released", answered[1]),
             ):
-                assert acts(home, case).count(act) in ((1,) if was_answered else (0, 1))
+                n = acts(home, case).count(act)
+                assert n in ((1,) if was_answered else (0, 1))
+                came_out[f"{act}: {'answered' if was_answered else 'in the log' if n else 'not done'}"] += 1
             if "judged" not in acts(home, undecided[i]):
                 assert judging.send(f"/case/{undecided[i]}", f"/case/{undecided[i]}/verdict", VERDICT)[0] == 302
             if "released" not in acts(home, decided[i]):
@@ -170,6 +189,10 @@ def test_a_kill_while_it_decides_and_releases_leaves_nothing_half_done(tmp_path:
         end(process)
     done = verified(home)
     assert done.returncode == 0, done.stdout
+    print(f"killed within {whole_s * 1000:.0f} ms:", dict(sorted(came_out.items())))
+    if IS_LONG:
+        assert {"judged: not done", "released: not done"} <= set(came_out)
+        assert len(came_out) > 2
 
 
 def is_answered(connection: http.client.HTTPConnection) -> bool:
@@ -211,42 +234,212 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def test_a_database_that_is_gone_for_a_while_is_said_and_does_nothing_by_halves(
+LIST = """
+[web]
+database = "env:BASTAU_WEB_DATABASE"
+[shield]
+name = "a list"
+publisher = "a newsroom"
+appeal = "https://lists.example/appeal"
+policy = "https://lists.example/policy"
+licence = "CC0-1.0"
+"""
+AWAY = {"kk": "дерекқор жауап бермейді", "ru": "база данных не отвечает", "en": "database does not answer"}
+PAGES = ("/", "/search?q=call", "/queue", "/lists", "/log", "/account")
+FOR_EVERYBODY = (
+    "/lists/list.json",
+    "/lists/hosts.txt",
+    "/taxii2/",
+    "/transparency",
+    "/transparency/published.ndjson",
+    "/appeal",
+)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What somebody was answered: by the clock of the test."""
+
+    who: str
+    what: str
+    status: int
+    body: str
+    began: float
+    took_s: float
+
+
+@dataclass
+class Crowd:
+    """People and programs that go on and on, each in a thread."""
+
+    said: list[Said] = field(default_factory=list)
+    _ended: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def add(self, who: str, steps: Callable[[], Iterator[tuple[str, Callable[[], Any]]]]) -> None:
+        """``steps`` yields what is asked and how; the next comes once that is answered."""
+
+        def go_on() -> None:
+            for what, ask in steps():
+                began = time.monotonic()
+                status, _, body = ask()
+                self.said.append(Said(who, what, status, body, began, time.monotonic() - began))
+                if self._ended.wait(0.1):
+                    return
+
+        self._threads.append(threading.Thread(target=go_on, daemon=True))
+        self._threads[-1].start()
+
+    def end(self) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join(60)
+            assert not thread.is_alive()
+
+
+def test_while_the_database_is_gone_nothing_is_done_by_halves_and_what_needs_none_goes_on(
     tmp_path: Path, database: Server
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    (home / "bastau.toml").write_text('[web]\ndatabase = "env:BASTAU_WEB_DATABASE"\n')
+    (home / "bastau.toml").write_text(LIST)
     environment = os.environ | {"BASTAU_WEB_DATABASE": database.url}
-    [case] = open_cases(home, 1)
+    undecided = open_cases(home, 300 if IS_LONG else 40)
+    listed, *decided = open_cases(home, 200 if IS_LONG else 40, decided=True)
+    desk = Desk(Home.open(home))
+    before = datetime.now(UTC) - timedelta(minutes=1)
+    desk.act(lambda book: released(book.cases[listed], who("erlan", "publisher"), before), before)
+    make_key(default_key(Home.open(home)))
     people(home, environment)
     process, port = serve(home, 0, environment)
-    browser = Browser(port)
+    crowd = Crowd()
     try:
-        browser.sign_in("aigul")
-        assert browser.send("/queue", f"/case/{case}/take", {})[0] == 302
-        _, _, form = browser.ask(f"/case/{case}")
-        token, of = (
-            re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form),
-            re.search(r'name="of" value="(\d+)"', form),
-        )
-        assert token is not None
-        assert of is not None
-        typed = {**VERDICT, "csrfmiddlewaretoken": token[1], "of": of[1]}
+        signed_in = {name: Browser(port) for name in PEOPLE}
+        for name, browser in signed_in.items():
+            browser.sign_in(name)
+        wait_for(lambda: json.loads(Browser(port).ask("/lists/list.json")[2])["entries"], 30)
+        for language in AWAY:
+            crowd.add(language, lambda language=language: reading(signed_in["aigul"], port, language))
+        crowd.add("stranger", lambda: reading(Browser(port), port, "en", FOR_EVERYBODY))
+        crowd.add("reader", lambda: reading(signed_in["aigul"], port, "en", FOR_EVERYBODY))
+        crowd.add("judge", lambda: deciding(signed_in["aigul"], undecided))
+        crowd.add("publisher", lambda: releasing_all(signed_in["bolat"], decided))
+        wait_for(lambda: done_by(crowd, "judge") > 1 and done_by(crowd, "publisher") > 1, 60)
+
+        stopped = time.monotonic()
         database.stop()
-        for path in ("/", "/queue", f"/case/{case}", "/account", "/sign-in"):
-            status, headers, body = browser.ask(path)
-            assert (status, headers["Retry-After"]) == (503, "30"), path
-            assert "database does not answer" in body or path == "/sign-in"
-            assert headers["Content-Security-Policy"]
-        assert browser.ask(f"/case/{case}/verdict", typed)[0] == 503
-        assert browser.ask("/health")[0] == 503
-        assert acts(home, case) == ["opened"]
+        gone, written = time.monotonic(), len(desk.lines())
+        wait_for(lambda: {one.who for one in crowd.said if one.began > gone} > {"judge", "publisher", *AWAY}, 30)
+        assert Browser(port).ask("/health")[0] == 503
+        # The log is read and a retraction handed out without the pages: neither needs the database.
+        assert verified(home).returncode == 0
+        why = Withdrawn(listed, who("erlan", "publisher"), "withdrawn", WORDS)
+        desk.act(lambda _: why, datetime.now(UTC))
+        of = entry_id(desk.book().cases[listed])
+        wait_for(lambda: is_retracted(Browser(port), of), 30)
+        time.sleep(max(0.0, AWAY_S - (time.monotonic() - gone)))
+        meanwhile = [line["act"] for line in desk.lines()[written:]]
+        back = time.monotonic()
         database.start()
-        assert browser.ask("/health")[0] == 200
-        assert browser.ask(f"/case/{case}")[0] == 200
-        assert browser.ask(f"/case/{case}/verdict", typed)[0] == 302
-        assert acts(home, case) == ["opened", "judged"]
-        assert browser.ask("/account")[0] == 200
+
+        n = {who: done_by(crowd, who) for who in ("judge", "publisher")}
+        wait_for(lambda: all(done_by(crowd, who) > n[who] + 1 for who in n), 60)
+        again = time.monotonic()
+        wait_for(lambda: Browser(port).ask("/health")[0] == 200, 30)
+        crowd.end()
     finally:
         end(process)
+
+    # What was sent as the database stopped may still have been written; from then on only the withdrawal was.
+    assert Counter(meanwhile) - Counter(["judged", "released"]) == Counter(["withdrawn"])
+    away = [one for one in crowd.said if gone < one.began and one.began + one.took_s < back]
+    for one in away:
+        if one.who in ("stranger", "reader"):
+            assert one.status == 200, one
+        else:
+            assert one.status == 503, one
+            assert AWAY.get(one.who, AWAY["en"]) in one.body, one
+    for one in crowd.said:
+        assert one.status in (200, 302, 503), one
+        assert one.status != 503 or stopped < one.began + one.took_s, one
+    asked = Counter((one.who, one.what) for one in away)
+    assert {what for name, what in asked if name == "kk"} == {*PAGES}
+    for who_asked in ("judge", "publisher"):
+        done = [one for one in crowd.said if one.who == who_asked and one.status != 503]
+        assert len({one.what for one in done}) == len(done)
+    for case in undecided:
+        assert acts(home, case) in (["opened"], ["opened", "judged"])
+    for case in decided:
+        assert acts(home, case) in (["opened", "judged"], ["opened", "judged", "released"])
+    assert verified(home).returncode == 0
+    slowest = {name: max(one.took_s for one in away if one.who == name) for name in ("kk", "judge", "stranger")}
+    print(
+        f"away {back - gone:.1f} s; answers meanwhile:", dict(Counter((one.who, one.status) for one in away)),
+        f"; slowest (s): { {name: round(took, 2) for name, took in slowest.items()} }",
+        f"; work went on {again - back:.1f} s after the start; before, during, after:",
+        [Counter(one.status for one in crowd.said if one.who in n and one.began + one.took_s < end_of and one.began >= start_of)
+         for start_of, end_of in ((0, gone), (gone, back), (back, again + 600))],
+    )  # fmt: skip
+
+
+def around(what: tuple[str, ...]) -> Iterator[str]:
+    while True:
+        yield from what
+
+
+def reading(
+    as_whom: Browser, port: int, language: str, pages: tuple[str, ...] = PAGES
+) -> Iterator[tuple[str, Callable[[], Any]]]:
+    mine = Browser(port)
+    mine.cookies = as_whom.cookies | {"bastau_language": language}
+    for path in around(pages):
+        yield path, lambda path=path: mine.ask(path)
+
+
+def deciding(browser: Browser, cases: list[str]) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Each case until it is done: its page said where it stood, so an answer that was lost is found there."""
+    for case in cases:
+        is_done: list[bool] = []
+
+        def decide(case: str = case, is_done: list[bool] = is_done) -> Any:
+            took = browser.send("/queue", f"/case/{case}/take", {})
+            said = browser.send(f"/case/{case}", f"/case/{case}/verdict", VERDICT) if took[0] == 302 else took
+            is_done.extend([True] if said[0] != 503 else [])
+            return said
+
+        while not is_done:
+            yield case, decide
+
+
+def releasing_all(browser: Browser, cases: list[str]) -> Iterator[tuple[str, Callable[[], Any]]]:
+    expires = (datetime.now(UTC) + timedelta(days=9)).date().isoformat()
+    for case in cases:
+        is_done: list[bool] = []
+
+        def release(case: str = case, is_done: list[bool] = is_done) -> Any:
+            form = {"do": "release", "facts": WORDS, "expires": expires}
+            said = browser.send(f"/release/{case}", f"/release/{case}", form)
+            is_done.extend([True] if said[0] != 503 else [])
+            return said
+
+        while not is_done:
+            yield case, release
+
+
+def done_by(crowd: Crowd, name: str) -> int:
+    return len({one.what for one in crowd.said if one.who == name and one.status != 503})
+
+
+def is_retracted(subscriber: Browser, entry: str) -> bool:
+    status, _, body = subscriber.ask("/lists/list.json")
+    assert status == 200
+    document = json.loads(body)
+    gone = {one["entry_id"] for one in document["retractions"]}
+    return entry in gone and entry not in {one["entry_id"] for one in document["entries"]}
+
+
+def wait_for(holds: Callable[[], Any], most_s: float) -> None:
+    until = time.monotonic() + most_s
+    while not holds():
+        assert time.monotonic() < until, "it did not come to that"
+        time.sleep(0.1)

@@ -22,6 +22,8 @@ from bastau_web.workbench.roles import Role
 
 _LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 _YEAR_S = 365 * 86_400
+_PATIENCE = {"connect_timeout": "3", "tcp_user_timeout": "10000"}
+"""Of PostgreSQL's client (s, ms): else a machine that is off holds each page, and with them all threads, for two minutes."""
 
 
 def configure(home: Home, *, host: str = "127.0.0.1") -> None:
@@ -120,7 +122,7 @@ def _database(named: str, folder: Path) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": unquote(parts.hostname or ""),
         "PORT": str(parts.port or ""),
-        "OPTIONS": dict(parse_qsl(parts.query)),
+        "OPTIONS": _PATIENCE | dict(parse_qsl(parts.query)),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
     }

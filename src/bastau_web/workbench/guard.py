@@ -15,7 +15,7 @@ from bastau.errors import BastauError
 from bastau_web.workbench import second_factor
 from bastau_web.workbench.models import Account
 from bastau_web.workbench.roles import ANYBODY, KEY_HOLDERS, may_open
-from bastau_web.workbench.views.failures import unavailable
+from bastau_web.workbench.views.failures import no_database, unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +37,8 @@ class Guard:
         access: frozenset[str] = getattr(view, "access", frozenset())
         if access & {ANYBODY, KEY_HOLDERS}:
             return None
+        if getattr(request, "is_without_database", False):
+            return no_database(request)
         account = request.user
         if not isinstance(account, Account):
             if not access:

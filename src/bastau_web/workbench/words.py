@@ -6,6 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.translation import get_language_from_request
@@ -14,6 +15,7 @@ from bastau.report.locale import LOCALES, Locale
 from bastau.report.locale import load as load_core
 from bastau_web.workbench.models import Account
 from bastau_web.workbench.navigation import menu, more
+from bastau_web.workbench.views.failures import DATABASE_IS_AWAY
 
 COOKIE = "bastau_language"
 
@@ -38,8 +40,7 @@ def choose_language(answer: Callable[[HttpRequest], HttpResponse]) -> Callable[[
 
     def in_language(request: HttpRequest) -> HttpResponse:
         asked = request.GET.get("language", "")
-        account = request.user.language if isinstance(request.user, Account) else ""
-        wishes = (asked, request.COOKIES.get(COOKIE, ""), account, get_language_from_request(request))
+        wishes = (asked, request.COOKIES.get(COOKIE, ""), _of_account(request), get_language_from_request(request))
         code = next((wish for wish in wishes if wish in LOCALES), "en")
         request.locale = load(code)  # type: ignore[attr-defined]
         with translation.override(code):
@@ -52,6 +53,17 @@ def choose_language(answer: Callable[[HttpRequest], HttpResponse]) -> Callable[[
         return response
 
     return in_language
+
+
+def _of_account(request: HttpRequest) -> str:
+    """Return the language of the account that asks; while the database is away, nobody is known."""
+    try:
+        return request.user.language if isinstance(request.user, Account) else ""
+    except DATABASE_IS_AWAY:
+        # What needs no account is answered as to a stranger; of all else the door says so, in the reader's words.
+        request.user = AnonymousUser()
+        request.is_without_database = True  # type: ignore[attr-defined]
+        return ""
 
 
 def in_templates(request: HttpRequest) -> dict[str, Any]:

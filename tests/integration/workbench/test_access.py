@@ -273,7 +273,16 @@ def test_a_database_address_keeps_its_options(tmp_path, monkeypatch):
     home = Home.open(tmp_path / "home", create=True)
     web = replace(home.settings.web, database="env:WEB_DATABASE")
     values = of_home(replace(home, settings=replace(home.settings, web=web)), "127.0.0.1")
-    assert values["DATABASES"]["default"]["OPTIONS"] == {"sslmode": "verify-full"}
+    options = values["DATABASES"]["default"]["OPTIONS"]
+    assert options == {"sslmode": "verify-full", "connect_timeout": "3", "tcp_user_timeout": "10000"}
+
+
+def test_how_long_to_wait_for_a_database_is_the_operators_to_say(tmp_path, monkeypatch):
+    monkeypatch.setenv("WEB_DATABASE", "postgresql://u:p@db.example/name?connect_timeout=30")
+    home = Home.open(tmp_path / "home", create=True)
+    web = replace(home.settings.web, database="env:WEB_DATABASE")
+    values = of_home(replace(home, settings=replace(home.settings, web=web)), "127.0.0.1")
+    assert values["DATABASES"]["default"]["OPTIONS"]["connect_timeout"] == "30"
 
 
 def test_one_state_of_the_lake_is_prepared_once_for_all_threads(workbench, monkeypatch):

@@ -11,6 +11,10 @@ from django.shortcuts import render
 from bastau_web.workbench.roles import ANYBODY, open_to
 
 
+DATABASE_IS_AWAY = (OperationalError, InterfaceError)
+"""What is raised when the database does not answer, or lets nobody in for now."""
+
+
 def _failure(request: HttpRequest, kind: str, status: int) -> HttpResponse:
     return render(request, "failure.html", {"kind": f"web.failure.{kind}"}, status=status)
 
@@ -46,12 +50,18 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 
 
 @open_to(ANYBODY)
+def no_database(request: HttpRequest) -> HttpResponse:
+    """Say that accounts cannot be read, so that nobody is known."""
+    answer = _failure(request, "no_database", 503)
+    answer["Retry-After"] = "30"
+    return answer
+
+
+@open_to(ANYBODY)
 def our_fault(request: HttpRequest) -> HttpResponse:
     """Say that it is our fault, or that the database is away, which so is not asked who asks."""
     request.user = AnonymousUser()
-    # Django calls this while it handles what broke; no page tells it, since sessions and accounts are read before any.
-    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
-        answer = _failure(request, "no_database", 503)
-        answer["Retry-After"] = "30"
-        return answer
+    # Django calls this while it handles what broke.
+    if isinstance(sys.exc_info()[1], DATABASE_IS_AWAY):
+        return no_database(request)
     return _failure(request, "our_fault", 500)
