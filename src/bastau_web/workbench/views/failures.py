@@ -10,7 +10,6 @@ from django.shortcuts import render
 
 from bastau_web.workbench.roles import ANYBODY, open_to
 
-
 DATABASE_IS_AWAY = (OperationalError, InterfaceError)
 """What is raised when the database does not answer, or lets nobody in for now."""
 
