@@ -61,7 +61,7 @@ def test_a_group_is_shown_with_its_evidence_in_all_languages(signed_in):
         for outlet in OUTLETS[:3]:
             assert f'href="/source/{outlet}"' in page
         assert "https://moved.example/" in page
-        assert "6" in page  # private accounts, counted
+    assert "With them moved 6 accounts below the audience threshold." in page
     assert "By coincidence" not in page
     assert "coincidence, corrected for all pairs" in page
     assert "Innocent explanations" in page

@@ -188,6 +188,8 @@ class TestAttacks:
         [
             "/narrative/n'or1=1",
             "/narrative/nzzzzzzzzzzzzz",
+            "/narrative/the-bridge",
+            f"/narrative/{'-'.join(f'word{i}' for i in range(80))}",
             "/post/p",
             "/post/pzzzzzzzzzzzzz",
             "/source/..%2f..%2fetc%2fpasswd",
@@ -210,6 +212,7 @@ class TestAttacks:
             {"q": "a" * 5000},
             {"page": "-1", "q": "bridge"},
             {"page": "9" * 30, "q": "bridge"},
+            {"page": "9" * 5000, "q": "bridge"},
             {"page": "²", "q": "bridge"},
             {"from": "2024-13-45", "q": "bridge"},
             {"from": "9999-12-31", "to": "9999-12-31", "q": "bridge"},

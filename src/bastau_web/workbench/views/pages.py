@@ -129,7 +129,7 @@ def _silent() -> dict[str, Any] | None:
 @require_safe
 def narrative(request: HttpRequest, narrative_id: str) -> HttpResponseBase:
     """Show the trace of a narrative: where it began, how it spread, how sure that is."""
-    trace = _trace(narrative_id)
+    trace = _trace(narrative_id) if parse_id("n", narrative_id) is not None else None
     if trace is None or trace.narrative.narrative_id is None:
         raise Http404
     if trace.narrative.narrative_id != narrative_id:
@@ -161,16 +161,16 @@ def _show_trace(request: HttpRequest, trace: Trace) -> HttpResponse:
     return render(request, "narrative.html", values)
 
 
-def _trace(query: str) -> Trace | None:
+def _trace(narrative_id: str) -> Trace | None:
     home = the_home()
 
     def make(con: duckdb.DuckDBPyConnection) -> Trace | None:
-        meant = find_narrative(con, query)
+        meant = find_narrative(con, narrative_id)
         if meant.best is None:
             return None
         return build_trace(con, meant, lead_in_hours=home.settings.sources.lead_in_hours)
 
-    return ask(("trace", query), make)
+    return ask(("trace", narrative_id), make)
 
 
 @open_to(*READERS)

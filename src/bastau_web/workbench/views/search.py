@@ -48,8 +48,8 @@ def _page(
     locale = locale_of(request)
     asked = asked_of(form, fold)
     hits: Hits | None = None
-    page = int(request.GET["page"]) if request.GET.get("page", "").isdecimal() else 1
-    page = min(max(page, 1), 10_000)
+    number = request.GET.get("page", "")
+    page = int(number[:6]) if number.isdecimal() else 1
     if asked is None:
         problem = locale.text("web.search.private")
     elif any(form.values()):
