@@ -1,6 +1,5 @@
 """The page of a case, and what is said when something on it cannot be."""
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
@@ -12,6 +11,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from bastau.errors import DiskFull, HomeBusy, Refused
+from bastau.hashing import parse_id
 from bastau.read.rules.catalogue import RuleTexts, catalogue
 from bastau.read.rules.commands import files_of
 from bastau.report import wording
@@ -45,7 +45,6 @@ from bastau_web.workbench.review_desk import (
 from bastau_web.workbench.roles import Role
 from bastau_web.workbench.words import locale_of
 
-CASE = re.compile(r"c[0-9a-z]{13}")
 _TYPED = (
     "act",
     "ground",
@@ -210,12 +209,12 @@ def _agreement(book: Book, case: Case) -> dict[str, Any] | None:
 def decided_before(request: HttpRequest) -> str:
     """Return the case that was decided just before, to take the verdict back."""
     asked = request.GET.get("after", "")
-    return asked if CASE.fullmatch(asked) else ""
+    return asked if parse_id("c", asked) is not None else ""
 
 
 def attempt(request: HttpRequest, ident: str, do: Callable[[datetime], HttpResponseBase]) -> HttpResponseBase:
     """Do something to a case; what the rules or the machine refuse is said on its page, with all that was typed."""
-    if not CASE.fullmatch(ident):
+    if parse_id("c", ident) is None:
         raise Http404
     try:
         return do(timezone.now())

@@ -227,7 +227,8 @@ def withdraw(request: HttpRequest, case: str) -> HttpResponseBase:
         the_desk().act(lambda _: act, now)
     except BastauError as error:
         words, status = said_no(request, error)
-        return render(request, "not_done.html", {"case": here, "problems": [words]}, status=status)
+        values = {"case": here, "problems": [words], "typed": [act.reason] if act.reason else []}
+        return render(request, "not_done.html", values, status=status)
     publish_soon()
     return redirect("release", here.case)
 

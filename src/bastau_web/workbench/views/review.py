@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from bastau.errors import DiskFull, HomeBusy, Refused
+from bastau.hashing import parse_id
 from bastau.report.candidates import Candidate, Candidates, line_up
 from bastau.review.acts import By
 from bastau.review.cases import Case, is_same_person
@@ -23,7 +24,7 @@ from bastau.review.subjects import KINDS
 from bastau.review.turns import turn
 from bastau.schemas import ACTS
 from bastau_web.workbench import exposure
-from bastau_web.workbench.case_page import CASE, attempt, damaged, decided_before, failed, page_of
+from bastau_web.workbench.case_page import attempt, damaged, decided_before, failed, page_of
 from bastau_web.workbench.models import Desk
 from bastau_web.workbench.review_desk import (
     LogDamaged,
@@ -209,7 +210,7 @@ def give_back(request: HttpRequest, case: str) -> HttpResponseBase:
 @require_POST
 def show_content(request: HttpRequest, case: str) -> HttpResponseBase:
     """Uncover the words of a case; the time that they are on the screen counts towards a break."""
-    if not CASE.fullmatch(case):
+    if parse_id("c", case) is None:
         raise Http404
     now = timezone.now()
     if request.POST.get("cover"):
