@@ -1,5 +1,6 @@
 """Each form of a shield list, loaded by the programs and libraries that subscribers use. What is not installed is skipped."""
 
+import hashlib
 import http.server
 import json
 import os
@@ -338,6 +339,44 @@ def test_pymisp_loads_the_feed_with_objects_and_tags(web):
     assert (values, deleted) == (carried, 1)
     hashes = (web / "misp" / "hashes.csv").read_text().splitlines()
     assert len(hashes) == len(carried)
+
+
+def test_the_misp_feed_is_what_pymisp_itself_would_write_and_fits_its_schemas(web):
+    pymisp, jsonschema = library("pymisp"), library("jsonschema")
+    shipped = Path(pymisp.__file__).parent / "data"
+    strict, lax = (
+        jsonschema.Draft4Validator(json.loads((shipped / name).read_text()))
+        for name in ("schema.json", "schema-lax.json")
+    )
+    manifest, hashes = json.loads((web / "misp" / "manifest.json").read_text()), set()
+    for name, told in manifest.items():
+        held = json.loads((web / "misp" / f"{name}.json").read_text())
+        lax.validate(held)
+        # The strict one is older than objects: it takes the event without them, and what they hold as attributes.
+        objects = held["Event"].pop("Object")
+        strict.validate(held)
+        for made in objects:
+            for attribute in made["Attribute"]:
+                plain = {
+                    key: value
+                    for key, value in attribute.items()
+                    if key in strict.schema["defs"]["attribute"]["properties"]
+                }
+                assert {*attribute} - {*plain} <= {"object_relation", "first_seen", "last_seen"}
+                strict.validate({"Event": {**held["Event"], "Attribute": [plain]}})
+        event = pymisp.MISPEvent()
+        event.load_file(str(web / "misp" / f"{name}.json"))
+        theirs = event.manifest[name]
+        tags = [(tag["name"], tag["colour"]) for tag in theirs.pop("Tag")]
+        assert tags == [(tag["name"], tag["colour"]) for tag in told.pop("Tag")]
+        assert {key: str(value) for key, value in theirs.items()} == {key: str(value) for key, value in told.items()}
+        hashes |= {f"{one},{name}" for one in event.attributes_hashes("md5")}
+        assert [one["uuid"] for one in event.to_feed()["Event"]["Object"]] == [one["uuid"] for one in objects]
+    written = {*(web / "misp" / "hashes.csv").read_text().splitlines()}
+    # PyMISP counts deleted attributes in; their value is the one word that says that nothing is there.
+    retracted = hashlib.md5(b"retracted", usedforsecurity=False).hexdigest()
+    assert {line.split(",")[0] for line in hashes - written} == {retracted}
+    assert written < hashes
 
 
 def test_threatexchange_loads_the_local_file(web):
