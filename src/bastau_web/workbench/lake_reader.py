@@ -102,7 +102,7 @@ def ask(key: Hashable, make: Callable[[duckdb.DuckDBPyConnection], Answer], *, i
             answer = _read(opened, make)
         except duckdb.IOException:
             # Files went away in between (compacted, erased): look again.
-            opened = _opened(home, anew=True)
+            opened = _opened(home, broken=opened)
             answer = _read(opened, make)
         with opened.lock:
             opened.kept[key] = answer
@@ -137,15 +137,20 @@ def _read(opened: _Opened, make: Callable[[duckdb.DuckDBPyConnection], Answer]) 
         opened.idle.put(connection)
 
 
-def _opened(home: Home, *, anew: bool = False) -> _Opened:
-    """Return the state of the lake to read from; a later one is prepared beside it and takes its place when it is ready."""
+def _opened(home: Home, *, broken: _Opened | None = None) -> _Opened:
+    """Return the state of the lake to read from; a later one is prepared beside it and takes its place when it is ready.
+
+    One that is ``broken`` is replaced at once, by one for all who found it so.
+    """
     name = str(home.folder)
     with _lock:
         looked_at, opened = _state.get(name, (0.0, None))
-        if opened is not None and not anew and time.monotonic() - looked_at < _LOOK_EVERY_S:
+        if opened is broken:
+            opened = None
+        if opened is not None and time.monotonic() - looked_at < _LOOK_EVERY_S:
             return opened
         stamp = _stamp(home)
-        if opened is None or anew:
+        if opened is None:
             opened = _Opened(stamp, home)
         elif opened.stamp != stamp and not opened.is_followed:
             opened.is_followed = True
@@ -157,13 +162,14 @@ def _opened(home: Home, *, anew: bool = False) -> _Opened:
 def _follow(name: str, before: _Opened, stamp: str) -> None:
     try:
         after = before.later(stamp)
+        with _lock:
+            if _state[name][1] is before:
+                _state[name] = time.monotonic(), after
     except (duckdb.Error, BastauError, OSError):
         _log.exception("a later state of the lake cannot be read")
+    finally:
+        # Whatever went wrong, the next look tries again: pages of a lake that nobody follows grow old unseen.
         before.is_followed = False
-        return
-    with _lock:
-        if _state[name][1] is before:
-            _state[name] = time.monotonic(), after
 
 
 def _stamp(home: Home) -> str:

@@ -143,3 +143,27 @@ def test_what_is_asked_often_is_answered_before_a_later_state_is_shown(home, tmp
     after = opened.later("later")
     assert after.held is opened.held
     assert after.kept == {"count": before + 5}
+
+
+def test_a_state_that_several_found_broken_is_replaced_once(home):
+    broken = lake_reader._opened(home)
+    after = lake_reader._opened(home, broken=broken)
+    assert after is not broken
+    assert lake_reader._opened(home, broken=broken) is after
+
+
+def test_what_could_not_be_followed_is_tried_again_whatever_the_reason(home, tmp_path, monkeypatch):
+    def breaks(_con):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(lake_reader, "_LOOK_EVERY_S", 60.0)
+    before, name = lake_reader._opened(home), str(home.folder)
+    before.ahead["count"], before.is_followed = breaks, True
+    store(home, tmp_path, range(5), "late")
+    with pytest.raises(ZeroDivisionError):
+        lake_reader._follow(name, before, "later")
+    assert lake_reader._state[name][1] is before
+    assert not before.is_followed
+    before.ahead.clear()
+    lake_reader._follow(name, before, "later")
+    assert lake_reader._opened(home).stamp == "later"
