@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bastau.engine import open_engine
+from bastau.errors import ConfigError
 from bastau.home import Home
 from bastau.intake import import_file
 from bastau.pipeline import Progress, RunReport, run
@@ -36,17 +37,26 @@ _LAST_DAY = datetime(2025, 3, 16, 8, tzinfo=UTC)
 
 
 def prepare(folder: Path, *, n_posts: int, seed: int, now: datetime, progress: Progress) -> tuple[Home, RunReport]:
-    """Invent posts, import and process them in the home ``folder``; doing it again repeats nothing."""
-    is_new = not folder.exists()
-    if is_new:
-        folder.mkdir(parents=True)
-        (folder / "bastau.toml").write_text(SETTINGS, "utf-8")
+    """Invent posts, import and process them in the home ``folder``; doing it again repeats nothing.
+
+    Raises:
+        ConfigError: the folder holds something, and no demo.
+    """
+    is_there = folder.is_dir() and any(folder.iterdir())
+    if is_there and not any(folder.glob("sample-*")):
+        raise ConfigError(
+            f"{folder}: holds something else, to which no invented posts are added; name another folder for the demo with --home"
+        )
     home = Home.open(folder, create=True)
-    if is_new and find_spec("cryptography") is not None:
-        make_key(default_key(home))
+    sample = home.folder / f"sample-{n_posts}-{seed}"
+    sample.mkdir(exist_ok=True)  # tells from now on that this home is a demo's
+    if not is_there:
+        (folder / "bastau.toml").write_text(SETTINGS, "utf-8")
+        home = Home.open(folder)
     with home.locked():
+        if not default_key(home).exists() and find_spec("cryptography") is not None:
+            make_key(default_key(home))
         progress("invent posts", 0, 0)
-        sample = home.folder / f"sample-{n_posts}-{seed}"
         if not all((sample / name).exists() for name in ("posts.ndjson", "pages.ndjson")):
             simulation = generate(n_posts, seed=seed)
             write(simulation, sample)

@@ -111,11 +111,14 @@ def test_it_ends_in_the_workbench_with_a_link_that_lets_in_once_until_ctrl_c(hom
         process.communicate()
 
 
-def test_a_home_of_others_is_no_demo(home: Path, tmp_path: Path) -> None:
+def test_a_home_of_others_is_no_demo(tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.touch(0o600)
     secret.write_text("correct horse battery staple")
+    home = tmp_path / "home"
+    home.mkdir()
     bastau("user", "add", "root", "--role", "admin", "--password-file", secret, home=home)
+    before = sorted(home.rglob("*"))
     done = subprocess.run(
         [sys.executable, "-m", "bastau", "demo", "--port", "0", "--home", str(home)],
         capture_output=True,
@@ -123,4 +126,5 @@ def test_a_home_of_others_is_no_demo(home: Path, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert "accounts of its own" in done.stderr
+    assert "name another folder for the demo with --home" in done.stderr
+    assert sorted(home.rglob("*")) == before

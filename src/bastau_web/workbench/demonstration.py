@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 
 from bastau.errors import ConfigError
-from bastau_web.workbench import account_acts
+from bastau_web.workbench import account_acts, second_factor
 from bastau_web.workbench.configuring import is_loopback
 from bastau_web.workbench.models import Account
 from bastau_web.workbench.roles import Role
@@ -36,9 +36,9 @@ def make_accounts(password: str) -> list[Account]:
     """Make the accounts, or give them this password.
 
     Raises:
-        ConfigError: the home has other accounts, so it is no demo.
+        ConfigError: the home has accounts, and not these: it is no demo. What dana made beside them is left as it is.
     """
-    if Account.objects.exclude(name__in=ROLES).exists():
+    if Account.objects.exists() and Account.objects.filter(name__in=ROLES).count() < len(ROLES):
         raise ConfigError("this home folder has accounts of its own; name another for the demo with --home")
     for name, roles in ROLES.items():
         account = Account.objects.filter(name=name).first()
@@ -47,8 +47,8 @@ def make_accounts(password: str) -> list[Account]:
             account_acts.record("", name, "added", after=", ".join(sorted(roles)))
         else:
             account.set_password(password)
-            account.code_secret = ""
-            account.save()
+            account.save(update_fields=["password"])
+            second_factor.take_off(account)
     return accounts()
 
 

@@ -31,6 +31,15 @@ class AccountManager(BaseUserManager["Account"]):
         account.groups.set(Group.objects.filter(name__in=roles))
         return account
 
+    def person_behind(self, name: str) -> str:
+        """Return the human being behind an account, as the log of review writes it.
+
+        Raises:
+            Account.DoesNotExist: there is no such account, so a slip would make two reviewers of one human being.
+        """
+        account = self.get(name=name)
+        return account.person or account.name
+
 
 class Account(AbstractBaseUser):
     """Somebody who uses the workbench. Roles are groups; there is no all-mighty account.

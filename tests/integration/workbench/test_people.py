@@ -74,6 +74,13 @@ class TestInvitations:
         assert Client().post("/sign-in", {"name": "ana", "password": OTHER}).status_code == 200
         assert client.get(third).status_code == 200
 
+    def test_a_new_link_leaves_the_second_factor_on(self, admin, client, signed_in):
+        signed_in("analyst", name="ana")
+        Account.objects.filter(name="ana").update(code_secret=pyotp.random_base32())
+        link = link_of(change(admin, "invite"))
+        assert client.post(link, {"password": OTHER})["Location"] == "/sign-in/code"
+        assert client.get("/account").status_code == 302
+
     @pytest.mark.parametrize("password", ["short", "password1234", ""])
     def test_a_weak_password_leaves_the_link_as_it_is(self, admin, client, password):
         link = link_of(add(admin))
@@ -147,6 +154,18 @@ class TestChanges:
         assert "The same person has" not in admin.get("/accounts/of/ana").content.decode()
         assert acts("ana2") == ["added", "person", "invited", "person"]
         assert change(admin, "person", "ana2", person="two words").status_code == 422
+
+    def test_a_slip_makes_no_second_reviewer_of_one_human_being(self, admin, signed_in):
+        signed_in("reviewer", name="ana")
+        assert "There is no account" in add(admin, "ana2", ["reviewer"], person="anna").content.decode()
+        assert not Account.objects.filter(name="ana2").exists()
+        add(admin, "ana2", ["reviewer"], person="ana")
+        assert change(admin, "person", "ana2", person="anna").status_code == 422
+        add(admin, "ana3", ["reviewer"], person="ana2")
+        assert Account.objects.get(name="ana3").person == "ana"
+        signed_in("reviewer", name="boris")
+        assert change(admin, "person", "ana", person="boris").status_code == 409
+        assert Account.objects.get(name="ana").person == ""
 
     def test_a_disabled_account_is_out_and_back_when_enabled(self, admin, signed_in):
         ana = signed_in("analyst", name="ana")
@@ -274,9 +293,17 @@ class TestDemo:
         assert client.get("/demo/").status_code == 404
 
     def test_a_home_with_other_accounts_is_no_demo(self, signed_in):
+        Account.objects.all().delete()
         signed_in("admin", name="root")
         with pytest.raises(ConfigError, match="accounts of its own"):
             demonstration.make_accounts(OTHER)
+        assert Account.objects.count() == 1
+
+    def test_accounts_that_were_made_in_the_demo_are_left_as_they_are(self, signed_in):
+        signed_in("analyst", name="erlan")
+        demonstration.make_accounts(OTHER)
+        assert Account.objects.get(name="erlan").check_password(PASSWORD)
+        assert Account.objects.get(name="dana").check_password(OTHER)
 
     def test_another_start_gives_another_password(self):
         demonstration.make_accounts(OTHER)

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -122,8 +122,7 @@ def invitation(request: HttpRequest, name: str, token: str) -> HttpResponseBase:
         if getattr(error, "code", "") == "link":
             return _invitation(request, ["web.invitation.ended"], 404)
         return render(request, "invitation.html", {"name": name, "problems": error.messages}, status=422)
-    let_in(request, account)
-    return redirect("account")
+    return after_first_factor(request, account, reverse("account"))
 
 
 def _invitation(request: HttpRequest, problems: list[str], status: int, *, name: str = "") -> HttpResponse:

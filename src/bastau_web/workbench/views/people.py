@@ -69,7 +69,7 @@ def add(request: HttpRequest) -> HttpResponseBase:
         return _people(request, [locale.text("web.people.no_role")], 422)
     try:
         with transaction.atomic():
-            name, person = request.POST.get("name", "").strip().lower(), request.POST.get("person", "").strip().lower()
+            name, person = request.POST.get("name", "").strip().lower(), _person_typed(request)
             account = Account.objects.add(name, None, roles, person=person)
             account_acts.record(_me(request).name, account.name, "added", after=_list(account.roles))
             if person:
@@ -157,10 +157,24 @@ def _set_roles(request: HttpRequest, account: Account) -> None:
 
 
 def _set_person(request: HttpRequest, account: Account) -> None:
-    before, account.person = account.person, request.POST.get("person", "").strip().lower()
-    account.full_clean(validate_unique=False, validate_constraints=False)
+    before, person = _person(account), _person_typed(request)
+    if (
+        person
+        and person != account.name
+        and Account.objects.filter(person=account.name).exclude(pk=account.pk).exists()
+    ):
+        raise Refused("person_of_others", "other accounts are this person's")
+    account.person = person
     account.save(update_fields=["person"])
-    _note(request, account, "person", before or account.name, account.person or account.name)
+    _note(request, account, "person", before, _person(account))
+
+
+def _person_typed(request: HttpRequest) -> str:
+    name = request.POST.get("person", "").strip().lower()
+    try:
+        return Account.objects.person_behind(name) if name else ""
+    except Account.DoesNotExist as error:
+        raise ValidationError(locale_of(request).text("web.people.no_such_person")) from error
 
 
 def _set_identity(request: HttpRequest, account: Account) -> None:
