@@ -1,5 +1,6 @@
 """What this process checks with: opened once for all threads, opened anew beside it when anything changes."""
 
+import itertools
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -137,6 +138,8 @@ class Engine:
 class Combining:
     """Runs what several threads ask at the same time as one call: many texts at once cost little more than one.
 
+    One runs at a time. Whoever it has answered goes at once; the first of those who came since runs next, for all of them.
+
     Args:
         run: returns an answer for each row, in order.
     """
@@ -144,27 +147,27 @@ class Combining:
     def __init__(self, run: Callable[[list[Row]], list[Row]]):
         self._run = run
         self._waiting: list[_Asked] = []
-        self._running = threading.Lock()
+        self._is_running = False
+        self._lock = threading.Lock()
 
     def __call__(self, rows: list[Row]) -> list[Row]:
         """Return the answers to ``rows``."""
         mine = _Asked(rows)
-        self._waiting.append(mine)
-        with self._running:
-            # Whoever ran while this one waited may have taken its rows along.
-            while mine.answers is None and mine.error is None:
-                self._run_waiting()
+        with self._lock:
+            self._waiting.append(mine)
+            must_wait, self._is_running = self._is_running, True
+        if must_wait:
+            mine.wake.acquire()
+        if mine.answers is None and mine.error is None:
+            self._run_waiting()
         if mine.error is not None:
             raise mine.error
         assert mine.answers is not None
         return mine.answers
 
     def _run_waiting(self) -> None:
-        taken = [self._waiting.pop(0)]
-        n = len(taken[0].rows)
-        while self._waiting and n + len(self._waiting[0].rows) <= _MOST_AT_ONCE:
-            taken.append(self._waiting.pop(0))
-            n += len(taken[-1].rows)
+        """Answer the first of those who wait, which is whoever calls, and with it as many as go along."""
+        taken = self._take()
         try:
             answers = iter(self._run([row for asked in taken for row in asked.rows]))
             for asked in taken:
@@ -172,12 +175,33 @@ class Combining:
         except Exception as error:
             if len(taken) == 1:
                 taken[0].error = error
-                return
-            for asked in taken:  # one must not fail for what another asked
-                try:
-                    asked.answers = self._run(asked.rows)
-                except Exception as its_own:
-                    asked.error = its_own
+            else:
+                self._run_each(taken)
+        with self._lock:
+            self._is_running = bool(self._waiting)
+            next_one = self._waiting[:1]
+        for asked in (*next_one, *taken[1:]):
+            asked.wake.release()
+
+    def _take(self) -> list["_Asked"]:
+        with self._lock:
+            n_rows = itertools.accumulate(len(asked.rows) for asked in self._waiting)
+            n = max(1, sum(n <= _MOST_AT_ONCE for n in n_rows))
+            taken, self._waiting = self._waiting[:n], self._waiting[n:]
+        return taken
+
+    def _run_each(self, taken: list["_Asked"]) -> None:
+        for asked in taken:  # one must not fail for what another asked
+            try:
+                asked.answers = self._run(asked.rows)
+            except Exception as its_own:
+                asked.error = its_own
+
+
+def _held() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
 
 
 @dataclass
@@ -185,6 +209,8 @@ class _Asked:
     rows: list[Row]
     answers: list[Row] | None = None
     error: Exception | None = None
+    wake: threading.Lock = field(default_factory=_held)
+    """Released once it is answered, or is the one to run."""
 
 
 def _check(rows: list[Row]) -> list[Row]:

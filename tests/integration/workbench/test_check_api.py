@@ -1,5 +1,6 @@
 """The check API: the same answers as `bastau check`, for whoever holds a key, and nothing of what was asked is kept."""
 
+import itertools
 import json
 import logging
 import sqlite3
@@ -524,6 +525,59 @@ def test_what_several_ask_at_once_is_one_call_and_each_gets_its_own():
         thread.join(5)
     assert got == {("a",): ["A"], ("b", "c"): ["B", "C"], ("bad",): "refused", ("d",) * 300: ["D"] * 300}
     assert calls == [1, 3, 2, 1, 300]  # the third together, then each of them alone; many wait for the next
+
+
+def test_who_has_an_answer_does_not_wait_for_the_next_call():
+    may_end = [threading.Event() for _ in range(3)]
+    began = [threading.Event() for _ in range(3)]
+    numbers = itertools.count()
+
+    def run(rows):
+        number = next(numbers)
+        began[number].set()
+        may_end[number].wait(5)
+        return rows
+
+    combining = Combining(run)
+    threads = [threading.Thread(target=combining, args=([name],)) for name in ("first", *range(8), "last")]
+    threads[0].start()
+    began[0].wait(5)
+    for thread in threads[1:-1]:
+        thread.start()
+    while len(combining._waiting) < 8:
+        pass
+    may_end[0].set()
+    began[1].wait(5)
+    threads[-1].start()
+    while not combining._waiting:
+        pass
+    may_end[1].set()
+    assert began[2].wait(5)
+    for thread in threads[:-1]:
+        thread.join(5)
+    assert [thread.is_alive() for thread in threads] == [False] * 9 + [True]
+    may_end[2].set()
+    threads[-1].join(5)
+    assert not threads[-1].is_alive()
+
+
+def test_each_of_many_threads_gets_its_own_answers():
+    combining, wrong = Combining(lambda rows: [-row for row in rows]), []
+
+    def ask(k):
+        for i in range(200):
+            rows = [1000 * k + i, i]
+            if combining(rows) != [-row for row in rows]:
+                wrong.append(rows)
+
+    threads = [threading.Thread(target=ask, args=(k,)) for k in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert not wrong
+    assert not any(thread.is_alive() for thread in threads)
+    assert not combining._waiting
 
 
 def test_the_description_is_served_without_scripts_and_names_every_route(asked):
