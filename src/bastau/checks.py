@@ -76,14 +76,11 @@ def check_rows(rows: list[Row], checker: Checker) -> list[Row]:
     """
     given: dict[str, Any] = {name: [row.get(name) for row in rows] for name in ("title", "text", "url", "media")}
     given["post_key"] = range(len(rows))
-    posts = pa.table(
-        {
-            field.name: pa.array(given[field.name], field.type)
-            if field.name in given
-            else pa.nulls(len(rows), field.type)
-            for field in POSTS
-        }
-    )
+    columns = [
+        pa.array(given[field.name], field.type) if field.name in given else pa.nulls(len(rows), field.type)
+        for field in POSTS
+    ]
+    posts = pa.Table.from_arrays(columns, POSTS.names)
     found = checker.matchers.run(run_stages(checker.stages, posts))
     by_key = {match["post_key"]: match for match in found.to_pylist()}
     return [_answer(row, by_key.get(key, {}), checker.claims) for key, row in enumerate(rows)]

@@ -26,7 +26,7 @@ def utf8_buffers(column: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.nda
         return np.zeros(n + 1, np.int64), np.frombuffer(b"", np.uint8)
     offsets = np.frombuffer(offset_buffer, np.int64 if wide else np.int32)[column.offset : column.offset + n + 1]
     data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.frombuffer(b"", np.uint8)
-    if column.null_count:
+    if column.null_count and np.diff(offsets)[~column.is_valid().to_numpy(zero_copy_only=False)].any():
         # Arrow leaves the bytes behind a null undefined, so it must be made empty here.
         import pyarrow.compute as pc
 

@@ -32,9 +32,10 @@ def test_doing_it_twice_changes_nothing(url: str) -> None:
 
 @settings(deadline=None, max_examples=200)
 @given(st.lists(st.one_of(ADDRESSES, st.none()), max_size=12))
-def test_a_column_gives_what_each_address_gives(urls: list[str | None]) -> None:
-    column = canonical_urls(pa.array(urls, pa.string()))
-    assert column.to_pylist() == [None if url is None else canonical_url(url) for url in urls]
+def test_a_column_short_or_long_gives_what_each_address_gives(urls: list[str | None]) -> None:
+    each = [None if url is None else canonical_url(url) for url in urls]
+    assert canonical_urls(pa.array(urls, pa.string())).to_pylist() == each
+    assert canonical_urls(pa.array(urls * 40, pa.string())).to_pylist() == each * 40
 
 
 @pytest.mark.parametrize(

@@ -247,6 +247,8 @@ class _Media:
 def _column(matches: dict[int, list[dict[str, object]]], n_rows: int) -> pa.Array:
     """Return the list column: null but for the rows that have matches."""
     kept = {row: found for row, found in matches.items() if found}
+    if not kept:
+        return pa.nulls(n_rows, KNOWN.field(0).type)
     counts = np.zeros(n_rows, np.int64)
     counts[list(kept)] = [len(found) for found in kept.values()]
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)

@@ -17,6 +17,8 @@ _HEAD = np.frombuffer(b"https://", np.uint8)
 _STATUS = np.frombuffer(b"/status/", np.uint8)
 _AMP = np.frombuffer(b"/amp", np.uint8)
 _NO_HOST = np.uint64(0)
+_FEW = 32
+"""So many addresses are made canonical one by one before a kernel is called for them."""
 
 
 @nb.njit(nogil=True, cache=True)
@@ -121,6 +123,12 @@ def _host_kind(host: str | None) -> int:
 
 def canonical_urls(urls: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Return :func:`bastau.urls.canonical_url` of each of ``urls`` (string), null where there is none."""
+    if len(urls) - urls.null_count <= _FEW:
+        return pa.array([None if url is None else canonical_url(url) for url in urls.to_pylist()], pa.string())
+    return _column(urls)
+
+
+def _column(urls: pa.Array | pa.ChunkedArray) -> pa.Array:
     offsets, data = utf8_buffers(urls)
     n = len(urls)
     hosts = np.zeros((n, 2), np.int64)

@@ -29,8 +29,11 @@ class Finder:
     pack: Pack
     screen: Screen = field(init=False)
     hiding: Hiding = field(init=False, repr=False)
+    _number_of: dict[str, int] = field(init=False, repr=False)
+    """Rule id: its number in the pack."""
 
     def __post_init__(self) -> None:
+        self._number_of = {rule.id: k for k, rule in enumerate(self.pack.rules)}
         self.screen = Screen(self.pack)
         self.hiding = Hiding(self.pack.known, self.screen.touches)
 
@@ -67,8 +70,7 @@ class Finder:
         return found
 
     def _numbers_of(self, rules: list[Rule]) -> np.ndarray:
-        number = {rule.id: k for k, rule in enumerate(self.pack.rules)}
-        return np.array([number[rule.id] for rule in rules], np.int64)
+        return np.array([self._number_of[rule.id] for rule in rules], np.int64)
 
     def _hidden(
         self, titles: pa.Array | pa.ChunkedArray, texts: pa.Array | pa.ChunkedArray, folded: pa.Array | pa.ChunkedArray

@@ -93,6 +93,8 @@ def _spread(
 ) -> pa.Array:
     """Return a list column of ``n_rows`` with the found rows filled and the others null."""
     filled = {row: values for row, matches in sorted(found.items()) if (values := values_of(matches))}
+    if not filled:
+        return pa.nulls(n_rows, type_)
     lengths = np.zeros(n_rows + 1, np.int32)
     empty = np.ones(n_rows, np.bool_)
     for row, values in filled.items():
