@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from bastau.errors import ConfigError
-from bastau.hashing import hash_string, hash_strings
+from bastau.hashing import format_id, hash_string, hash_strings
 from bastau.report import found as found_in
 from bastau.report import moves, told
 from bastau.report.differences import differences
@@ -334,7 +334,12 @@ def _spread(
     lines = rows(con, sql, [key, list(index), list(index)])
     return Spread(
         tuple(lanes),
-        tuple(SpreadPost(lanes.index(dot["source"]), at(dot["at_us"]), clean(dot["post_id"])) for dot in dots),
+        tuple(
+            SpreadPost(
+                lanes.index(dot["source"]), at(dot["at_us"]), clean(dot["post_id"]), format_id("p", dot["post_key"])
+            )
+            for dot in dots
+        ),
         tuple(SpreadEdge(index[line["from_post"]], index[line["to_post"]], line["kind"]) for line in lines),
         len({p.source for p in publishers}) - len(lanes),
     )
@@ -415,7 +420,14 @@ def _groups(con: duckdb.DuckDBPyConnection) -> tuple[Group, ...]:
 def _evidence(con: duckdb.DuckDBPyConnection) -> Evidence:
     sql = f"select * from {_MINE} where is_publisher order by at_us, post_key limit {MOST_EVIDENCE}"
     posts = tuple(
-        EvidencePost(clean(r["post_id"]), clean(r["source"]), shown_url(r["url"]), at(r["at_us"]), at(r["seen_us"]))
+        EvidencePost(
+            clean(r["post_id"]),
+            clean(r["source"]),
+            shown_url(r["url"]),
+            at(r["at_us"]),
+            at(r["seen_us"]),
+            format_id("p", r["post_key"]),
+        )
         for r in rows(con, sql)
     )
     sql = f"select count(*) filter (is_publisher) as named, count(*) filter (not is_publisher) as private from {_MINE}"

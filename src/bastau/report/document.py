@@ -17,7 +17,7 @@ WIDE, NARROW = 940.0, 320.0
 
 Row = Sequence[str]
 Link = Callable[[str, str], str | None]
-"""(``narrative``, ``source``, ``post``, ``group`` or ``family``; its id) -> address of its page, None for no page."""
+"""(``narrative``, ``source``, ``post``, ``group`` or ``family``; its id, of a post its ``ref``) -> its page's address, or None."""
 
 
 def nowhere(_what: str, _ident: str) -> str | None:

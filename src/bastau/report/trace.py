@@ -134,11 +134,12 @@ class CopyEdge:
 
 @dataclass(frozen=True)
 class SpreadPost:
-    """A dot of the spread graph, on lane ``lane`` (index into lanes)."""
+    """A dot of the spread graph, on lane ``lane`` (index into lanes); ``ref`` names the stored post."""
 
     lane: int
     published_at: datetime
     post_id: str
+    ref: str
 
 
 @dataclass(frozen=True)
@@ -225,13 +226,14 @@ class Kin:
 
 @dataclass(frozen=True)
 class EvidencePost:
-    """A publisher's post to check for oneself."""
+    """A publisher's post to check for oneself; ``ref`` names it as stored, whatever of ``post_id`` may be shown."""
 
     post_id: str
     source: str
     url: str | None
     published_at: datetime
     collected_at: datetime
+    ref: str
 
 
 @dataclass(frozen=True)

@@ -230,7 +230,7 @@ def _spread_graph(trace: Trace, locale: Locale, link: Link) -> str:
             post.lane,
             (post.published_at - start).total_seconds(),
             f"{spread.lanes[post.lane]} · {locale.moment(post.published_at)}",
-            link("post", post.post_id),
+            link("post", post.ref),
         )
         for post in spread.posts
     ]
@@ -530,7 +530,7 @@ def _evidence(trace: Trace, locale: Locale, link: Link) -> str:
     ]
     lines = [
         [
-            document.linked(post.post_id, link("post", post.post_id)),
+            document.linked(post.post_id, link("post", post.ref)),
             document.linked(post.source, link("source", post.source)),
             document.when(post.published_at, locale),
             document.when(post.collected_at, locale),

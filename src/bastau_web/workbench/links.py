@@ -4,19 +4,16 @@ from urllib.parse import quote
 
 from django.urls import reverse
 
-from bastau.hashing import format_id, hash_string
 from bastau.report.queries import is_pseudonym
 
 
 def link(what: str, ident: str) -> str | None:
     """Return the page of a narrative, source, post, group or family; None for no page, as of every private account."""
     match what:
-        case "narrative" | "group" | "family":
+        case "narrative" | "post" | "group" | "family":
             return reverse(what, args=[ident])
         case "source":
             return None if is_pseudonym(ident) else f"/source/{quote(ident, safe='')}"
-        case "post":
-            return reverse("post", args=[format_id("p", hash_string(ident))])
     return None
 
 

@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import duckdb
 import pytest
-from report_world import PRIVATE, RU, START, at, canonical, connect, sign, water, world_tables
+from report_world import PRIVATE, RU, START, at, canonical, connect, post, sign, table, water, world_tables
 
 from bastau.errors import ConfigError
+from bastau.hashing import parse_id
 from bastau.report.build import MOST_EARLIEST, build_trace
 from bastau.report.search import Found, find
 from bastau.report.trace import Trace, trace_json
@@ -33,6 +34,14 @@ def test_counts_agree_with_the_posts(trace: Trace) -> None:
     assert sum(map(sum, trace.timeline.by_language.values())) == len(rows)
     assert sum(map(sum, trace.timeline.by_platform.values())) == len(rows)
     assert trace.evidence.n_private + len(trace.evidence.posts) + trace.evidence.n_more == len(rows)
+
+
+def test_a_post_whose_id_may_not_be_shown_whole_is_still_named_as_stored() -> None:
+    one = post("chan/p~aaaaaaaaaaaaaaaa\u202e/1", 0, "chan", "words")
+    found = traced(connect({"posts": table("posts", [one])}), one["post_id"])
+    for shown in (found.evidence.posts[0], found.spread.posts[0]):
+        assert shown.post_id == "telegram:chan/@…/1"
+        assert parse_id("p", shown.ref) == one["post_key"]
 
 
 def test_candidates_are_told_as_given_and_leave_the_rest_to_somebody_unobserved(trace: Trace) -> None:
