@@ -42,6 +42,18 @@ _MAX_RUN = 6
 _VK_OWNER = re.compile(r"^(vk:(?:wall|post|photo|video)?)(\d+)(?=_)")
 
 
+def named_publishers(publishers: Publishers) -> frozenset[tuple[str, str]]:
+    """Return (platform, canonical handle) of those that the settings name as publishers, whatever their audience."""
+    named = set()
+    for entry in publishers.known:
+        platform, _, rest = entry.partition(":")
+        if rest and platform in PLATFORMS:
+            named.add((platform, handles.canonical(platform, rest)))
+        else:
+            named |= {(platform, handles.canonical(platform, entry)) for platform in PLATFORMS}
+    return frozenset(named)
+
+
 class Authors:
     """Decides who is a publisher while one file is read, and gives everybody else a pseudonym."""
 
@@ -52,13 +64,7 @@ class Authors:
         self._min_audience = publishers.min_audience
         self._pseudonyms = pseudonyms
         self._asked = is_publisher
-        self._named: set[tuple[str, str]] = set()
-        for entry in publishers.known:
-            platform, _, rest = entry.partition(":")
-            if rest and platform in PLATFORMS:
-                self._named.add((platform, handles.canonical(platform, rest)))
-            else:
-                self._named |= {(platform, handles.canonical(platform, entry)) for platform in PLATFORMS}
+        self._named = named_publishers(publishers)
         self._seen: set[tuple[str, str]] = set()
         self._private = np.zeros(0, np.int64)
         self._private_platforms: set[str] = set()

@@ -11,8 +11,8 @@ from typing import Any
 
 import duckdb
 
-from bastau.collect.checking import PLATFORMS
 from bastau.collect.handles import canonical
+from bastau.collect.privacy import named_publishers
 from bastau.errors import Refused
 from bastau.hashing import format_id, parse_id
 from bastau.report.queries import at, is_pseudonym, rows
@@ -91,11 +91,11 @@ def candidates(
         select post_key, s.act as act, s.rule as rule, s.version as version, s.score as score, coalesce(signals, []) as signals
         from best full join listed using (post_key) order by s is null, s.score desc, post_key limit ?"""
     hits = {row["post_key"]: row for row in rows(con, sql, [limit])}
-    is_named = _named(publishers)
+    named = named_publishers(publishers)
     made: dict[str, _Growing] = {}
     n_struck = 0
     for post in _posts(con, list(hits)):
-        subject = _subject(post, hits[post["post_key"]], publishers, is_named)
+        subject = _subject(post, hits[post["post_key"]], publishers, named)
         if subject is None:
             n_struck += 1
             continue
@@ -159,7 +159,7 @@ def ways(con: duckdb.DuckDBPyConnection, post_key: int, publishers: Publishers) 
     post = next(_posts(con, [post_key]), None)
     if post is None:
         return {}
-    subjects = list(_subjects(post, publishers, _named(publishers)))
+    subjects = list(_subjects(post, publishers, named_publishers(publishers)))
     if not subjects:
         raise Refused("no_words", "no words or file that a copy elsewhere would share")
     sql = """
@@ -254,10 +254,10 @@ def _languages(post: dict[str, Any]) -> Iterator[str]:
 
 
 def _subject(
-    post: dict[str, Any], hit: dict[str, Any], publishers: Publishers, is_named: Callable[[str, str], bool]
+    post: dict[str, Any], hit: dict[str, Any], publishers: Publishers, named: frozenset[tuple[str, str]]
 ) -> Subject | None:
     """Return what to judge of a post: a listed file if nothing else was found, else the first of its subjects."""
-    offered = _subjects(post, publishers, is_named)
+    offered = _subjects(post, publishers, named)
     if hit["act"] or not set(_FILES) & set(hit["signals"]):
         return next((one for one in offered if one.kind not in _FILES), None)
     kinds = {one.kind: one for one in offered}
@@ -265,7 +265,7 @@ def _subject(
     return next((kinds[kind] for kind in wanted if kind in kinds), None)
 
 
-def _subjects(post: dict[str, Any], publishers: Publishers, is_named: Callable[[str, str], bool]) -> Iterator[Subject]:
+def _subjects(post: dict[str, Any], publishers: Publishers, named: frozenset[tuple[str, str]]) -> Iterator[Subject]:
     """Yield what can be judged of a post: address, words, its one file."""
     languages, day = tuple(sorted(set(_languages(post)))), at(post["at_us"]).date()
     content = ("text",) if post["has_words"] else ("other",)
@@ -275,7 +275,7 @@ def _subjects(post: dict[str, Any], publishers: Publishers, is_named: Callable[[
             post["source"],
             post["source_kind"] or "account",
             post["audience"],
-            is_named(post["platform"], post["source"]),
+            (post["platform"], canonical(post["platform"], post["source"])) in named,
             publishers.min_audience,
         )
         address = _address(post["url"], owner)
@@ -299,15 +299,3 @@ def _address(url: str, owner: Owner) -> str | None:
     except Refused:
         return None
     return address
-
-
-def _named(publishers: Publishers) -> Callable[[str, str], bool]:
-    """Return whether the settings name a source of a platform as a publisher."""
-    known = [entry.partition(":") for entry in publishers.known]
-    pairs = [(where, rest) if rest and where in PLATFORMS else ("", where + sign + rest) for where, sign, rest in known]
-
-    def is_named(platform: str, source: str) -> bool:
-        handle = canonical(platform, source)
-        return any(where in ("", platform) and canonical(platform, name) == handle for where, name in pairs)
-
-    return is_named
