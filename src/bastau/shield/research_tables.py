@@ -265,7 +265,7 @@ TABLES: Mapping[str, tuple[str, dict[str, str]]] = {
             "candidates": "publishers among the earliest observed, likeliest first",
             "candidate_confidences": "calibrated confidence of each",
             "amplifiers": "publishers whose posts in it were repeated, most first",
-            "amplifier_scores": "FIB index of each",
+            "amplifier_scores": "FIB index of each; repeats by private accounts count in it",
             "wire": "news agency whose text it is; null: none is known",
             "claims": "ids of fact-checks about its texts",
         },
