@@ -238,20 +238,15 @@ def ours_alike(n: int, seconds: float, texts: list[str]) -> dict[str, float]:
 
     found = {}
     urls = MatchKnown(opened("url", [address(i) for i in range(n)]))
-    empty = {
-        "media": pa.nulls(1, pa.list_(pa.struct([("url", pa.string()), ("sha256", pa.string()), ("pdq", pa.string())])))
-    }
-
-    def url(i: int) -> None:
-        table = {"url": pa.array([f"https://site-{i}.example/{i}"]), **empty}
-        urls.run(pa.table({**table, "folded": pa.array([""]), "urls": pa.nulls(1, pa.list_(pa.string()))}))
-
-    found["url"] = rate(url)
+    found["url"] = rate(lambda i: urls.find_urls([f"https://site-{i}.example/{i}"]))
     md5s = opened("md5", [hashed(hashlib.md5, i) for i in range(n)])
     found["md5"] = rate(lambda i: find_hash(md5s, "md5", hashed(hashlib.md5, -i)))
     pdqs = opened("pdq", [hashed(hashlib.sha256, i) for i in range(n // 10)])
     found["pdq"] = rate(lambda i: find_hash(pdqs, "pdq", hashed(hashlib.sha256, -i)))
     known = MatchKnown(opened("text", texts[:1000]))
+    empty = {
+        "media": pa.nulls(1, pa.list_(pa.struct([("url", pa.string()), ("sha256", pa.string()), ("pdq", pa.string())])))
+    }
     from bastau.read.fold import fold_strings
 
     def text(i: int) -> None:

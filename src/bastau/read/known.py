@@ -5,7 +5,7 @@ clip, and counter-speech quotes the same sentence. So a match has a gate, and li
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
@@ -23,6 +23,7 @@ from bastau.read.known_urls import probe_addresses
 from bastau.read.url_columns import canonical_urls
 from bastau.schemas import FOLDED, KNOWN, KNOWN_HIT, LINKS, POSTS
 from bastau.tables import append_columns
+from bastau.urls import canonical_url
 
 NEGATIVE_BANK = "negative_bank"
 """Gate of a match that a list of legitimate uses holds back."""
@@ -70,6 +71,15 @@ class MatchKnown:
         matches = {row: self._gated(list(hits.values())) for row, hits in by_row.items()}
         return append_columns(posts, {"known": _column(matches, posts.num_rows)}, self.adds)
 
+    def find_urls(self, urls: Sequence[str]) -> list[list[dict[str, object]]]:
+        """Return what :meth:`run` finds in posts of nothing but these addresses, quicker."""
+        hits: list[dict[int, _Hit]] = [{} for _ in urls]
+        if self.lists.has("url_keys") or self.lists.has("url_hash_keys"):
+            canonical = pa.array([canonical_url(url) for url in urls], pa.string())
+            for i, address, owner in self._listed_addresses(canonical):
+                hits[i].setdefault(owner, _Hit(i, owner, ("url", address)))
+        return [self._gated(list(found.values())) for found in hits]
+
     def _hits(self, posts: pa.Table) -> Iterator[_Hit]:
         media = _Media.of(posts)
         has = self.lists.has
@@ -89,6 +99,17 @@ class MatchKnown:
         own = posts.column("url").combine_chunks()
         n_links, n_own = len(addresses), posts.num_rows
         given = pa.concat_arrays([addresses, canonical_urls(own), canonical_urls(media.urls)])
+        for i, address, owner in self._listed_addresses(given):
+            if i < n_links:
+                yield _Hit(int(rows[i]), owner, ("url", address))
+            elif i < n_links + n_own:
+                yield _Hit(i - n_links, owner, ("url", address))
+            else:
+                number = i - n_links - n_own
+                yield _Hit(int(media.rows[number]), owner, ("media", number))
+
+    def _listed_addresses(self, given: pa.Array) -> Iterator[tuple[int, str, int]]:
+        """Yield (index into ``given``, address, owner) for each entry that one of the canonical addresses ``given`` is."""
         table = self.lists.urls
         at, keys = probe_addresses(given, table.words, table.shift)
         which, owners = table.find(keys)
@@ -104,13 +125,7 @@ class MatchKnown:
             # Equal hashes are not enough: the strings behind them are compared.
             if listed[owner].isdisjoint(page_expressions(address)) and listed[owner].isdisjoint(_safe_digests(address)):
                 continue
-            if i < n_links:
-                yield _Hit(int(rows[i]), owner, ("url", address))
-            elif i < n_links + n_own:
-                yield _Hit(i - n_links, owner, ("url", address))
-            else:
-                number = i - n_links - n_own
-                yield _Hit(int(media.rows[number]), owner, ("media", number))
+            yield i, address, owner
 
     def _hashed_addresses(self, given: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         """Return (index into ``given``, owner) for lists that hold hashes of Safe Browsing expressions."""

@@ -105,6 +105,8 @@ class KeyTable:
         if not len(self.keys) or not len(given):
             return np.empty(0, np.int64), np.empty(0, np.int64)
         likely = _probe(given, self.words, self.shift)
+        if not len(likely):
+            return likely, np.empty(0, np.int64)
         low = np.searchsorted(self.keys, given[likely], "left")
         counts = np.searchsorted(self.keys, given[likely], "right") - low
         at = np.repeat(likely, counts)

@@ -21,6 +21,7 @@ from bastau import __version__
 from bastau.errors import BastauError
 from bastau.known_lists.commands import find_file, find_hash
 from bastau.read.images import ExtraMissing, MediaLimits, hash_bytes
+from bastau.read.known import MatchKnown
 from bastau_web.check_api import forms
 from bastau_web.check_api.engine import Loaded, check, the_engine
 from bastau_web.check_api.hma import SIGNALS, by_bank
@@ -202,11 +203,8 @@ def look_up_urls(request: HttpRequest, given: Annotated[forms.AskedUrls, Body()]
 
 def _look_up_urls(asked: list[forms.AskedUrl]) -> list[dict[str, Any]]:
     now, loaded = datetime.now(UTC), the_engine().loaded()
-    answers = check([{"id": "", "url": one.url} for one in asked])
-    return [
-        {"url": one.url, **_found(answer["known"], loaded, [one.url], now)}
-        for one, answer in zip(asked, answers, strict=True)
-    ]
+    known = MatchKnown(loaded.checker.matchers.known).find_urls([one.url for one in asked])
+    return [{"url": one.url, **_found(found, loaded, [one.url], now)} for one, found in zip(asked, known, strict=True)]
 
 
 @api.post(

@@ -1,6 +1,8 @@
 import hashlib
 
 import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from known_samples import TEXT, a_list, entries, hits, known, pdq, picture, posts
 
 from bastau.read.known import MatchKnown
@@ -70,6 +72,36 @@ def test_addresses_listed_as_hashes_are_found_with_and_without_www():
         [("a", None), ("b", None)],
         [],
     ]
+
+
+URLS = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["https://", "http://www.", "", "mailto:"]),
+        st.sampled_from(["a.kz", "sub.a.kz", "b.kz", "t.me", "1.2.3.4", "пример.рф", "no host"]),
+        st.sampled_from(["", "/", "/x", "/x/", "/x/y", "/X", "/s/x/15"]),
+        st.sampled_from(["", "?q=1", "?q=1&utm_source=z", "#part"]),
+    ),
+)
+LISTED_URLS = st.lists(st.tuples(st.sampled_from(["url", "url_sha256"]), URLS), max_size=6)
+
+
+@settings(deadline=None, max_examples=150)
+@given(LISTED_URLS, LISTED_URLS, st.lists(URLS, min_size=1, max_size=5))
+def test_addresses_alone_give_what_posts_of_nothing_else_give(listed, negative, urls):
+    lists = [
+        a_list(
+            name,
+            *(
+                (str(i), signal, url if signal == "url" else hashlib.sha256(url.encode()).hexdigest())
+                for i, (signal, url) in enumerate(of)
+            ),
+            is_negative=name == "held",
+        )
+        for name, of in (("one", listed), ("held", negative), ("bare", [("url_sha256", "a.kz/"), ("url", "t.me/x")]))
+    ]
+    alone = MatchKnown(index_of(lists)).find_urls(urls)
+    assert alone == [found or [] for found in known(lists, *({"url": url} for url in urls))]
 
 
 def test_a_picture_too_far_away_is_no_match_and_a_list_may_ask_for_less():
