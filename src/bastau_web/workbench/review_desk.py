@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+import duckdb
 from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest
 from django.utils import timezone
@@ -52,7 +53,11 @@ def write(make: Callable[[Book], Act], now: datetime) -> Book:
 def found_candidates() -> Candidates:
     """Return what machines found in the lake as it is now."""
     home = the_home()
-    return ask("candidates", lambda con: candidates(con, home.settings.publishers, data_version(), timezone.now()))
+
+    def make(con: duckdb.DuckDBPyConnection) -> Candidates:
+        return candidates(con, home.settings.publishers, data_version(), timezone.now())
+
+    return ask("candidates", make, is_made_ahead=True)  # seconds for twenty thousand posts
 
 
 def data_version() -> str:

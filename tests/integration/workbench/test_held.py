@@ -167,3 +167,10 @@ def test_what_could_not_be_followed_is_tried_again_whatever_the_reason(home, tmp
     before.ahead.clear()
     lake_reader._follow(name, before, "later")
     assert lake_reader._opened(home).stamp == "later"
+
+
+def test_what_is_slow_on_the_queue_and_today_is_made_ahead(workbench, signed_in):
+    browser = signed_in("reviewer")
+    for address in ("/queue", "/?days=7"):
+        assert browser.get(address).status_code == 200
+    assert lake_reader._opened(workbench).ahead.keys() >= {"candidates", ("today", 7)}
