@@ -93,11 +93,13 @@ def search_posts(
     Args:
         con: has the relation of :func:`prepare_search`.
         asked: what is searched for.
-        page: from 1.
+        page: from 1; the first in place of one that is beyond the last.
         parts: an index of the folded texts; None: they are read through.
     """
     page = min(max(page, 1), MOST_PAGES)
     keys, n = _find(con, asked, page, parts)
+    if not keys and page > 1:
+        return search_posts(con, asked, 1, parts)
     return Hits(n, page, tuple(shown(con, keys)))
 
 

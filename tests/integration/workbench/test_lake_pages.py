@@ -177,6 +177,13 @@ def test_a_phrase_is_found_with_an_index_as_without(workbench, files):
         assert search_posts(reader(held), asked, 1, held.parts) == search_posts(files, asked)
 
 
+def test_beyond_the_last_page_the_first_is_shown(files):
+    asked = Asked(words=("bridge",))
+    assert search_posts(files, asked).n > 0
+    assert search_posts(files, asked, 399) == search_posts(files, asked)
+    assert search_posts(files, Asked(words=("nowhere",)), 399).n == 0
+
+
 def test_posts_are_found_by_act_and_by_rule(files):
     violent = search_posts(files, Asked(words=("unbelievers",))).n
     assert search_posts(files, Asked(act="incite")).n == violent > 0
