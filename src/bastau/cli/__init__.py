@@ -29,6 +29,7 @@ Exit codes: 0 done, 1 our fault, 2 yours, 3 a source's; 130 after Ctrl-C. Heavy 
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -114,6 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"bastau: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # another one ends it at once, and prints no traceback
         print("\nbastau: stopped; what was stored stays, the same command goes on from there", file=sys.stderr)
         return 130
     except BrokenPipeError:

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -83,7 +84,8 @@ def _demo(options: argparse.Namespace) -> int:
             flush=True,
         )
 
-    _web("demo")(home, port=options.port, ready=ready)
+    with contextlib.suppress(KeyboardInterrupt):  # also before it listens
+        _web("demo")(home, port=options.port, ready=ready)
     return _ended(f"\nThe demo ended; its home folder stays: {home.folder}", sys.stderr if options.json else sys.stdout)
 
 
@@ -114,6 +116,8 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _ended(words: str, told: TextIO) -> NoReturn:
     """End a process that served pages. What reads the lake in threads cannot be stopped halfway, and holds nothing that must be closed."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # who asks again, as a service manager does, gets the same end
+        signal.signal(number, signal.SIG_IGN)
     print(words, file=told)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -129,7 +133,6 @@ def _up_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _up(options: argparse.Namespace) -> int:
-    import signal
     import threading
 
     from bastau.supervising import Part, supervise
