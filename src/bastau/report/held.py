@@ -62,12 +62,17 @@ _CHANGED = "bastau_changed"
 class Held:
     """An in-memory database and the files that it was read from.
 
-    ``posts`` beyond ``most_posts``: the growing tables stay in their files.
+    Attributes:
+        is_whole: of more than ``most_posts`` posts the growing tables stay in their files.
+        question_bytes: memory that questions may take beside what is held.
     """
 
     home: Home
     con: "duckdb.DuckDBPyConnection"
     is_whole: bool
+    most_posts: int
+    question_bytes: int
+    n_posts: int = 0
     files: dict[str, list[str]] = field(default_factory=dict)
     tables: dict[str, str] = field(default_factory=dict)
     n_states: int = 0
@@ -88,25 +93,22 @@ def hold(home: Home, most_posts: int) -> Held:
     """
     con = home.connect()
     con.execute("SET parquet_metadata_cache = true")
-    n = con.execute("SELECT count(*) FROM posts").fetchall()[0][0]
-    held = Held(home, con, n <= most_posts)
-    if held.is_whole:  # on top of what questions may take
-        limit = con.execute("SELECT parse_formatted_bytes(current_setting('memory_limit'))").fetchall()[0][0]
-        con.execute(f"SET memory_limit = '{limit + n * _POST_BYTES}B'")
+    question_bytes = con.execute("SELECT parse_formatted_bytes(current_setting('memory_limit'))").fetchall()[0][0]
+    held = Held(home, con, _count(con) <= most_posts, most_posts, question_bytes)
     con.execute(f"ATTACH ':memory:' AS {held.name} (COMPRESS)")
     _read(held, _files(home))
     return held
 
 
 def follow(held: Held) -> bool:
-    """Take in what was stored or processed since; False: files went away, and all is to be held anew.
+    """Take in what was stored or processed since; False: files went away or posts became too many, and all is to be held anew.
 
     Whoever reads meanwhile sees the state before or the one after, within a transaction one of them throughout.
     """
     with held.changing:
         files = _files(held.home)
         gone = any(set(held.files[name]) - set(files[name]) for name in GROWING)
-        if gone or not held.is_whole:
+        if gone or not held.is_whole or held.n_posts > held.most_posts:
             return False
         _read(held, files)
         return True
@@ -131,6 +133,9 @@ def _read(held: Held, files: dict[str, list[str]]) -> None:
     for name, paths in changed.items():
         known = set(held.files[name]) if name in growing else set()
         create_view(con, name, _source(held.home, name, [path for path in paths if path not in known]))
+    n_posts = held.n_posts + (_count(con) if "posts" in changed else 0)
+    if held.is_whole:
+        con.execute(f"SET memory_limit = '{held.question_bytes + n_posts * _POST_BYTES}B'")
     # What replaces a table is made before the transaction, where nobody sees it: within it, an index would be made twice.
     schema = f"{held.name}.state_{held.n_states}"
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
@@ -156,7 +161,12 @@ def _read(held: Held, files: dict[str, list[str]]) -> None:
         if not held.tables[name].startswith("memory."):
             con.execute(f"DROP TABLE {held.tables[name]}")
     held.tables |= made
-    held.files, held.n_states = files, held.n_states + 1
+    held.files, held.n_states, held.n_posts = files, held.n_states + 1, n_posts
+
+
+def _count(con: "duckdb.DuckDBPyConnection") -> int:
+    """Count the posts in the files that are read now."""
+    return int(con.execute("SELECT count(*) FROM memory.posts").fetchall()[0][0])
 
 
 def _source(home: Home, name: str, paths: list[str]) -> Any:

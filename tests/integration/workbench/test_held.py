@@ -132,6 +132,22 @@ def test_more_posts_than_may_be_held_stay_in_their_files(home):
     is_as_the_files(held, home)
 
 
+def test_memory_grows_with_the_lake_and_too_many_posts_go_back_to_their_files(home, tmp_path, monkeypatch):
+    def limit():
+        return held.con.execute("SELECT parse_formatted_bytes(current_setting('memory_limit'))").fetchall()[0][0]
+
+    monkeypatch.setattr(held_module, "_POST_BYTES", 1 << 30)
+    n = home.connect().execute("select count(*) from posts").fetchall()[0][0]
+    held = hold(home, n)
+    assert held.is_whole
+    before = limit()
+    store(home, tmp_path, range(50), "late")
+    assert follow(held)
+    assert limit() - before == pytest.approx(50 << 30, rel=0.01)
+    assert not follow(held)
+    assert not hold(home, n).is_whole
+
+
 def test_what_is_asked_often_is_answered_before_a_later_state_is_shown(home, tmp_path):
     def count(con):
         return con.execute("select count(*) from posts").fetchall()[0][0]
