@@ -33,7 +33,7 @@ MAX_STANDING = timedelta(days=90)
 APPEAL_WINDOW = timedelta(days=183)
 """Six months, as Regulation (EU) 2022/2065 art. 20(1) gives at least."""
 ANSWER_WITHIN = timedelta(days=14)
-"""An appeal that is not answered by then takes the entry back by itself."""
+"""An appeal that is not answered by then takes the entry back by itself, whichever of its versions it is about."""
 SCORE_STEP = 0.1
 """A machine that changes its score by less says the same."""
 
@@ -193,14 +193,13 @@ def standing(case: Case, now: datetime) -> Entry | None:
 
 def settle(case: Case, now: datetime) -> Case:
     """Return the case with what time alone did by ``now``: entries that expired, appeals that were not answered."""
-    return replace(case, entries=tuple(_lapsed(entry, now) for entry in case.entries))
+    appeals = (entry.appeal for entry in case.entries)
+    falls = [(appeal.due_at, "withdrawn") for appeal in appeals if appeal is not None and appeal.answered_at is None]
+    return replace(case, entries=tuple(_lapsed(entry, falls, now) for entry in case.entries))
 
 
-def _lapsed(entry: Entry, now: datetime) -> Entry:
-    ends = [(entry.released.expires_at, "expired")]
-    if entry.appeal is not None and entry.appeal.answered_at is None:
-        ends.append((entry.appeal.due_at, "withdrawn"))
-    at, reason = min(ends)
+def _lapsed(entry: Entry, falls: list[tuple[datetime, str]], now: datetime) -> Entry:
+    at, reason = min([(entry.released.expires_at, "expired"), *falls])
     return _retracted(entry, at, reason, None) if at <= now else entry
 
 

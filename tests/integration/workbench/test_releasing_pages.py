@@ -30,7 +30,7 @@ from bastau.home import Home
 from bastau.prefix_client import Client as Subscriber
 from bastau.prefix_client import update
 from bastau.publishing import public_folder, publish_due
-from bastau.review.acts import Released
+from bastau.review.acts import Released, Reopened
 from bastau.review.appeals import code_hash, words_hash
 from bastau.review.cases import standing
 from bastau.review.entries import entry_id
@@ -447,6 +447,23 @@ print(AppealWords.objects.count(), [row.text for row in AppealWords.objects.all(
         file(code)
         clock.later(days=14, seconds=1)
         assert "taken back" in words(Client().post("/appeal", {"code": code, "do": "look"}))
+        assert standing(book().cases[ident], clock.at) is None
+
+    def test_the_code_of_an_earlier_version_is_for_what_stands_in_its_place(self, listed, bolat, clock):
+        ident, code = listed
+        reviewer = who("aigul")
+        acting.the_desk().act(lambda _: Reopened(ident, reviewer, "renewal", ()), clock.at)
+        acting.the_desk().act(lambda b: judged(b.cases[ident], reviewer), clock.at)
+        let_out(bolat, ident, expires="2027-01-15")
+        shown = words(Client().post("/appeal", {"code": code, "do": "look"}))
+        assert VALUE in shown
+        assert "15 January 2027" in shown
+        assert "Off the list" not in shown
+        file(code)
+        clock.later(days=14)
+        shown = words(Client().post("/appeal", {"code": code, "do": "look"}))
+        assert VALUE not in shown
+        assert "Off the list" in shown
         assert standing(book().cases[ident], clock.at) is None
 
     def test_guessing_is_slowed_down_for_the_guesser_only(self, listed):

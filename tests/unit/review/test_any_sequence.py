@@ -80,7 +80,7 @@ class Sequences(RuleBasedStateMachine):
     def turn_to(self, which: int) -> None:
         self.at.case = opened(SUBJECTS[which]).case
 
-    @rule(hours=st.sampled_from((1, 48, 24 * 40)))
+    @rule(hours=st.sampled_from((1, 48, 24 * 15, 24 * 40)))
     def wait(self, hours: int) -> None:
         self.at.now += timedelta(hours=hours)
 
@@ -102,6 +102,13 @@ class Sequences(RuleBasedStateMachine):
     def judge_and_release(self, one: By, other: By, days: int) -> None:
         self.judge(one, ("incite", "none"), False)
         self.release(other, days)
+
+    @rule(people=st.permutations(NAMES))
+    def release_and_renew(self, people: list[str]) -> None:
+        one, other, *_ = (By(name, name, "reviewer") for name in people)
+        self.judge_and_release(one, other, 90)
+        self.reopen(one, "renewal", "b")
+        self.judge_and_release(one, other, 90)
 
     @rule(people=st.permutations(NAMES))
     def disagree_and_convene(self, people: list[str]) -> None:
@@ -147,13 +154,15 @@ class Sequences(RuleBasedStateMachine):
 
     @rule(
         by=st.one_of(PEOPLE, st.just(By("zarina", "zarina", "reviewer"))),
+        is_of_last=st.booleans(),
         is_overturned=st.booleans(),
         is_answered=st.booleans(),
     )
-    def appeal(self, by: By, is_overturned: bool, is_answered: bool) -> None:
+    def appeal(self, by: By, is_of_last: bool, is_overturned: bool, is_answered: bool) -> None:
         if not self.at.here.entries:
             return
-        self.attempt(Appealed(self.at.case, self.at.here.entries[-1].released.code_sha256, OTHER_SHA))
+        entry = self.at.here.entries[-1 if is_of_last else 0]
+        self.attempt(Appealed(self.at.case, entry.released.code_sha256, OTHER_SHA))
         for entry in self.at.here.entries if is_answered else ():
             if entry.appeal is not None:
                 self.attempt(Answered(self.at.case, by, entry.appeal.n, is_overturned, REASON))
@@ -174,15 +183,24 @@ class Sequences(RuleBasedStateMachine):
                 assert judge["verdict"]["exemption"] == "none"
 
     @invariant()
-    def nothing_stands_beyond_its_time_or_its_overturning(self) -> None:
+    def nothing_stands_beyond_its_time_or_its_overturning_or_an_appeal_that_nobody_answered(self) -> None:
         rows = entries(self.at.book, self.at.now).to_pylist()
         overturned = {
             (line["case"][1:], datetime.fromisoformat(line["at"]))
             for line in self.at.lines
             if line["act"] == "answered" and line["is_overturned"]
         }
+        answered = {line["of"] for line in self.at.lines if line["act"] == "answered"}
+        fallen = {
+            line["case"][1:]
+            for line in self.at.lines
+            if line["act"] == "appealed"
+            and line["n"] not in answered
+            and datetime.fromisoformat(line["at"]) + timedelta(days=14) <= self.at.now
+        }
         for row in rows:
             assert row["n_reviewers"] >= 2
+            assert row["retracted_at"] is not None or row["entry_id"][1:] not in fallen
             assert row["expires_at"] - row["released_at"] <= timedelta(days=90)
             if row["retracted_at"] is None:
                 assert row["expires_at"] > self.at.now

@@ -399,6 +399,22 @@ class TestAppeals:
         assert standing(case, at.now + timedelta(days=13)) is not None
         assert standing(case, at.now + timedelta(days=15)) is None
 
+    def test_one_about_an_earlier_version_takes_back_the_one_that_stands(self) -> None:
+        at = desk_with_entry()
+        at.do(Reopened(at.case, who("aigul"), "renewal", ()))
+        at.judge("aigul")
+        at.release("bolat", number=1)
+        case = at.appeal(number=0)
+        assert standing(case, at.now + timedelta(days=13)) is not None
+        assert standing(case, at.now + timedelta(days=14)) is None
+        assert [entry.retraction_reason for entry in settle(case, at.now + timedelta(days=14)).entries] == [
+            "corrected",
+            "withdrawn",
+        ]
+        at.now += timedelta(days=20)
+        case = at.answer("dana", is_overturned=False)
+        assert standing(case, at.now) is None
+
     def test_an_overturn_after_expiry_is_told(self) -> None:
         at = desk_with_entry(days=1)
         at.now += timedelta(days=2)

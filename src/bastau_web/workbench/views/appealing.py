@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from bastau.errors import BastauError, Refused
 from bastau.review.acts import Answered
 from bastau.review.appeals import code_hash, find_entry
-from bastau.review.cases import ANSWER_WITHIN, APPEAL_WINDOW, Appeal, Case, Entry, is_same_person, settle
+from bastau.review.cases import ANSWER_WITHIN, APPEAL_WINDOW, Appeal, Case, Entry, is_same_person, settle, standing
 from bastau.review.checks import MAX_REASON, MIN_REASON
 from bastau.review.entries import entry_id
 from bastau.review.queue import waiting_appeal
@@ -85,6 +85,7 @@ def _shown(request: HttpRequest, case: Case, entry: Entry) -> dict[str, Any]:
         "entry": entry,
         "entry_id": entry_id(case),
         "verdict": verdict,
+        "stands": standing(case, now),  # of whatever version: the code may be of an earlier one
         "deadline": entry.released_at + APPEAL_WINDOW,
         "state": _state(entry, now),
         "is_late": now > entry.released_at + APPEAL_WINDOW,
