@@ -1,6 +1,8 @@
 """Frames over tagged words, and the gates that leave a frame alone."""
 
-from bisect import bisect_left
+import functools
+import operator
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 from bastau.read.fold import fold_with_offsets
@@ -46,8 +48,24 @@ class Match:
     score: float
 
 
+class _Placed:
+    """Tags by place."""
+
+    def __init__(self, tags: list[Tag]) -> None:
+        self.tags = tags
+        self._starts = [tag.start for tag in tags]
+
+    def between(self, low: int, high: int) -> list[Tag]:
+        """Return the tags that begin in words [low, high)."""
+        return self.tags[bisect_left(self._starts, low) : bisect_left(self._starts, high)]
+
+
 class Reading:
-    """One post, tagged: what rules look at."""
+    """One post, tagged: what rules look at.
+
+    A post may be made of nothing but words of the rules, so whatever is asked again for each of its predicates is found once
+    a post, and no predicate has all other words looked through.
+    """
 
     def __init__(self, pack: Pack, title: str | None, text: str | None, form: Form = fold_with_offsets) -> None:
         """Read title and text with the words of ``pack``."""
@@ -66,7 +84,12 @@ class Reading:
             self.present |= tag.mask
             for i in tag.words or range(tag.start, tag.end):
                 masks[i] |= tag.mask
-        self._starts = [tag.start for tag in tags]
+        self._placed = _Placed(tags)
+        self._of_concepts: dict[int, _Placed] = {}
+        self._cues_of: dict[int, _Placed] = {}
+        self._present_in: dict[tuple[int, int], int] = {}
+        self._colons = sorted(document.colons)
+        self._verses = sorted(document.verses)
         self._ranges: dict[int, list[tuple[int, int]]] = {}
         self._moods: dict[int, frozenset[str]] = {}
         self.outside = sum(1 for quote in document.quotes if quote == 0)
@@ -103,7 +126,21 @@ class Reading:
 
     def _tags_between(self, low: int, high: int) -> list[Tag]:
         """Return the tags that begin in words [low, high)."""
-        return self.tags[bisect_left(self._starts, low) : bisect_left(self._starts, high)]
+        return self._placed.between(low, high)
+
+    def _tags_of(self, mask: int) -> _Placed:
+        """Return the tags with one of the concepts of ``mask``."""
+        known = self._of_concepts.get(mask)
+        if known is None:
+            known = self._of_concepts[mask] = _Placed([tag for tag in self.tags if tag.mask & mask])
+        return known
+
+    def _has(self, mask: int, low: int, high: int) -> bool:
+        """Tell whether one of the words [low, high), a sentence or another place, is of a concept of ``mask``."""
+        known = self._present_in.get((low, high))
+        if known is None:
+            known = self._present_in[low, high] = functools.reduce(operator.or_, self.masks[low:high], 0)
+        return bool(known & mask)
 
     # ---- moods ----
 
@@ -205,24 +242,18 @@ class Reading:
         document = self.document
         anchor_slot = frame.slots[0]
         n_found = 0
-        for anchor in self.tags:
+        for anchor in self._tags_of(anchor_slot.mask).tags:
             if n_found == _MAX_FOUND:
                 return
-            if not anchor.mask & anchor_slot.mask or anchor.language not in frame.languages:
+            if anchor.language not in frame.languages or not self._fits(anchor_slot, anchor):
                 continue
-            if not self._fits(anchor_slot, anchor):
+            if frame.without and self._has(frame.without, *self.sentence(anchor.start)):
                 continue
-            low, high = self.clause(anchor.start) if frame.same == "clause" else self.sentence(anchor.start)
             if frame.same == "neighbours":
                 number = document.sentences[anchor.start]
-                while low and document.sentences[low - 1] >= number - 1:
-                    low -= 1
-                while high < len(document.words) and document.sentences[high] <= number + 1:
-                    high += 1
-            if frame.without:
-                first, last = self.sentence(anchor.start)
-                if any(self.masks[i] & frame.without for i in range(first, last)):
-                    continue
+                low, high = bisect_left(document.sentences, number - 1), bisect_right(document.sentences, number + 1)
+            else:
+                low, high = self.clause(anchor.start) if frame.same == "clause" else self.sentence(anchor.start)
             filled = self._fill(frame, anchor, low, high)
             if filled is None:
                 continue
@@ -338,27 +369,41 @@ class Reading:
         low, high = self.place(gate.within, anchor)
         before = max(low, anchor.start - gate.before)
         after = min(high, anchor.end + gate.after)
-        if gate.unless_within:
-            first, last = self.place(gate.unless_within, anchor)
-            if any(self.masks[i] & gate.unless for i in range(first, last)):
-                return False
+        if gate.unless_within and self._has(gate.unless, *self.place(gate.unless_within, anchor)):
+            return False
         if gate.least:
             return self._counted(gate, before, after, anchor) >= gate.least
+        if any(
+            tag.end <= after and gate.language in (None, tag.language)
+            for tag in self._tags_of(gate.unless).between(before, after)
+        ):
+            return False
         if gate.mark == "verse":
-            hit = any(before <= i < after for i in document.verses)
+            hit = bisect_left(self._verses, before) < bisect_left(self._verses, after)
+        if hit:
+            return True
         taken = {i for _, tag in filled for i in tag.words or range(tag.start, tag.end)}
-        own_quote = document.quotes[anchor.start] if quoted else 0
-        for tag in self._tags_between(before, after):
-            if tag.end > after or gate.language not in (None, tag.language):
-                continue
-            if tag.mask & gate.unless:
-                return False
-            if hit or not tag.mask & gate.cue or tag.start in taken:
-                continue
-            if own_quote and gate.within not in ("quote", "clause") and document.quotes[tag.start] == own_quote:
-                continue  # what the quoted voice says is no stance of the author
-            hit = not (gate.unless_negated and self._negated(tag))
-        return hit
+        parts = [(before, after)]
+        if quoted and gate.within not in ("quote", "clause"):  # what the quoted voice says is no stance of the author
+            first, last = self._range(document.quotes, anchor.start)
+            parts = [(before, min(first, after)), (max(last, before), after)]
+        cues = self._cues(gate)
+        return any(
+            tag.end <= after and tag.start not in taken for low, high in parts for tag in cues.between(low, high)
+        )
+
+    def _cues(self, gate: Gate) -> _Placed:
+        """Return the cues of ``gate``, wherever they stand."""
+        known = self._cues_of.get(id(gate))
+        if known is None:
+            known = self._cues_of[id(gate)] = _Placed(
+                [
+                    tag
+                    for tag in self._tags_of(gate.cue).tags
+                    if gate.language in (None, tag.language) and not (gate.unless_negated and self._negated(tag))
+                ]
+            )
+        return known
 
     def _counted(self, gate: Gate, low: int, high: int, anchor: Tag | None = None) -> int:
         """Count the different cue words in [low, high): all, or those in the same quotation as the anchor, or outside."""
@@ -366,10 +411,9 @@ class Reading:
         quote = None if anchor is None else document.quotes[anchor.start]
         seen: set[str] = set()
         end = low
-        for tag in self._tags_between(low, high):
+        for tag in self._tags_of(gate.cue).between(low, high):
             if (
-                not tag.mask & gate.cue
-                or gate.language not in (None, tag.language)
+                gate.language not in (None, tag.language)
                 or not end <= tag.start < tag.end <= high
                 or (anchor is not None and (anchor.start <= tag.start < tag.end <= anchor.end))
                 or (quote is not None and document.quotes[tag.start] != quote)
@@ -428,11 +472,9 @@ class Reading:
             previous, _ = self.clause(low - 1)
             if document.clauses[low - 1] in document.colons or self.masks[low] & self.pack.bits.get("that", 0):
                 return previous, high
-            at = previous
-            while at > first:  # what follows a colon is led to the end of the sentence: he said: a, b
-                before, _ = self.clause(at - 1)
-                if document.clauses[at - 1] in document.colons:
-                    return before, high
-                at = before
+            # What follows a colon is led to the end of the sentence: he said: a, b
+            n_before = bisect_left(self._colons, document.clauses[previous])
+            if n_before and self._colons[n_before - 1] >= document.clauses[first]:
+                return bisect_left(document.clauses, self._colons[n_before - 1]), high
             return max(previous, low - 2), high
         return low, high

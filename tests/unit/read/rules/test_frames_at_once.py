@@ -1,0 +1,58 @@
+"""What is found once a post gives what each predicate would find for itself; texts of nothing but trigger words stay quick."""
+
+import random
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plain_frames import PlainReading
+
+from bastau.read.rules.finding import finder
+from bastau.read.rules.frames import Reading
+
+USE = finder()
+RULES = [rule for rule in USE.pack.rules if rule.is_live]
+EXAMPLES = [text for rule in USE.pack.rules for _, text, _ in (*rule.must_hit, *rule.must_not_hit)]
+WORDS = sorted({word for text in EXAMPLES for word in text.split()})
+CUES = sorted({word for word in WORDS if USE.pack.lexicon.look_up(word.strip('.,!?:«»"').lower()).units})
+SIGNS = [".", ",", ":", "?", "!", "\n", "«", "»", '"', "—", ";", "2:191"]
+
+
+def matches_alike(title: str | None, text: str | None) -> bool:
+    """Read both ways, and tell whether anything matches."""
+    reading, plain = Reading(USE.pack, title, text), PlainReading(USE.pack, title, text)
+    assert [reading.place("lead", tag) for tag in reading.tags] == [plain.place("lead", tag) for tag in plain.tags]
+    found = reading.matches(RULES)
+    assert found == plain.matches(RULES)
+    return bool(found)
+
+
+def test_the_rules_own_examples_match_alike():
+    chosen = random.Random(1).sample(EXAMPLES, 300)
+    assert sum(matches_alike(None, text) for text in chosen) > 100
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.one_of(st.none(), st.sampled_from(EXAMPLES)),
+    st.lists(st.one_of(st.sampled_from(EXAMPLES), st.sampled_from(CUES), st.sampled_from(SIGNS)), max_size=40),
+)
+def test_examples_words_and_signs_in_any_order_match_alike(title, pieces):
+    matches_alike(title, " ".join(pieces))
+
+
+@pytest.mark.parametrize("joined", [" ", ", ", ": ", " «", ". "])
+def test_many_words_in_one_or_many_clauses_match_alike(joined):
+    dice = random.Random(joined)
+    assert matches_alike(None, joined.join(dice.choices(CUES, k=700)))
+
+
+@pytest.mark.parametrize("joined", [" ", ", "])
+def test_the_longest_text_of_nothing_but_trigger_words_is_read_in_seconds(joined):
+    dice = random.Random(2)
+    words = [word.strip(".,!?:;") for word in WORDS]
+    text = joined.join(dice.choices(words, k=30_000))[:100_000]
+    began = time.process_time()
+    Reading(USE.pack, None, text).matches(RULES)
+    assert time.process_time() - began < 6  # looking through the whole sentence for each predicate took 17 s
