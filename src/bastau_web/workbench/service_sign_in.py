@@ -92,8 +92,10 @@ def _client(home: Home) -> Any:
 def _service(home: Home) -> Any:
     client = _client(home)
     metadata = client.load_server_metadata()
-    if metadata.get("issuer") != home.settings.web.oidc_issuer:
-        raise ValueError("the discovery document is another issuer's")
+    issuer, named = metadata.get("issuer"), home.settings.web.oidc_issuer
+    if issuer != named:  # to the letter, as the standard asks: a slash at the end counts
+        _log.error("sign-in service: its discovery document says it is %r, but web.oidc_issuer is %r", issuer, named)
+        raise SignInFailed
     offered = metadata.get("id_token_signing_alg_values_supported") or ["RS256"]
     metadata["id_token_signing_alg_values_supported"] = [one for one in offered if one in _ALGORITHMS]
     return client

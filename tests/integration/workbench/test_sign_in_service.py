@@ -156,9 +156,10 @@ def test_a_code_of_another_browser_is_refused_by_its_verifier(ana, service, clie
     assert client.get("/sign-in/service/back", {"code": stolen["code"], "state": mine["state"]}).status_code == 403
 
 
-def test_a_discovery_document_of_another_issuer_is_not_believed(ana, service, client):
+def test_a_discovery_document_of_another_issuer_is_not_believed(ana, service, client, caplog):
     service.metadata = {"issuer": "https://evil.example"}
     assert client.get("/sign-in/service").status_code == 502
+    assert "it is 'https://evil.example', but web.oidc_issuer is" in caplog.text
 
 
 def test_a_service_that_is_away_is_said_in_words(ana, workbench, client):
