@@ -46,7 +46,7 @@ def _for_keys() -> list[URLPattern]:
 
 
 ROUTES = [
+    *_for_keys(),
     path("api/v1/openapi.json", openapi_json, name="api-openapi"),
     path("api/v1/", docs, name="api-docs"),
-    *_for_keys(),
 ]

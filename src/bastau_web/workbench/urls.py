@@ -23,6 +23,7 @@ from bastau_web.workbench.views import (
 )
 
 urlpatterns = [
+    *check_api.ROUTES,  # first: asked most by far, and the others are tried one by one
     *pages.ROUTES,
     *search.ROUTES,
     *groups.ROUTES,
@@ -39,7 +40,6 @@ urlpatterns = [
     *single_sign_on.ROUTES,
     *people.ROUTES,
     *keys.ROUTES,
-    *check_api.ROUTES,
     *service.ROUTES,
 ]
 handler400 = failures.bad_request
