@@ -129,8 +129,13 @@ def as_csv(sources: Sequence[Source]) -> str:
         options = json.dumps(source.options, ensure_ascii=False) if source.options else ""
         row = (source.address, source.collector, source.name, source.priority, int(source.is_paused), options)
         # Numbers stand as they are: -1 is a priority and no formula.
-        rows.writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell for cell in row])
+        rows.writerow([_written(cell) if isinstance(cell, str) else cell for cell in row])
     return out.getvalue()
+
+
+def _written(text: str) -> str:
+    """Return a cell that no spreadsheet runs; a return alone would end a row, and is the one sign that is not quoted."""
+    return (f"'{text}" if text.startswith(_FORMULA) else text).replace("\r", "\n")
 
 
 def from_csv(path: Path, sources: Sequence[Source]) -> tuple[list[tuple[Source, Source]], list[str]]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import html
 import json
 import smtplib
 import ssl
@@ -19,6 +18,7 @@ from bastau.alerts.rules import Channel
 from bastau.alerts.texts import body, line, title
 from bastau.errors import BastauError, ConfigError, SourceUnavailable
 from bastau.network import Busy, Client, NetworkLimits, read_secret, shown
+from bastau.shield.graphs import xml_text
 
 TIMEOUT_S = 30.0
 MAX_FEED = 200
@@ -140,8 +140,8 @@ def _feed(channel: Channel, findings: Sequence[Finding], now: datetime, *, home:
 def _entry(finding: Finding, locale: str, now: datetime) -> str:
     text = line(finding, locale)
     return (
-        f"<entry><id>urn:bastau:{finding.key}</id><title>{html.escape(text.splitlines()[0])}</title><updated>{_rfc3339(now)}</updated>"
-        f"<author><name>bastau</name></author><content>{html.escape(text)}</content></entry>"
+        f"<entry><id>urn:bastau:{finding.key}</id><title>{xml_text(text.splitlines()[0])}</title><updated>{_rfc3339(now)}</updated>"
+        f"<author><name>bastau</name></author><content>{xml_text(text)}</content></entry>"
     )
 
 

@@ -73,7 +73,7 @@ def _graphml(con: duckdb.DuckDBPyConnection, about: Mapping[str, str]) -> Genera
             yield "", f'<key id="{scope}.{name}" for="{scope}" attr.name="{name}" attr.type="{type_}"/>\n'
     yield "", '<graph id="bastau" edgedefault="directed">\n'
     for name, value in about.items():
-        yield "", f'<data key="graph.{name}">{_text(value)}</data>\n'
+        yield "", f'<data key="graph.{name}">{xml_text(value)}</data>\n'
     for row in _rows(con, queries.nodes()):
         yield "nodes", f"<node id={_quoted(row['source'])}>{_data('node', row, _NODE)}</node>\n"
     for i, row in enumerate(_rows(con, queries.edges())):
@@ -93,7 +93,7 @@ def _gexf(
         "",
         '<?xml version="1.0" encoding="UTF-8"?>\n<gexf xmlns="http://gexf.net/1.3" version="1.3">\n'
         f'<meta lastmodifieddate="{now:%Y-%m-%d}"><creator>bastau</creator>'
-        f'<description>{_text(description)}</description></meta>\n<graph defaultedgetype="directed" mode="static">\n',
+        f'<description>{xml_text(description)}</description></meta>\n<graph defaultedgetype="directed" mode="static">\n',
     )
     for scope, fields in (("node", _NODE), ("edge", edge_fields)):
         keys = "".join(f'<attribute id="{name}" title="{name}" type="{type_}"/>' for name, type_ in fields.items())
@@ -121,7 +121,7 @@ def _rows(con: duckdb.DuckDBPyConnection, query: str) -> Generator[dict[str, Any
 
 def _data(scope: str, row: Mapping[str, Any], fields: Mapping[str, str]) -> str:
     return "".join(
-        f'<data key="{scope}.{name}">{_text(str(row[name]))}</data>' for name in fields if row[name] is not None
+        f'<data key="{scope}.{name}">{xml_text(str(row[name]))}</data>' for name in fields if row[name] is not None
     )
 
 
@@ -132,7 +132,8 @@ def _attvalues(row: Mapping[str, Any], fields: Mapping[str, str]) -> str:
     return f"<attvalues>{values}</attvalues>"
 
 
-def _text(value: str) -> str:
+def xml_text(value: str) -> str:
+    """Return words as they stand in XML, what no XML may hold replaced."""
     return escape(_NOT_XML.sub("\ufffd", value))
 
 

@@ -69,15 +69,21 @@ def _clear(column: str) -> str:
     return f"CASE WHEN NOT regexp_matches({column}, '{PSEUDONYM}') THEN {column} END"
 
 
+def _id(column: str) -> str:
+    """Select an id, another in its place where it holds a pseudonym."""
+    other = f"split_part({column}, ':', 1) || ':' || sha256(concat_ws('\\0', (SELECT key FROM secret), {column}))[:16]"
+    return f"CASE WHEN regexp_matches({column}, '{PSEUDONYM}') THEN {other} ELSE {column} END"
+
+
 def posts(with_texts: bool) -> str:
     """Select the posts of publishers in full, earliest first."""
     return f"""
         WITH told AS (SELECT post_id FROM posts WHERE is_publisher), named AS (SELECT DISTINCT source FROM posts WHERE is_publisher)
-        SELECT post_id, platform, source, source_kind, source_name, audience, published_at, collected_at, {_clear("url")} AS url,
+        SELECT {_id("post_id")} AS post_id, platform, source, source_kind, regexp_replace(source_name, '{PSEUDONYM}', '…', 'g') AS source_name, audience, published_at, collected_at, {_clear("url")} AS url,
             {_words("title", with_texts)} AS title, {_words("text", with_texts)} AS text, language,
             coalesce(detected_language, 'und') AS detected_language, coalesce(l.links, []) AS links,
-            CASE WHEN repost_of IN (FROM told) THEN repost_of END AS repost_of,
-            CASE WHEN reply_to IN (FROM told) THEN reply_to END AS reply_to,
+            CASE WHEN repost_of IN (FROM told) THEN {_id("repost_of")} END AS repost_of,
+            CASE WHEN reply_to IN (FROM told) THEN {_id("reply_to")} END AS reply_to,
             CASE WHEN forwarded_from IN (FROM named) THEN forwarded_from END AS forwarded_from,
             coalesce(list_transform(media, lambda m: {_clear("m.url")}), []) AS media_urls,
             coalesce(list_transform(media, lambda m: m.sha256), []) AS media_sha256,
@@ -86,7 +92,7 @@ def posts(with_texts: bool) -> str:
             coalesce(theme_id, '{NONE}') AS theme_id, edited_at, deleted_at
         FROM posts LEFT JOIN readings USING (post_key) LEFT JOIN {_LINKS} l USING (post_key) LEFT JOIN {_PLACES} USING (post_key)
         LEFT JOIN {_FATES} USING (post_key)
-        WHERE is_publisher ORDER BY published_at, post_id"""
+        WHERE is_publisher ORDER BY published_at, posts.post_id"""
 
 
 def private_rows() -> str:
@@ -165,7 +171,9 @@ def coordination(fewest: int) -> str:
     return f"""
         SELECT group_id, sources, CASE WHEN n_other_accounts >= {fewest} THEN n_other_accounts END AS n_other_accounts, p_value, traces,
             list_transform(windows, lambda w: w['from']) AS windows_from, list_transform(windows, lambda w: w['to']) AS windows_to,
-            n_objects, list_distinct(flatten(list_transform(examples, lambda e: e.post_ids))) AS example_post_ids, test, median_delay_s,
+            n_objects, list_filter(
+                list_distinct(flatten(list_transform(examples, lambda e: e.post_ids))), lambda p: NOT regexp_matches(p, '{PSEUDONYM}')
+            ) AS example_post_ids, test, median_delay_s,
             n_wire_copies, is_one_house
         FROM coordination ORDER BY p_value, group_id"""
 

@@ -26,6 +26,7 @@ from bastau.known_lists.commands import ListOptions
 from bastau.known_lists.commands import add as add_list
 from bastau.publishing import publish_due
 from bastau.review.acts import Act, Answered, Appealed, Convened, Evidence, Ground, Withdrawn
+from bastau.rule_trial import Difference, Trial, candidates, keep, sha256_of
 from bastau.shield.commands import default_key
 from bastau.shield.signing import make_key
 from bastau.urls import canonical_url
@@ -265,6 +266,17 @@ def _lists(home: Home, folder: Path) -> None:
         add_list(home, str(folder / "known.csv"), name, options, now=NOW)
 
 
+def _tried(home: Home) -> None:
+    """What a trial of the candidate came to: its words are those of rule files and of protected texts."""
+    keys = [row[0] for row in home.connect().execute("select post_key from posts order by post_key").fetchall()]
+    rules = tuple(
+        Difference(text, payload(i + 1), payload(i + 2), payload(i + 3), 5, 6, 4, 1, tuple(keys[i : i + 2]), tuple(keys[i + 2 : i + 3]))
+        for i, text in enumerate(PAYLOADS)
+    )  # fmt: skip
+    [name] = candidates(home)
+    keep(home, Trial(name, sha256_of(home, name), NOW, len(keys), plain.START, NOW, True, PAYLOADS, rules))
+
+
 NOW = datetime.now(UTC) - timedelta(days=1)
 STATES = (
     "waiting",
@@ -364,6 +376,7 @@ def _make(folder: Path) -> None:
     bastau("import", "--claims", folder / "claims.ndjson", "--home", home)
     bastau("run", "--home", home)
     _watch(opened_home)
+    _tried(opened_home)
     add_review(opened_home)
 
 

@@ -5,21 +5,29 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import hostile_home
+import pyarrow.parquet as pq
 import pytest
-from crawling import Answers, elements, faults, is_html, route_of, walk
+from crawling import Answers, elements, faults, fields_of, is_html, route_of, walk
 from hostile_home import MARK, PAYLOADS, bastau, payload
 from lxml import etree
+from markdown_it import MarkdownIt
 from resiliparse.parse.html import HTMLTree
 from workbench_home import PASSWORD
 
+from bastau.alerts.findings import Finding, find
+from bastau.alerts.rules import read_rules
+from bastau.alerts.sending import send
 from bastau.home import Home
 from bastau.publishing import public_folder
+from bastau.review.subjects import case_id
 from bastau.shield.exports import endings
+from bastau.watching import open_store
 
 FORMULA = tuple("=+-@＝＋－＠\t\r\n")
 
@@ -93,7 +101,18 @@ def test_the_attacks_were_shown_as_words(world: World) -> None:
     unseen = [text for text in PAYLOADS if not any(letters(text) in page for page in said)]
     assert unseen == []
     routes = {route_of(address) for address, page in world.seen.html() if MARK in page}
-    assert routes >= {"today", "search", "narrative", "post", "source", "sources", "queue", "case"}
+    assert routes >= {
+        "today",
+        "search",
+        "narrative",
+        "post",
+        "source",
+        "sources",
+        "queue",
+        "case",
+        "rules",
+        "rule-trial",
+    }
 
 
 def test_the_looking_sees_each_kind_of_attack() -> None:
@@ -171,6 +190,57 @@ def test_what_is_typed_into_any_form_that_changes_something_comes_back_as_words(
 def test_the_words_of_an_appeal_stay_words_for_whoever_answers_it(world: World) -> None:
     pages = [page for address, page in world.seen.html() if route_of(address) == "answer-appeal"]
     assert any("request.user.password" in page for page in pages)
+
+
+def test_notices_and_statements_of_reasons_hold_nothing_of_an_attack(world: World) -> None:
+    case = case_id(hostile_home.subject(value=hostile_home.case_address("listed")))
+    address = f"/release/{case}"
+    number = fields_of(HTMLTree.parse(world.browser.get(address).content.decode()).body.query_selector("main form"))[
+        "of"
+    ]
+    form = {"of": number, "expires": f"{datetime.now(UTC) + timedelta(days=9):%Y-%m-%d}", "do": "preview"}
+    for text in PAYLOADS:
+        preview = world.browser.post(address, form | {"facts": f"It was public on that day. {text}"})
+        page = preview.content.decode()
+        assert faults(page, MARK) == [], text
+    released = world.browser.post(
+        address, form | {"facts": "\n".join((*hostile_home.MARKUP, *hostile_home.ADDRESSES)), "do": "release"}
+    )
+    page = released.content.decode()
+    assert released.status_code == 200
+    assert faults(page, MARK) == []
+    notices = HTMLTree.parse(page).body.query_selector_all("pre.notice")
+    assert [node.text.count("<script") for node in notices] == [notices[0].text.count("<script")] * 3
+    assert all("qaza.example" in node.text for node in notices)
+    for link in HTMLTree.parse(page).body.query_selector_all("a[download]"):
+        assert re.fullmatch(r"e[0-9a-z]{13}-\d+-(kk|ru|en)\.txt", link.getattr("download"))
+        assert re.fullmatch(r"data:text/plain;charset=utf-8,[\w.~%/-]+", link.getattr("href"))
+    saved = HTMLTree.parse(world.browser.get(address).content.decode()).body.query_selector(
+        "a[href$='/statement.json']"
+    )
+    statement = world.browser.get(saved.getattr("href"))
+    assert statement["Content-Type"] == "application/json"
+    assert re.fullmatch(r'attachment; filename="[\w-]+\.json"', statement["Content-Disposition"])
+    assert MARK in json.loads(statement.content)["decision_facts"]
+
+
+def test_the_transparency_report_holds_nothing_of_an_attack(world: World) -> None:
+    query = "?from=2000-01-01"
+    assert faults(world.browser.get(f"/transparency{query}").content.decode(), MARK) == []
+    table = world.browser.get(f"/transparency/figures.csv{query}").content.decode()
+    assert table.count("\n") > 40
+    lines = world.browser.get("/transparency/published.ndjson").content.decode().splitlines()
+    assert len(lines) > len(hostile_home.STATES)
+    assert MARK not in table
+    # Names of rules, models and data are the operator's, and needed to compute it again; nothing else that anybody wrote is left.
+    for line in lines:
+        assert MARK not in json.dumps(json.loads(line, object_hook=without_versions))
+    for cell in cells(table):
+        assert re.fullmatch(r"[\w.][\w.:+-]*|-?[\d.e-]+|", cell), cell
+
+
+def without_versions(read: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in read.items() if name not in ("rule", "model", "data", "data_version")}
 
 
 # ---- exports ---------------------------------------------------------------------------------------------
@@ -285,3 +355,101 @@ def test_files_over_http_are_what_they_say(world: World) -> None:
             ), address
             if kind == "application/json":
                 check_json(answer.read.decode() or "null")
+
+
+# ---- what leaves by other ways ------------------------------------------------------------------------------
+
+
+ALERTS = """
+channels:
+  page: {kind: feed, file: alerts.atom}
+rules:
+"""
+ATOM = "{http://www.w3.org/2005/Atom}"
+
+
+def test_the_feed_of_alerts_is_well_formed_and_says_attacks_as_words(world: World, tmp_path: Path) -> None:
+    kinds = ("new", "grown", "known", "coordinated", "silent", "gap", "search")
+    rules = [
+        {"name": hostile_home.clean(text), "when": kind, "to": "page"}
+        | ({"search": "q=market"} if kind == "search" else {})
+        | ({"min_posts": 1, "min_sources": 1} if kind in ("new", "grown", "known", "search") else {})
+        | ({"quote": True} if kind in ("new", "grown", "known") else {})
+        for kind, text in zip(kinds, PAYLOADS[::9], strict=False)
+    ]
+    (tmp_path / "alerts.yaml").write_text(ALERTS + "".join(f"  - {json.dumps(rule)}\n" for rule in rules), "utf-8")
+    read = read_rules(tmp_path / "alerts.yaml")
+    found = find(world.home, read.rules, datetime.now(UTC) + timedelta(days=90))
+    told = [one for one in found if one.facts.get("words")][:80] + [
+        Finding(f"{i:032x}", text, "new", text, {"n_posts": 1, "n_sources": 1, "since": text, "words": text, "sources": [text]})
+        for i, text in enumerate(PAYLOADS)
+    ]  # fmt: skip
+    assert len(told) > len(PAYLOADS)
+    for _ in range(2):  # the second time its own words are read back
+        send(read.channels["page"], told, datetime.now(UTC), home=tmp_path, allow_private=False)
+    content = (tmp_path / "alerts.atom").read_bytes()
+    root = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True))
+    assert {node.tag.removeprefix(ATOM) for node in root.iter()} == {
+        "feed", "title", "id", "updated", "entry", "author", "name", "content",
+    }  # fmt: skip
+    entries = root.findall(f"{ATOM}entry")
+    assert len(entries) == len({entry.findtext(f"{ATOM}id") for entry in entries}) == len(told)
+    assert {tuple(node.attrib) for node in root.iter()} == {()}  # content without a type is text
+    assert sum(MARK in str(entry.findtext(f"{ATOM}content")) for entry in entries) >= len(PAYLOADS)
+
+
+def test_the_list_of_sources_comes_back_as_it_went_and_runs_nothing(world: World, tmp_path: Path) -> None:
+    home, path = world.home.folder, tmp_path / "sources.csv"
+    with open_store(world.home) as store:
+        before = store.sources()
+        named = [replace(one, name=payload(i)) for i, one in enumerate(before)]
+        store.edit(named)
+    bastau("sources", "export", "-o", path, "--home", home)
+    text = path.read_bytes().decode()
+    assert sum(MARK in cell for cell in cells(text)) > len(PAYLOADS) / 2
+    for cell in cells(text):
+        assert not cell.startswith(FORMULA) or re.fullmatch(r"-[1-4]", cell), cell
+    bastau("sources", "import", path, "--home", home)
+    with open_store(world.home) as store:
+        after = {one.source_id: one for one in store.sources()}
+    for one in named:
+        assert (after[one.source_id].address, after[one.source_id].options) == (one.address, one.options)
+        assert " ".join((after[one.source_id].name or "").split()) == " ".join((one.name or "").split())
+
+
+def test_the_data_card_for_researchers_holds_no_markup_of_an_attack(world: World, tmp_path: Path) -> None:
+    """Rendered as a forge renders it, with HTML let through."""
+    for i, text in enumerate(
+        (
+            PAYLOADS[4],
+            PAYLOADS[6],
+            PAYLOADS[15],
+            "[qaza](javascript:qaza) ![qaza](//qaza.example/p)",
+            "| a | <b qaza> |\n# qaza",
+        )
+    ):
+        about = {
+            name: hostile_home.clean(text) for name in ("publisher", "contact", "licence", "purpose", "title", "ground")
+        }
+        (tmp_path / "about.toml").write_text("\n".join(f"{name} = {json.dumps(said)}" for name, said in about.items()))
+        folder = tmp_path / f"export{i}"
+        bastau(
+            "export",
+            "research",
+            "-o",
+            folder,
+            "--about",
+            tmp_path / "about.toml",
+            "--home",
+            world.home.folder,
+            "--quiet",
+        )
+        card = (folder / "README.md").read_text("utf-8")
+        assert MARK in card
+        page = MarkdownIt("commonmark", {"html": True}).enable("table").render(card)
+        assert faults(page, MARK) == [], text
+        check_json((folder / "croissant.json").read_text("utf-8"))
+    # Ids that hold a pseudonym, as anybody's feed may bring them, are others there, and no two are one.
+    ids = pq.read_table(folder / "posts.parquet").column("post_id").to_pylist()
+    assert len(ids) == len(set(ids)) > len(PAYLOADS)
+    assert MARK in "".join(ids)
