@@ -11,8 +11,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from bastau.errors import BastauError
+from bastau.errors import BastauError, LakeDamaged
 from bastau_web.workbench import second_factor
+from bastau_web.workbench.acting import the_desk
+from bastau_web.workbench.case_page import damaged
 from bastau_web.workbench.models import Account
 from bastau_web.workbench.roles import ANYBODY, KEY_HOLDERS, may_open
 from bastau_web.workbench.views.failures import no_database, unavailable
@@ -55,9 +57,18 @@ class Guard:
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Say that the lake cannot be read, when that is why a page cannot be made."""
+        """Say that the lake or the log of review cannot be read, when that is why a page cannot be made."""
         if not isinstance(exception, BastauError | duckdb.Error):
             return None
         # Neither path nor query: a name that somebody asked for stays out of the log.
         _log.error("%s cannot be shown", request.resolver_match and request.resolver_match.route, exc_info=exception)
-        return unavailable(request)
+        return damaged(request) if isinstance(exception, LakeDamaged) and _is_log_damaged() else unavailable(request)
+
+
+def _is_log_damaged() -> bool:
+    """Tell the log of review from the lake, which says the same of itself."""
+    try:
+        the_desk().book()
+    except LakeDamaged:
+        return True
+    return False

@@ -40,8 +40,7 @@ def choose_language(answer: Callable[[HttpRequest], HttpResponse]) -> Callable[[
 
     def in_language(request: HttpRequest) -> HttpResponse:
         asked = request.GET.get("language", "")
-        wishes = (asked, request.COOKIES.get(COOKIE, ""), _of_account(request), get_language_from_request(request))
-        code = next((wish for wish in wishes if wish in LOCALES), "en")
+        code = _chosen(request, _of_account(request))
         request.locale = load(code)  # type: ignore[attr-defined]
         with translation.override(code):
             response = answer(request)
@@ -53,6 +52,16 @@ def choose_language(answer: Callable[[HttpRequest], HttpResponse]) -> Callable[[
         return response
 
     return in_language
+
+
+def _chosen(request: HttpRequest, of_account: str) -> str:
+    wishes = (
+        request.GET.get("language", ""),
+        request.COOKIES.get(COOKIE, ""),
+        of_account,
+        get_language_from_request(request),
+    )
+    return next((wish for wish in wishes if wish in LOCALES), "en")
 
 
 def _of_account(request: HttpRequest) -> str:
@@ -69,7 +78,8 @@ def _of_account(request: HttpRequest) -> str:
 def in_templates(request: HttpRequest) -> dict[str, Any]:
     """Return what every template needs."""
     account = request.user if isinstance(getattr(request, "user", None), Account) else None
-    locale = getattr(request, "locale", None) or load("en")
+    # What is refused before anybody is known has no locale yet.
+    locale = getattr(request, "locale", None) or load(_chosen(request, ""))
     languages = [(code, load(code).text("web.name_of_language")) for code in LOCALES]
     return {
         "locale": locale,

@@ -574,6 +574,10 @@ def test_on_a_log_that_was_edited_nothing_can_be_decided(people, alone, log):
         assert "bastau log verify" in words(answer)
     assert REASON in words(people["aygul"].post(f"/case/{case}/verdict", typed))
     assert log.read_bytes() == edited
+    for page in ("/lists", "/transparency", f"/appeals/{case}"):
+        said = people["aygul"].get(page, headers={"accept-language": "ru"})
+        assert said.status_code == 503, page
+        assert "Журнал проверки не такой" in said.content.decode(), page
 
 
 def test_a_clock_that_went_back_writes_nothing(people, alone, clock, log):

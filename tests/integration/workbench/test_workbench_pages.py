@@ -203,7 +203,9 @@ class TestAttacks:
 
     @pytest.mark.parametrize("address", ["/source/%00", "/search?q=%00", "/search?%00=a"])
     def test_a_nul_is_no_request(self, signed_in, address):
-        assert signed_in("analyst").get(address).status_code == 400
+        answer = signed_in("analyst").get(address, headers={"accept-language": "ru"})
+        assert answer.status_code == 400
+        assert "Запрос не имеет смысла" in answer.content.decode()
 
     @pytest.mark.parametrize(
         "query",
