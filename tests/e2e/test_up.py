@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -159,6 +160,21 @@ def test_when_the_supervisor_is_killed_its_parts_end_and_free_the_port(home: Hom
         process.wait()
         until(lambda: is_gone(serve), 20)
         assert not is_healthy(address)
+
+
+def test_serving_goes_on_when_nobody_reads_what_it_says_and_ends_as_cleanly(home: Home) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [BASTAU, "serve", "--home", home.folder, "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        try:
+            until(lambda: is_healthy(f"http://127.0.0.1:{port}"))
+            process.terminate()
+            assert process.wait(60) == 0
+            assert process.stderr.read() == ""
+        finally:
+            process.kill()
 
 
 def test_a_mistake_of_the_operator_ends_it_with_the_words_of_the_part(home: Home) -> None:

@@ -2,14 +2,13 @@
 
 import argparse
 import contextlib
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bastau.cli.options import Command, now, open_home
-from bastau.cli.output import Answer, give_answer, progress_bars, thousands
+from bastau.cli.output import Answer, give_answer, progress_bars, stream_for_people, thousands
 from bastau.errors import ConfigError
 
 
@@ -130,8 +129,7 @@ def _receive(options: argparse.Namespace) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    # with --json standard output holds one object only
-    told = sys.stderr if options.json else sys.stdout
+    told = stream_for_people(options)
     say = partial(print, file=told, flush=True)
     receiver = Receiver(importer(home, now, say), token)
     pushes: Answer = {}

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from bastau.errors import ConfigError
 
@@ -21,6 +21,11 @@ def give_answer(options: argparse.Namespace, answer: Answer, lines: Sequence[str
     else:
         print("\n".join(lines))
     return 0
+
+
+def stream_for_people(options: argparse.Namespace) -> TextIO:
+    """Return where a command that goes on tells people what happens: with --json standard output holds one object only."""
+    return sys.stderr if options.json else sys.stdout
 
 
 def _plain(value: object) -> object:

@@ -67,6 +67,9 @@ def _run(options: argparse.Namespace) -> int:
                 f"{thousands(report.n_renamed)} sources seem to carry more than one name (one number on their platform): "
                 "each name is a source of its own; the table `renamed` lists them"
             )
+    if not report.n_posts:
+        lines.append("no posts are stored yet; next: bastau import FILE, or bastau add ADDRESS and bastau watch")
+    elif not report.up_to_date:
         lines.append("next: bastau report, or bastau trace TEXT")
     answer = vars(report)
     if alerts is not None:

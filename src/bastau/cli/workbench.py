@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TextIO
 
 from bastau.cli.caches import keep_rules
 from bastau.cli.options import Command, chosen_locale, now, open_home, read_seconds
-from bastau.cli.output import give_answer, thousands, write_file
+from bastau.cli.output import give_answer, stream_for_people, thousands, write_file
 from bastau.cli.report import period, trace_pages
 from bastau.errors import ConfigError
 
@@ -34,14 +34,15 @@ def _demo(options: argparse.Namespace) -> int:
     from bastau.demo import prepare
 
     folder = options.home or Path(os.environ.get("BASTAU_HOME") or "bastau-demo")
-    if not options.json:
-        print(
-            "Inventing posts of a country that does not exist, then reading, grouping and tracing them ...", flush=True
-        )
+    begun: set[str] = set()
 
-    def progress(step: str, done: int, total: int) -> None:
-        if not done and not options.json:
-            print(f"  {step}", flush=True)
+    def progress(step: str, _done: int, _total: int) -> None:
+        if options.json or step in begun:
+            return
+        if not begun:
+            print("Inventing posts of a country that does not exist, then reading, grouping and tracing them ...")
+        begun.add(step)
+        print(f"  {step}", flush=True)
 
     from bastau.families import build_dossier
     from bastau.report.families_page import families_page
@@ -74,19 +75,19 @@ def _demo(options: argparse.Namespace) -> int:
     if options.no_serve:
         return 0
     con.close()
+    told = stream_for_people(options)
 
     def ready(address: str, link: str, password: str) -> None:
-        print(
+        _say(
+            told,
             f"\nopen {address}{link}?language={first}\n"
             f"The link lets in once, within ten minutes. Later sign in at {address}/ as aigul, bolat or dana; "
             f"password: {password}\nCtrl-C ends the demo.",
-            file=sys.stderr if options.json else sys.stdout,
-            flush=True,
         )
 
     with contextlib.suppress(KeyboardInterrupt):  # also before it listens
         _web("demo")(home, port=options.port, ready=ready)
-    return _ended(f"\nThe demo ended; its home folder stays: {home.folder}", sys.stderr if options.json else sys.stdout)
+    return _ended(f"\nThe demo ended; its home folder stays: {home.folder}", told)
 
 
 def _serve_arguments(command: argparse.ArgumentParser) -> None:
@@ -97,17 +98,16 @@ def _serve_arguments(command: argparse.ArgumentParser) -> None:
 def _serve(options: argparse.Namespace) -> int:
     serve, home = _web("serve"), open_home(options)
     keep_rules()
-    # with --json standard output holds one object only
-    told = sys.stderr if options.json else sys.stdout
+    told = stream_for_people(options)
 
     def ready(address: str, code: str | None) -> None:
         people_open = home.settings.web.origin.rstrip("/") or address
         if options.json:
-            print(json.dumps({"address": address, "set_up_code": code}), flush=True)
+            _say(sys.stdout, json.dumps({"address": address, "set_up_code": code}))
         behind = "" if people_open == address else f", opened as {people_open}"
-        print(f"Workbench at {address}{behind}; Ctrl-C ends.", file=told, flush=True)
+        _say(told, f"Workbench at {address}{behind}; Ctrl-C ends.")
         if code:
-            print(f"No account yet: open {people_open}/set-up and give the code {code}", file=told, flush=True)
+            _say(told, f"No account yet: open {people_open}/set-up and give the code {code}")
 
     with contextlib.suppress(KeyboardInterrupt):  # also before it listens
         serve(home, host=options.host, port=options.port, ready=ready)
@@ -118,10 +118,14 @@ def _ended(words: str, told: TextIO) -> NoReturn:
     """End a process that served pages. What reads the lake in threads cannot be stopped halfway, and holds nothing that must be closed."""
     for number in (signal.SIGINT, signal.SIGTERM):  # who asks again, as a service manager does, gets the same end
         signal.signal(number, signal.SIG_IGN)
-    print(words, file=told)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _say(told, words)
     os._exit(0)
+
+
+def _say(told: TextIO, words: str) -> None:
+    """Print, or not when nobody reads it any more: what is served goes on (`bastau serve | head -1`)."""
+    with contextlib.suppress(BrokenPipeError):
+        print(words, file=told, flush=True)
 
 
 def _up_arguments(command: argparse.ArgumentParser) -> None:
@@ -157,9 +161,8 @@ def _up(options: argparse.Namespace) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    # with --json standard output holds one object only
-    told = sys.stderr if options.json else sys.stdout
-    n_starts, code = supervise(parts, stop, partial(print, file=told, flush=True), output=told)
+    told = stream_for_people(options)
+    n_starts, code = supervise(parts, stop, partial(_say, told), output=told)
     give_answer(options, {"n_starts": n_starts}, ["everything has ended; the same command goes on from there"])
     return code
 
