@@ -63,8 +63,9 @@ def holder_of(token: str) -> Holder | None:
     hashed, now = keyed_hash("key", token), timezone.now()
     with _lock:
         at, seen = _remembered.get(hashed, (0.0, None))
-        is_fresh = time.monotonic() - at < REMEMBERED_S
-        if seen is not None and not is_fresh:
+        age_s = time.monotonic() - at
+        is_fresh = age_s < REMEMBERED_S
+        if seen is not None and REMEMBERED_S <= age_s < 2 * REMEMBERED_S:
             # One looks again, while the others go on with what is known: not all of them at the same moment.
             _remembered[hashed] = time.monotonic(), seen
     if seen is not None and is_fresh:

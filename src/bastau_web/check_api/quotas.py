@@ -60,7 +60,7 @@ class _Bucket:
     spent: int
     """On ``day``, by all processes as far as is known."""
     written: int
-    """Of these, what the database said."""
+    """Of these, what the database has as far as is known."""
 
 
 class Meter:
@@ -134,14 +134,17 @@ class Meter:
             for key_id, day in list(unwritten):
                 DayUse.add(key_id, day, unwritten[key_id, day])
                 mine = unwritten.pop((key_id, day))
+                bucket = self._buckets.get(key_id)
+                if bucket is None or bucket.day != day:
+                    continue
+                with self._lock:
+                    bucket.written += mine
                 total = _stored(key_id, day)
                 with self._lock:
-                    bucket = self._buckets.get(key_id)
-                    if bucket is not None and bucket.day == day:
-                        others = total - bucket.written - mine
-                        bucket.tokens -= others
-                        bucket.spent += others
-                        bucket.written = total
+                    others = total - bucket.written
+                    bucket.tokens -= others
+                    bucket.spent += others
+                    bucket.written = total
         except DatabaseError:
             with self._lock:
                 for which, n in unwritten.items():

@@ -37,7 +37,7 @@ from bastau.cli import main
 from bastau_web.check_api import api, engine, keys, quotas
 from bastau_web.check_api.engine import Combining, the_engine
 from bastau_web.check_api.keys import Holder, make_key, revoke
-from bastau_web.check_api.models import Attempt, DayUse
+from bastau_web.check_api.models import ApiKey, Attempt, DayUse
 from bastau_web.check_api.quotas import Meter, TooLarge, TooMany
 from bastau_web.workbench.checks import routes
 from bastau_web.workbench.roles import KEY_HOLDERS
@@ -273,6 +273,25 @@ def test_a_key_ends_on_time_also_while_it_is_remembered(asked, monkeypatch):
     assert soon.check(GOOD).status_code == 401
 
 
+def test_a_key_not_used_for_long_is_looked_up_by_everybody_who_asks(asked, monkeypatch):
+    assert keys.holder_of(asked.token) is not None
+    ApiKey.objects.filter(pk=asked.row.pk).update(revoked_at=datetime.now(UTC))  # in another process
+    later = keys.time.monotonic() + 60
+    monkeypatch.setattr(keys.time, "monotonic", lambda: later)
+    found = []
+    real = ApiKey.is_usable
+
+    def while_one_looks(row, now):
+        if not found:
+            found.append(None)
+            found[0] = keys.holder_of(asked.token)
+        return real(row, now)
+
+    monkeypatch.setattr(ApiKey, "is_usable", while_one_looks)
+    assert keys.holder_of(asked.token) is None
+    assert found == [None]
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -427,6 +446,25 @@ def test_counts_that_cannot_be_written_are_written_later(database, monkeypatch):
     meter.write()
     meter.write()
     assert DayUse.objects.get().n == 7
+
+
+def test_what_was_written_is_not_taken_for_that_of_others_when_it_cannot_be_read_back(database, monkeypatch):
+    clock = Clock()
+    row, _ = make_key("a", 100, 1000, None, None)
+    holder, meter = Holder(row.pk, 100, 1000, None), clock.meter()
+    meter.spend(holder, 7)
+
+    def broken(*_):
+        raise quotas.DatabaseError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(quotas, "_stored", broken)
+        with pytest.raises(quotas.DatabaseError):
+            meter.write()
+    meter.spend(holder, 3)
+    meter.write()
+    assert DayUse.objects.get().n == 10
+    assert meter.spend(holder, 1).remaining == 89
 
 
 def test_an_idempotency_key_holds_one_body_for_a_day(asked):
