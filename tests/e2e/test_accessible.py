@@ -4,15 +4,22 @@ import json
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import chromium
+import pyotp
 import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "integration" / "workbench"))
 import hostile_home
+
+from bastau.review.subjects import case_id
 
 BASTAU = Path(sys.executable).with_name("bastau")
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
@@ -31,7 +38,7 @@ AppealWords.objects.create(case="c", text_sha256=sys.argv[4], text=sys.argv[3])
 """
 STARTS = (
     "/?days=30", "/search?q=market", "/search?q=knives", "/queue", "/lists", "/log", "/transparency?from=2000-01-01", "/appeal", "/appeals",
-    "/account", "/account/second-factor", "/sources", "/nothing",
+    "/account", "/account/second-factor", "/sources", "/rules", "/nothing",
 )  # fmt: skip
 ON_A_PHONE = ["target-size", "scrollable-region-focusable", "meta-viewport"]
 
@@ -47,6 +54,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = hostile_home.make_home(
         tmp_path_factory.mktemp("hostile"), hostile_home.shared_folder(tmp_path_factory)
     ).folder
+    with (home / "bastau.toml").open("a") as settings:
+        settings.write("\n[network]\nallow_private = true\npause_s = 0.0\n")
     words = f"{hostile_home.STATES.index('appealed'):064x}"
     subprocess.run(
         [sys.executable, "-c", FILL, home, PASSWORD, hostile_home.payload(4), words], check=True, timeout=120
@@ -115,6 +124,30 @@ def ran(page: chromium.Page, address: str) -> list[str]:
     return said + [one for one in page.asked_for() if not one.startswith((address, "data:"))]
 
 
+def case_of(state: str) -> str:
+    return case_id(hostile_home.subject(value=hostile_home.case_address(state)))
+
+
+def looked_at(page: chromium.Page, axe: str, where: str, *, is_wide: bool = True) -> list[str]:
+    """Return what axe-core finds on the open page: wide by all rules, on a phone and in the dark by those that may differ.
+
+    Not wide: by all rules on a phone and in the dark, which takes half the time.
+    """
+    page.look(axe)
+    wrong = [f"{where}, wide: {one}" for one in found_by_axe(page)] if is_wide else []
+    page.size(360, 640)
+    page.dark(True)
+    wrong += [
+        f"{where}, dark on a phone: {one}"
+        for one in found_by_axe(page, [*ON_A_PHONE, "color-contrast"] if is_wide else None)
+    ]
+    width = page.look("document.documentElement.scrollWidth")
+    wrong += [f"{where}, phone: {width} px wide"] if width > 360 else []
+    page.dark(False)
+    page.size(1280)
+    return wrong
+
+
 def test_no_kind_of_page_has_a_serious_fault_on_a_screen_a_phone_or_in_the_dark(
     page: chromium.Page, address: str
 ) -> None:
@@ -129,16 +162,7 @@ def test_no_kind_of_page_has_a_serious_fault_on_a_screen_a_phone_or_in_the_dark(
         page.open(address + where)
         wrong += [f"{where}: {one}" for one in ran(page, address)]
         ahead += links(page, address)
-        page.look(axe)
-        wrong += [f"{where}, wide: {one}" for one in found_by_axe(page)]
-        page.size(360, 640)
-        wrong += [f"{where}, phone: {one}" for one in found_by_axe(page, ON_A_PHONE)]
-        width = page.look("document.documentElement.scrollWidth")
-        wrong += [f"{where}, phone: {width} px wide"] if width > 360 else []
-        page.dark(True)
-        wrong += [f"{where}, dark: {one}" for one in found_by_axe(page, ["color-contrast"])]
-        page.dark(False)
-        page.size(1280)
+        wrong += looked_at(page, axe, where)
     assert len(seen) < 80, sorted(seen)
     assert wrong == []
     assert seen >= {
@@ -185,3 +209,151 @@ def test_the_looking_sees_a_script_that_runs(page: chromium.Page, address: str) 
         if ran(page, address):
             return
     raise AssertionError("a script ran and was not seen")
+
+
+SHOWN = "[...document.querySelectorAll(%r)].filter(one => one.checkVisibility() && one.getClientRects().length).length"
+
+
+def test_on_paper_charts_have_their_bars_and_nothing_runs_over_the_edge(page: chromium.Page, address: str) -> None:
+    page.open(f"{address}/search?q=market")
+    [narrative, *_] = [one for one in links(page, address) if one.startswith("/narrative/")]
+    page.size(794, 1123)
+    for where in (
+        narrative,
+        f"/case/{case_of('listed')}",
+        f"/release/{case_of('listed')}",
+        "/transparency?from=2000-01-01",
+    ):
+        page.open(address + where)
+        page.call("Emulation.setEmulatedMedia", media="print")
+        assert page.look("document.documentElement.scrollWidth") <= 794, where
+        assert page.look(SHOWN % "form, nav, div.bar") == 0, where
+        assert page.look(SHOWN % "svg .bar") > 0 or where != narrative
+        page.call("Emulation.setEmulatedMedia", media="")
+    page.size(1280)
+
+
+# ---- what only a form shows ----------------------------------------------------------------------------------
+
+WORDS = "It was read on that day, open to everybody, and kept as evidence."
+SEND = """
+(() => {
+  const form = [...document.querySelectorAll('form')].find(one => one.getAttribute('action') === %s || (!one.hasAttribute('action') && %s === location.pathname));
+  form.closest('details')?.setAttribute('open', '');
+  for (const [name, value] of Object.entries(%s)) {
+    const fields = form.querySelectorAll(`[name="${name}"]`);
+    for (const one of fields) if (['radio', 'checkbox'].includes(one.type)) one.checked = one.value === value; else one.value = value;
+  }
+  form.noValidate = true;
+  form.requestSubmit(form.querySelector(`button[value="${%s}"]`) ?? undefined);
+})()
+"""
+
+
+def send(page: chromium.Page, action: str, button: str = "", **fields: str) -> int:
+    """Send a form of the open page, whatever the browser would have said of its fields; return the status of the answer."""
+    page.events.clear()
+    page.look(SEND % (json.dumps(action), json.dumps(action), json.dumps(fields), json.dumps(button)))
+    page._wait("Page.loadEventFired")
+    answers = [e["params"] for e in page.events if e.get("method") == "Network.responseReceived"]
+    return int(next(one["response"]["status"] for one in reversed(answers) if one["type"] == "Document"))
+
+
+@pytest.fixture
+def place() -> Iterator[str]:
+    """A place with attacks in all that it says of itself."""
+    items = "".join(f"<item><title>{escape(text)}</title><guid>{i}</guid><description>{escape(text)}</description></item>"
+                    for i, text in enumerate(hostile_home.clean(one) for one in hostile_home.PAYLOADS[:20]))  # fmt: skip
+    feed = (
+        f"<rss version='2.0'><channel><title>{escape(hostile_home.payload(4))}</title>{items}</channel></rss>".encode()
+    )
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            is_feed = self.path == "/feed"
+            self.send_response(200 if is_feed else 404)
+            self.send_header("Content-Type", "application/rss+xml")
+            self.send_header("Content-Length", str(len(feed) if is_feed else 0))
+            self.end_headers()
+            self.wfile.write(feed if is_feed else b"")
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/feed"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_pages_that_only_a_form_shows_have_no_serious_fault_either(
+    page: chromium.Page, address: str, place: str
+) -> None:
+    axe, wrong = AXE.read_text("utf-8"), list[str]()
+
+    def sent(where: str | None, action: str, status: int, button: str = "", **fields: str) -> None:
+        """Send a form of a page, or of the one that is open, and look at the answer."""
+        if where is not None:
+            page.open(address + where)
+        name = f"{action} {button} {fields}"
+        got = send(page, action, button, **fields)
+        wrong.extend([f"{name}: {got}"] if got != status else [])
+        wrong.extend(f"{name}: {one}" for one in ran(page, address))
+        wrong.extend(looked_at(page, axe, name, is_wide=False))
+
+    page.size(1280)
+    waiting, listed, appealed = (case_of(state) for state in ("waiting", "listed", "appealed"))
+    expires = f"{datetime.now(UTC) + timedelta(days=9):%Y-%m-%d}"
+    # deciding, releasing, appealing
+    page.open(f"{address}/case/{waiting}")
+    assert send(page, f"/case/{waiting}/take") == 200
+    sent(None, f"/case/{waiting}/verdict", 422, act="incite", ground_kind="law", reason="x")
+    sent(f"/case/{case_of('left')}", f"/case/{case_of('left')}/reopen", 409, why="new_evidence", sha256="x")
+    sent(
+        f"/release/{listed}",
+        f"/release/{listed}",
+        422,
+        "release",
+        facts="x",
+        expires="2001-01-01",
+        territory="XX",
+        ground_url="x",
+    )
+    sent(None, f"/release/{listed}", 200, "preview", facts=WORDS, expires=expires, territory="DE", ground_url="")
+    sent(None, f"/release/{listed}", 200, "release")
+    code = page.look("document.querySelector('code.code').textContent")
+    assert code, wrong
+    sent("/appeal", "/appeal", 404, "look", code="ABCD-EFGH")
+    sent(None, "/appeal", 200, "look", code=code)
+    sent(None, "/appeal", 422, "file", words="x")
+    sent(None, "/appeal", 200, "file", words=f"{WORDS} {hostile_home.payload(4)}")
+    assert page.look("document.querySelector('.done').textContent"), wrong
+    page.open(f"{address}/appeals/{appealed}")
+    sent(None, page.look("location.pathname"), 422, reason="x")
+    sent(f"/release/{appealed}", f"/release/{appealed}/withdraw", 422, reason="x")
+    # places
+    sent("/sources", "/sources/look", 422, addresses="\n".join(f"https://a{i}.example" for i in range(50)))
+    sent(None, "/sources/look", 200, addresses=place)
+    assert page.look("document.querySelectorAll('[name=take]').length") == 1
+    sent(None, "/sources/watch", 200)
+    sent("/sources/1", "/sources/1/edit", 422, options="no option")
+    sent("/sources/1", "/sources/1/remove", 422)
+    # searches, accounts, keys
+    sent("/search?q=market", "/search/save", 422, name="")
+    sent("/accounts", "/accounts/add", 422, name="not a name")
+    sent("/accounts", "/accounts/add", 200, name="erlan", role="analyst")
+    sent("/keys", "/keys/make", 422, name="a", per_minute="0")
+    sent(None, "/keys/make", 200, name=hostile_home.payload(4)[:80], per_minute="60")
+    sent("/account", "/account/password", 200, old="wrong", new="x")
+    # one's own second factor, last: it is asked for from then on
+    sent("/account/second-factor", "/account/second-factor", 200, password=PASSWORD, code="000000")
+    secret = page.look(
+        "[...document.querySelectorAll('main code')].map(one => one.textContent.replace(/ /g, '')).find(one => one.length >= 32)"
+    )
+    sent(None, "/account/second-factor", 200, password=PASSWORD, code=pyotp.TOTP(secret).now())
+    assert page.look("document.querySelectorAll('ol.codes code').length") > 5
+    sent("/account/recovery-codes", "/account/recovery-codes", 200, password="wrong")
+    assert wrong == []
