@@ -77,6 +77,13 @@ def test_roles_are_not_all_taken_off_in_silence(served: Served) -> None:
     assert "--role" in done.stderr
 
 
+def test_a_second_account_is_somebodys(served: Served) -> None:
+    command = [BASTAU, "user", "add", "second", "--role", "reviewer", "--person", "nobody_here", "--home", served.home]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2
+    assert "nobody_here: no account of this name" in done.stderr
+
+
 def test_others_cannot_reach_it_unless_an_https_address_is_set(served: Served) -> None:
     command = [BASTAU, "serve", "--home", served.home, "--host", "0.0.0.0", "--port", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

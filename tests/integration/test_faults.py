@@ -214,3 +214,7 @@ def test_a_clock_set_back_neither_rotates_the_key_nor_loses_a_post(posts: Path, 
     assert first.n_posts == N_POSTS - first.n_repeats - first.n_rejects
     assert again.n_posts == 0
     assert (home.keys / "pseudonym.key").read_bytes() == key
+
+
+def test_a_run_without_posts_says_how_they_come(tmp_path: Path) -> None:
+    assert "next: bastau import FILE" in bastau("run", home=tmp_path).stdout
