@@ -173,7 +173,7 @@ def _left_out(examples: Sequence[Example], width: int, plan: Plan) -> tuple[np.n
             scores = trees.score(example.found.x) + plan.lead * lead_of(example.found.x)
             rows.append(sureness_row(example.found, scores))
             right.append(bool(example.right[int(np.argmax(scores))]))
-            if example.right.any() and not example.right.all():
+            if example.right.any() and not example.gone.all():
                 rest = without_rows(example.found, example.gone)
                 rows.append(sureness_row(rest, trees.score(rest.x) + plan.lead * lead_of(rest.x)))
                 right.append(False)

@@ -1,5 +1,6 @@
 """Trees sum as LightGBM's do; files are checked; training abstains where nothing fits."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,11 @@ def test_without_dates_both_sides_are_one(ranker: Ranker) -> None:
 def test_too_few_pairs_train_nothing() -> None:
     with pytest.raises(ConfigError, match="at least 50"):
         train_ranker(examples(30))
+
+
+def test_posts_with_no_candidate_but_one_claim_in_many_wordings_teach() -> None:
+    made = [replace(e, alike=np.ones(10, bool)) if e.right.any() else e for e in examples()]
+    assert train_ranker(made, Plan(seeds=1, trees=10)).card["n_with_claim"] == sum(e.right.any() for e in made)
 
 
 def test_a_file_gives_the_same_ranker(ranker: Ranker, tmp_path: Path) -> None:
