@@ -21,7 +21,7 @@ from bastau.factchecks.words import NUMBER, TITLE, Words, join_words, read_words
 from bastau.hashing import hash_strings
 from bastau.ngrams import Ngrams
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the arrays or the words in them change."""
 K1, B = 1.2, 0.75
 LETTERS = Ngrams(chars=(3, 5), words=0, bits=20, max_chars=1200)

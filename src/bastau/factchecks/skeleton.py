@@ -25,8 +25,8 @@ _LETTERS = dict(
 _TABLE = str.maketrans(_LETTERS)
 # How English spells the sounds: longer spellings first. What is left are consonants as Russian or Kazakh would write them.
 _SOUNDS = (
-    ("sch", "s"), ("tch", "s"), ("shch", "s"), ("zh", "z"), ("kh", "h"), ("ph", "f"), ("sh", "s"), ("ch", "s"), ("th", "t"),
-    ("ck", "k"), ("qu", "kv"), ("ts", "s"), ("tz", "s"), ("dzh", "z"), ("dg", "z"), ("j", "z"), ("x", "ks"), ("w", "v"), ("q", "k"),
+    ("sch", "s"), ("tch", "s"), ("shch", "s"), ("dzh", "z"), ("zh", "z"), ("kh", "h"), ("ph", "f"), ("sh", "s"), ("ch", "s"), ("th", "t"),
+    ("ck", "k"), ("qu", "kv"), ("ts", "s"), ("tz", "s"), ("dg", "z"), ("j", "z"), ("x", "ks"), ("w", "v"), ("q", "k"),
     ("ce", "se"), ("ci", "si"), ("cy", "si"), ("ge", "ze"), ("gi", "zi"), ("c", "k"),
 )  # fmt: skip
 _CYRILLIC_SOUNDS = (("shch", "s"), ("dzh", "z"), ("zh", "z"), ("sh", "s"), ("ch", "s"), ("ts", "s"))

@@ -101,6 +101,8 @@ class TestNames:
             ("merkel", "меркель"),
             ("chomsky", "чомски"),
             ("shevchenko", "шевченко"),
+            ("dzhokhar", "джохар"),
+            ("tajik", "таджик"),
         ],
     )
     def test_spellings_of_a_name_share_consonants(self, one: str, other: str) -> None:
