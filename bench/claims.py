@@ -1,9 +1,9 @@
 """Matching posts to fact-checks: quality beside BM25 and bm25s, silence where nothing fits, speed with 100,000 claims.
 
-Usage: python bench/claims.py [--only checkthat,voxukraine,silence,speed] [--figures docs/figures/claims.md]
+Usage: python bench/claims.py [--only checkthat,voxukraine,silence,speed,encoder] [--figures docs/figures/claims.md]
 
 Reads ../shared/data; without it there is nothing to measure. ``--figures`` replaces the part of the file between the marks
-``claims NAME begin`` and ``claims NAME end`` of each part that was run.
+``claims NAME begin`` and ``claims NAME end`` of each part that was run. The part ``encoder`` needs the extra of this name.
 """
 
 import argparse
@@ -14,14 +14,17 @@ import random
 import re
 import resource
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bastau.errors import ConfigError
 from bastau.evaluate.claims import Post, examples, score_orders
 from bastau.evaluate.rules import wilson
+from bastau.factchecks.encoders import UNIVERSAL, Encoder, unit_vectors
 from bastau.factchecks.features import FEATURES, Scratch, find_candidates
 from bastau.factchecks.index import build_index, read_claims
 from bastau.factchecks.matcher import ClaimMatcher, open_claims, rank_candidates
@@ -130,16 +133,32 @@ def bm25s_orders(claims: list[Any], split: str) -> list[np.ndarray] | None:
     return list(engine.retrieve(tokens, k=50, show_progress=False)[0])
 
 
-def trained() -> tuple[ClaimMatcher, list[Any], dict[str, int]]:
+def trained(encoder: Encoder | None = None) -> tuple[ClaimMatcher, list[Any], dict[str, int]]:
     claims = checkthat_claims()
     rows = {claim[0]: i for i, claim in enumerate(claims)}
-    matcher = open_claims(claims, shipped_ranker())
-    taught = train_ranker(examples(matcher, checkthat_posts("train", rows)))
+    matcher = open_claims(claims, encoder=encoder)
+    encoder_id = "" if encoder is None else encoder.encoder_id
+    taught = train_ranker(examples(matcher, checkthat_posts("train", rows)), encoder_id=encoder_id)
     return with_ranker(matcher, taught), claims, rows
 
 
 def with_ranker(matcher: ClaimMatcher, ranker: Ranker) -> ClaimMatcher:
-    return ClaimMatcher(matcher.ids, matcher.claims, matcher.index, ranker)
+    return replace(matcher, ranker=ranker)
+
+
+def same_words(claims: list[Any]) -> np.ndarray:
+    """Return for each claim the first row with the same words in text and title: the set has many claims twice."""
+    first: dict[Any, int] = {}
+    return np.array(
+        [first.setdefault((read_words(c[1]).stems, read_words(c[2] or "").stems), i) for i, c in enumerate(claims)]
+    )
+
+
+def scored(orders: list[np.ndarray], posts: list[Post], first: np.ndarray) -> dict[str, float]:
+    """Return the figures, and MAP@5 with claims of the same words counted as one."""
+    once = [np.array(list(dict.fromkeys(first[order].tolist())), np.int64) for order in orders]
+    merged = [replace(post, relevant=frozenset(int(first[row]) for row in post.relevant)) for post in posts]
+    return score_orders(orders, posts) | {"map_5_once": score_orders(once, merged)["map_5"]}
 
 
 def table(heads: list[str], rows: list[list[Any]]) -> str:
@@ -150,25 +169,32 @@ def table(heads: list[str], rows: list[list[Any]]) -> str:
 
 
 def figures_row(name: str, figures: dict[str, float]) -> list[Any]:
-    return [name, *(figures[k] for k in ("map_5", "p_1", "mrr", "recall_5", "recall_50"))]
+    return [name, *(figures[k] for k in ("map_5", "map_5_once", "p_1", "mrr", "recall_5", "recall_50"))]
+
+
+def dated_orders(matcher: ClaimMatcher, posts: list[Post]) -> list[np.ndarray]:
+    """Return orders by the side that reads dates, whatever dates there are."""
+    found = [matcher.candidates(p.words, day=p.day) for p in posts]
+    return [f.rows[np.argsort(-matcher.ranker.dated.scores(f), kind="stable")] for f in found]
 
 
 def checkthat(state: dict[str, Any]) -> str:
     matcher, claims, rows = state["trained"] = state.get("trained") or trained()
     shipped = with_ranker(matcher, shipped_ranker())
     posts = checkthat_posts("dev", rows)
+    first = same_words(claims)
     lines = []
     if (peer := bm25s_orders(claims, "dev")) is not None:
-        lines.append(figures_row("bm25s (k1 1.2, b .75, Snowball)", score_orders(peer, posts)))
-    lines.append(figures_row("BM25 of bastau", score_orders(bm25_orders(matcher, posts), posts)))
-    lines.append(figures_row("shipped ranker, text only", score_orders(ordered(shipped, posts, dates=False), posts)))
-    lines.append(figures_row("trained on train, text only", score_orders(ordered(matcher, posts, dates=False), posts)))
-    all_dated = [matcher.ranker.dated.scores(matcher.candidates(p.words, day=p.day)) for p in posts]
-    found = [matcher.candidates(p.words, day=p.day) for p in posts]
-    dated = [f.rows[np.argsort(-s, kind="stable")] for f, s in zip(found, all_dated, strict=True)]
-    lines.append(figures_row("trained on train, with dates", score_orders(dated, posts)))
+        lines.append(figures_row("bm25s (k1 1.2, b .75, Snowball)", scored(peer, posts, first)))
+    for name, orders in (
+        ("BM25 of bastau", bm25_orders(matcher, posts)),
+        ("shipped ranker, text only", ordered(shipped, posts, dates=False)),
+        ("trained on train, text only", ordered(matcher, posts, dates=False)),
+        ("trained on train, with dates", dated_orders(matcher, posts)),
+    ):
+        lines.append(figures_row(name, scored(orders, posts, first)))
     share = np.mean([claim[3] is not None for claim in claims])
-    heads = ["dev, 197 posts, 10,375 claims", "MAP@5", "P@1", "MRR", "recall@5", "recall@50"]
+    heads = ["dev, 197 posts, 10,375 claims", "MAP@5", "MAP@5, copies as one", "P@1", "MRR", "recall@5", "recall@50"]
     changed = []
     for name, change in CHANGES.items():
         other = checkthat_posts("dev", rows, change)
@@ -192,7 +218,7 @@ def checkthat(state: dict[str, Any]) -> str:
 # ---- VoxUkraine --------------------------------------------------------------------------------------------
 
 
-def voxukraine(_state: dict[str, Any]) -> str:
+def voxukraine(_state: dict[str, Any], ranker: Ranker | None = None, encoder: Encoder | None = None) -> str:
     folder = SHARED / "voxukraine-propaganda-cases"
     claims, cases = read_lines(folder / "claims.ndjson.gz"), read_lines(folder / "cases.ndjson.gz")
     lines = []
@@ -203,7 +229,7 @@ def voxukraine(_state: dict[str, Any]) -> str:
                 fake, debunk = claim[f"fake_{target}"], claim[f"debunk_{target}"] or ""
                 text, title = (f"{fake} {debunk}", None) if form.startswith("fake and") else (fake, debunk or None)
                 rows.append((claim["fake_id"], text, title, None))
-            matcher = open_claims(rows)
+            matcher = open_claims(rows, ranker, encoder)
             at = {row[0]: i for i, row in enumerate(rows)}
             posts = [
                 Post(
@@ -214,7 +240,8 @@ def voxukraine(_state: dict[str, Any]) -> str:
             base = score_orders(bm25_orders(matcher, posts), posts)
             mine = score_orders(ordered(matcher, posts, dates=False), posts)
             lines.append([form, f"{source} to {target}", base["p_1"], base["recall_5"], mine["p_1"], mine["recall_5"]])
-    heads = ["claims", "320 statements", "BM25 hit@1", "BM25 hit@5", "shipped hit@1", "shipped hit@5"]
+    name = "trained" if encoder else "shipped"
+    heads = ["claims", "320 statements", "BM25 hit@1", "BM25 hit@5", f"{name} hit@1", f"{name} hit@5"]
     return table(heads, lines)
 
 
@@ -237,11 +264,14 @@ def no_claim_posts() -> dict[str, list[str]]:
 
 def silence(state: dict[str, Any]) -> str:
     matcher, _, rows = state["trained"] = state.get("trained") or trained()
-    shipped = with_ranker(matcher, shipped_ranker())
+    return silence_of({"shipped": with_ranker(matcher, shipped_ranker()), "trained on train": matcher}, rows)
+
+
+def silence_of(rankers: dict[str, ClaimMatcher], rows: dict[str, int]) -> str:
     dev = checkthat_posts("dev", rows)
     lines = []
     shown_texts = []
-    for name, one in (("shipped", shipped), ("trained on train", matcher)):
+    for name, one in rankers.items():
         shown = right = 0
         for post in dev:
             ranking = one.rank(post.words, dates=False)
@@ -283,8 +313,9 @@ def many_claims(n: int) -> list[tuple[str, str | None, str | None]]:
     return made[:n]
 
 
-def speed(_state: dict[str, Any]) -> str:
+def speed(_state: dict[str, Any], ranker: Ranker | None = None, encoder: Encoder | None = None) -> str:
     lines = []
+    ranker = ranker or shipped_ranker()
     texts = [r["tweet_content"] for r in read_csv(SHARED / "checkthat2020-claims" / "train.queries.csv.gz")][:300]
     for n in (10_000, 100_000):
         claims = many_claims(n)
@@ -292,17 +323,22 @@ def speed(_state: dict[str, Any]) -> str:
         read = read_claims(claims)
         read_s = time.process_time() - start
         start = time.process_time()
-        index = build_index(read, np.full(n, np.nan))
+        index = build_index(read, np.full(n, np.nan), encoder)
         build_s = time.process_time() - start
         del read
-        ranker = shipped_ranker()
         scratch = Scratch.of(index)
+
+        def answer(text: str, index: Any = index, scratch: Scratch = scratch) -> None:
+            words = read_words(text)
+            vector = None if encoder is None else unit_vectors(encoder, [words.plain])[0]
+            rank_candidates(ranker, find_candidates(index, words, scratch, vector=vector), dates=False)
+
         for text in texts[:5]:
-            rank_candidates(ranker, find_candidates(index, read_words(text), scratch), dates=False)
+            answer(text)
         times = []
         for text in texts:
             start = time.process_time()
-            rank_candidates(ranker, find_candidates(index, read_words(text), scratch), dates=False)
+            answer(text)
             times.append(1000 * (time.process_time() - start))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         lines.append(
@@ -328,7 +364,32 @@ def speed(_state: dict[str, Any]) -> str:
     return table(heads, lines)
 
 
-PARTS = {"checkthat": checkthat, "voxukraine": voxukraine, "silence": silence, "speed": speed}
+# ---- a sentence encoder ------------------------------------------------------------------------------------
+
+
+def encoder(_state: dict[str, Any]) -> str | None:
+    try:
+        _ = UNIVERSAL.encoder_id
+    except ConfigError as error:
+        print(error)
+        return None
+    matcher, claims, rows = trained(UNIVERSAL)
+    posts, first = checkthat_posts("dev", rows), same_words(claims)
+    lines = [
+        figures_row("trained with it, text only", scored(ordered(matcher, posts, dates=False), posts, first)),
+        figures_row("trained with it, with dates", scored(dated_orders(matcher, posts), posts, first)),
+    ]
+    heads = ["dev, 197 posts", "MAP@5", "MAP@5, copies as one", "P@1", "MRR", "recall@5", "recall@50"]
+    parts = [
+        table(heads, lines),
+        silence_of({"trained with it": matcher}, rows),
+        voxukraine({}, matcher.ranker, UNIVERSAL),
+        speed({}, matcher.ranker, UNIVERSAL),
+    ]
+    return "\n\n".join(parts)
+
+
+PARTS = {"checkthat": checkthat, "voxukraine": voxukraine, "silence": silence, "speed": speed, "encoder": encoder}
 
 
 def main() -> None:
@@ -342,6 +403,8 @@ def main() -> None:
     state: dict[str, Any] = {}
     for name in options.only.split(","):
         text = PARTS[name](state)
+        if text is None:
+            continue
         print(f"\n{name}\n{text}", flush=True)
         if options.figures:
             page = options.figures.read_text("utf-8")

@@ -1,5 +1,5 @@
-"""The one door for plug-ins: entry points ``bastau.collectors``, ``bastau.formats``, ``bastau.stages``, ``bastau.rules`` and
-``bastau.commands`` (commands of packages above the core)."""
+"""The one door for plug-ins: entry points ``bastau.collectors``, ``bastau.formats``, ``bastau.stages``, ``bastau.rules``,
+``bastau.encoders`` and ``bastau.commands`` (commands of packages above the core)."""
 
 from importlib.metadata import entry_points
 from typing import Any

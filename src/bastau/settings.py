@@ -174,6 +174,7 @@ class Models:
         "",
         "ranker of fact-checks made by `bastau train claims`, in the home folder; empty: the one that comes with bastau",
     )
+    encoder: str = _setting("", "sentence encoder that this ranker was trained with, by its name; empty: none")
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ def _evaluate_arguments(command: argparse.ArgumentParser) -> None:
             help=f"claims: {name} to train a ranker on first, over the same claims",
         )
     command.add_argument("--ranker", type=Path, metavar="F", help="claims: a ranker made by `bastau train claims`")
+    command.add_argument("--encoder", metavar="NAME", help="claims: a sentence encoder, as for `bastau train claims`")
     command.add_argument(
         "--truth",
         type=Path,
@@ -97,21 +98,30 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 def _evaluate_claims(options: argparse.Namespace) -> int:
     from bastau.evaluate.claims import evaluate_claims
+    from bastau.factchecks.encoders import find_encoder
     from bastau.factchecks.ranker import load_ranker
-    from bastau.factchecks.store import home_ranker
+    from bastau.factchecks.store import home_encoder, home_ranker
 
     files = claim_files(options, "evaluate")
     if (options.train_posts is None) != (options.train_relevant is None):
         raise ConfigError("evaluate claims: --train-posts and --train-relevant go together")
     home = home_if_any(options)
     ranker = None
+    encoder = find_encoder(options.encoder) if options.encoder else None
     if options.ranker is not None:
         ranker = load_ranker(options.ranker)
     elif home is not None and home.settings.models.claims:
         ranker = home_ranker(home)
+        encoder = encoder or home_encoder(home)
     return give_answer(
         options,
-        *evaluate_claims(*files, train_posts=options.train_posts, train_relevant=options.train_relevant, ranker=ranker),
+        *evaluate_claims(
+            *files,
+            train_posts=options.train_posts,
+            train_relevant=options.train_relevant,
+            ranker=ranker,
+            encoder=encoder,
+        ),
     )
 
 

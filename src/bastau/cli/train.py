@@ -30,6 +30,7 @@ def _train_arguments(command: argparse.ArgumentParser) -> None:
     )
     for name, columns in CLAIM_FILES.items():
         command.add_argument(f"--{name}", type=Path, metavar="F", help=f"claims: {columns}; CSV or NDJSON")
+    command.add_argument("--encoder", metavar="NAME", help="claims: a sentence encoder that a package offers")
     command.add_argument("--text", default="text", help="model: column of the text (default text)")
     command.add_argument("--label", default="label", help="model: column of the label (default label)")
     command.add_argument("--language", default="language", help="model: column of the language, if there is one")
@@ -76,6 +77,7 @@ def _train(options: argparse.Namespace) -> int:
 
 def _train_claims(options: argparse.Namespace) -> int:
     from bastau.evaluate.claims import train_claims
+    from bastau.factchecks.encoders import find_encoder
     from bastau.factchecks.ranker import save_ranker
 
     files = claim_files(options, "train")
@@ -83,7 +85,8 @@ def _train_claims(options: argparse.Namespace) -> int:
         raise ConfigError("say with --licence under which licence the texts are used; 'not stated' is an answer too")
     if options.output.suffix != ".npz":
         raise ConfigError(f"{options.output}: the file of a ranker ends in .npz")
-    ranker, data = train_claims(*files, licence=options.licence, seed=options.seed)
+    encoder = find_encoder(options.encoder) if options.encoder else None
+    ranker, data = train_claims(*files, licence=options.licence, seed=options.seed, encoder=encoder)
     save_ranker(ranker, options.output)
     figures = ranker.card["text"]
     lines = [
@@ -91,7 +94,9 @@ def _train_claims(options: argparse.Namespace) -> int:
         f"{options.output.with_suffix('.json')}",
         f"on posts left out, with a fact-check for half of them: precision {figures['precision']:.4f} of what is shown, for "
         f"{figures['coverage']:.1%} of posts",
-        f'use it: [models] claims = "{options.output.name}" in bastau.toml, the file in the home folder',
+        f'use it: [models] claims = "{options.output.name}"'
+        + (f', encoder = "{options.encoder}"' if encoder else "")
+        + " in bastau.toml, the file in the home folder",
         *data.problems.shown,
     ]
     return give_answer(

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ import numpy as np
 from bastau.errors import InputError
 from bastau.evaluate.figures import figure_lines
 from bastau.evaluate.labelled import MAX_SHOWN, labelled_rows
+from bastau.factchecks.encoders import Encoder
 from bastau.factchecks.features import FEATURES, Candidates
 from bastau.factchecks.matcher import ClaimMatcher, Ranking, day_of, open_claims, rank_candidates
-from bastau.factchecks.ranker import Ranker
+from bastau.factchecks.ranker import Ranker, shipped_ranker
 from bastau.factchecks.training import Example, Plan, mark_alike, train_ranker, without_rows
 from bastau.factchecks.words import MAX_CHARS, Words, read_words
 from bastau.intervals import wilson
@@ -165,9 +166,9 @@ def examples(matcher: ClaimMatcher, posts: Sequence[Post]) -> list[Example]:
 
 
 def train_claims(
-    claims: Path, posts: Path, relevant: Path, *, licence: str = "", seed: int = 1
+    claims: Path, posts: Path, relevant: Path, *, licence: str = "", seed: int = 1, encoder: Encoder | None = None
 ) -> tuple[Ranker, ClaimData]:
-    """Train a ranker on labelled files; see :func:`read_posts`.
+    """Train a ranker on labelled files, with ``encoder`` if one is given; see :func:`read_posts`.
 
     Raises:
         InputError: a file cannot be used.
@@ -175,14 +176,15 @@ def train_claims(
     """
     data = read_claim_file(claims)
     labelled = read_posts(posts, relevant, data)
-    matcher = open_claims(data.claims)
+    matcher = open_claims(data.claims, encoder=encoder)
+    encoder_id = encoder.encoder_id if encoder else ""
     card = {
         "what": "orders candidate fact-checks of a post, and says how likely the first is the right one",
         "data": [p.name for p in (claims, posts, relevant)],
         "licence": licence or "not stated",
         "n_claims": len(data.claims),
-    }
-    return train_ranker(examples(matcher, labelled), Plan(seed=seed), card=card), data
+    } | ({"encoder": encoder_id} if encoder_id else {})
+    return train_ranker(examples(matcher, labelled), Plan(seed=seed), card=card, encoder_id=encoder_id), data
 
 
 def evaluate_claims(
@@ -193,6 +195,7 @@ def evaluate_claims(
     train_posts: Path | None = None,
     train_relevant: Path | None = None,
     ranker: Ranker | None = None,
+    encoder: Encoder | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
     """Match each post of a labelled file and compare with the claims it is said to be about.
 
@@ -200,6 +203,7 @@ def evaluate_claims(
         claims, posts, relevant: see :func:`read_claim_file` and :func:`read_posts`.
         train_posts, train_relevant: other posts over the same claims, to train a ranker on first.
         ranker: to use without them; None: the one that comes with bastau.
+        encoder: to train with, or that ``ranker`` was trained with.
 
     Returns:
         answer and lines: MAP@5, P@1, MRR, recall@5 and @50 over posts that have a claim, for BM25, without and with dates; what
@@ -208,15 +212,17 @@ def evaluate_claims(
 
     Raises:
         InputError: a file cannot be used, or no post has a claim.
+        ConfigError: the ranker was trained with another encoder.
     """
     data = read_claim_file(claims)
     labelled = read_posts(posts, relevant, data)
-    matcher = open_claims(data.claims, ranker)
+    training = train_posts is not None and train_relevant is not None
+    matcher = open_claims(data.claims, None if training else ranker or shipped_ranker(), encoder)
     used = "shipped" if ranker is None else "own"
     if train_posts is not None and train_relevant is not None:
         taught = read_posts(train_posts, train_relevant, data)
-        fresh = train_ranker(examples(matcher, taught))
-        matcher = ClaimMatcher(matcher.ids, matcher.claims, matcher.index, fresh)
+        fresh = train_ranker(examples(matcher, taught), encoder_id=encoder.encoder_id if encoder else "")
+        matcher = replace(matcher, ranker=fresh)
         used = f"trained on {len(taught)} posts"
     with_claim = [post for post in labelled if post.relevant]
     if not with_claim:

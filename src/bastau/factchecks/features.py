@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from bastau.factchecks import kernels
+from bastau.factchecks.encoders import N_DENSE, to_bytes
 from bastau.factchecks.index import LETTERS, ClaimIndex, Postings, hash_words, language_code, pair_hashes
 from bastau.factchecks.words import Words
 
@@ -26,6 +27,8 @@ FEATURES = (
 )  # fmt: skip
 """Columns of :attr:`Candidates.x`. ``_of_best``: divided by the post's highest; ``_gap``: less the highest of another candidate."""
 DATED = ("days_after", "days_apart", "years_after")
+DENSE = ("dense", "dense_of_best", "dense_gap")
+"""Columns beyond FEATURES where there is an encoder: the cosine of post and claim."""
 _AT = {name: i for i, name in enumerate(FEATURES)}
 
 
@@ -35,7 +38,7 @@ class Candidates:
 
     Attributes:
         rows: int64 (n,), rows of the index, the best fused rank first.
-        x: float32 (n, len(FEATURES)); the last three are NaN without dates.
+        x: float32 (n, len(FEATURES)), of which the last three are NaN without dates; and DENSE where there is an encoder.
     """
 
     rows: np.ndarray
@@ -80,7 +83,13 @@ def look_up(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def find_candidates(
-    index: ClaimIndex, post: Words, scratch: Scratch, *, day: float = np.nan, always: np.ndarray | None = None
+    index: ClaimIndex,
+    post: Words,
+    scratch: Scratch,
+    *,
+    day: float = np.nan,
+    always: np.ndarray | None = None,
+    vector: np.ndarray | None = None,
 ) -> Candidates:
     """Return the claims most like ``post`` with their features.
 
@@ -90,6 +99,7 @@ def find_candidates(
         scratch: of this index and thread.
         day: when the post was published, in days since 1970; NaN unknown.
         always: rows to include whatever their score; for training.
+        vector: what the encoder of the index makes of the post, of length 1; None: no encoder is used.
     """
     hashes = hash_words(list(post.stems)) if post.stems else np.empty(0, np.int64)
     in_order = look_up(index.stem_keys, hashes)
@@ -100,8 +110,16 @@ def find_candidates(
     author = look_up(index.stem_keys, hash_words(sorted(post.author))) if post.author else np.empty(0, np.int64)
     query = _Query(in_order, flags, terms, np.unique(found[found >= 0]), np.unique(author[author >= 0]))
     _fill_scores(index, query, hashes, post.latin, scratch)
+    cosines = None if vector is None else _cosines(index, vector)
+    if cosines is not None:
+        nearest = kernels.top_k(cosines, min(N_DENSE, len(cosines)))
+        always = nearest if always is None else np.union1d(always, nearest)
     rows, fused = _fuse(scratch, always)
     x = _features(index, query, post, rows, fused, scratch, day)
+    if cosines is not None:
+        near = cosines[rows]
+        top = near.max(initial=0)
+        x = np.column_stack([x, near, near / top if top > 0 else np.zeros_like(near), gaps(near)]).astype(np.float32)
     for scores in scratch.scores.values():
         scores[:] = 0
     return Candidates(rows, x)
@@ -134,6 +152,14 @@ def _fill_scores(index: ClaimIndex, query: _Query, hashes: np.ndarray, latin: st
             index.letters.starts, index.letters.docs, columns[kept], (idf[kept] ** 2 / norm).astype(np.float32), scores
         )
         np.divide(scores, np.maximum(index.letter_norms, 1e-9), out=scores)
+
+
+def _cosines(index: ClaimIndex, vector: np.ndarray) -> np.ndarray:
+    """Return float32 (claims,), never below 0."""
+    found = np.zeros(index.n_claims, np.float32)
+    (small,), (factor,) = to_bytes(vector[None])
+    kernels.add_products(index.vectors, index.vector_factors * factor, small.astype(np.int16), found)
+    return np.maximum(found, 0)
 
 
 def _add(postings: Postings, terms: np.ndarray, factors: np.ndarray, out: np.ndarray) -> None:

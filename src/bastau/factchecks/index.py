@@ -17,6 +17,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from bastau.errors import LakeDamaged
+from bastau.factchecks.encoders import Encoder, to_bytes, unit_vectors
 from bastau.factchecks.words import NUMBER, TITLE, Words, join_words, read_words
 from bastau.hashing import hash_strings
 from bastau.ngrams import Ngrams
@@ -58,6 +59,8 @@ class ClaimIndex:
         days: float64, day of each fact-check since 1970; NaN unknown.
         years: float32, latest year from 1900 to 2100 that each claim names; NaN none.
         languages: uint8, 0 Latin letters, 1 Russian or Ukrainian, 2 Kazakh.
+        vectors, vector_factors: int8 and float32, what an encoder made of each claim (:func:`bastau.factchecks.encoders.to_bytes`);
+            (claims, 0) without an encoder.
     """
 
     n_claims: int
@@ -83,6 +86,8 @@ class ClaimIndex:
     days: np.ndarray
     years: np.ndarray
     languages: np.ndarray
+    vectors: np.ndarray
+    vector_factors: np.ndarray
 
     @property
     def size_bytes(self) -> int:
@@ -144,12 +149,13 @@ def read_claims(claims: Iterable[tuple[str, str | None, str | None]]) -> list[tu
     return [(read_words(text, lang), read_words(title or "", lang)) for text, title, lang in claims]
 
 
-def build_index(read: Sequence[tuple[Words, Words]], days: np.ndarray) -> ClaimIndex:
+def build_index(read: Sequence[tuple[Words, Words]], days: np.ndarray, encoder: Encoder | None = None) -> ClaimIndex:
     """Index claims.
 
     Args:
         read: words of text and title of each claim.
         days: float64 (claims,), day of the fact-check since 1970; NaN unknown.
+        encoder: makes a vector of each claim; None: none.
     """
     n = len(read)
     whole = [join_words(pair) for pair in read]
@@ -175,6 +181,8 @@ def build_index(read: Sequence[tuple[Words, Words]], days: np.ndarray) -> ClaimI
         (np.ones(len(neutral_docs), np.float32), (neutral_docs, neutral_terms_all)), shape=(n, max(n_neutral, 1))
     )
     letter_idf, letters, letter_norms = _letters([w.latin for w in whole], n)
+    dense = np.empty((n, 0), np.float32) if encoder is None else unit_vectors(encoder, [w.plain for w in whole])
+    vectors, vector_factors = to_bytes(dense)
     return ClaimIndex(
         n_claims=n,
         stem_keys=keys,
@@ -199,6 +207,8 @@ def build_index(read: Sequence[tuple[Words, Words]], days: np.ndarray) -> ClaimI
         days=np.asarray(days, np.float64),
         years=np.array([_latest_year(w) for w in whole], np.float32),
         languages=np.array([language_code(w.language) for w in whole], np.uint8),
+        vectors=vectors,
+        vector_factors=vector_factors,
     )
 
 

@@ -23,6 +23,17 @@ def add_plain(starts, docs, terms, factors, out):  # type: ignore[no-untyped-def
 
 
 @nb.njit(nogil=True, cache=True)
+def add_products(vectors, factors, vector, out):  # type: ignore[no-untyped-def]
+    """Add to ``out`` the product of each row of int8 ``vectors``, times its factor, with int16 ``vector``."""
+    n, width = vectors.shape
+    for i in range(n):
+        total = np.int32(0)
+        for k in range(width):
+            total += np.int32(vectors[i, k]) * np.int32(vector[k])
+        out[i] += total * factors[i]
+
+
+@nb.njit(nogil=True, cache=True)
 def top_k(scores, k):  # type: ignore[no-untyped-def]
     """Return the indexes of the ``k`` highest scores above 0, best first; among equals the lower index first."""
     heap_s = np.empty(k, np.float32)

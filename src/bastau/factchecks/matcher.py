@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from bastau.errors import ConfigError
+from bastau.factchecks.encoders import Encoder, unit_vectors
 from bastau.factchecks.features import Candidates, Scratch, find_candidates
 from bastau.factchecks.index import ClaimIndex, build_index, read_claims
 from bastau.factchecks.ranker import Ranker, Side, shipped_ranker
@@ -56,6 +58,7 @@ class ClaimMatcher:
         index: of the claims.
         ranker: which to use.
         table: rows of the claims table in the order of the index, to say more of a match; None: there is no more.
+        encoder: with which the index was made and the ranker trained; None: without.
     """
 
     ids: Sequence[str]
@@ -63,6 +66,7 @@ class ClaimMatcher:
     index: ClaimIndex
     ranker: Ranker
     table: pa.Table | None = None
+    encoder: Encoder | None = None
     _local: threading.local = field(default_factory=threading.local, repr=False, compare=False)
 
     def rank(self, post: Words, *, day: float = math.nan, dates: bool = True) -> Ranking:
@@ -74,7 +78,8 @@ class ClaimMatcher:
         """Return the candidates of ``post`` with their features."""
         if not hasattr(self._local, "scratch"):
             self._local.scratch = Scratch.of(self.index)
-        return find_candidates(self.index, post, self._local.scratch, day=day)
+        vector = None if self.encoder is None else unit_vectors(self.encoder, [post.plain])[0]
+        return find_candidates(self.index, post, self._local.scratch, day=day, vector=vector)
 
     def details(self, row: int) -> dict[str, Any]:
         """Return claim, title, publisher, verdict, url, language and published_at of ``row``, as the publisher gives them."""
@@ -113,10 +118,32 @@ def day_of(moment: datetime | None) -> float:
 
 
 def open_claims(
-    claims: Iterable[tuple[str, str, str | None, datetime | None]], ranker: Ranker | None = None
+    claims: Iterable[tuple[str, str, str | None, datetime | None]],
+    ranker: Ranker | None = None,
+    encoder: Encoder | None = None,
 ) -> ClaimMatcher:
-    """Return a matcher over (claim_id, text, title, published_at), indexed in memory."""
+    """Return a matcher over (claim_id, text, title, published_at), indexed in memory.
+
+    Raises:
+        ConfigError: ``ranker`` was trained with another encoder.
+    """
+    if ranker is not None:
+        check_encoder(ranker, encoder)
     rows = list(claims)
     read = read_claims((text, title, None) for _, text, title, _ in rows)
-    index = build_index(read, np.array([day_of(at) for *_, at in rows], np.float64))
-    return ClaimMatcher([r[0] for r in rows], [r[1] for r in rows], index, ranker or shipped_ranker())
+    index = build_index(read, np.array([day_of(at) for *_, at in rows], np.float64), encoder)
+    return ClaimMatcher([r[0] for r in rows], [r[1] for r in rows], index, ranker or shipped_ranker(), encoder=encoder)
+
+
+def check_encoder(ranker: Ranker, encoder: Encoder | None) -> None:
+    """Check that ``ranker`` was trained with ``encoder``.
+
+    Raises:
+        ConfigError: with another, with none, or with one where none is given.
+    """
+    given = "" if encoder is None else encoder.encoder_id
+    if given != ranker.encoder_id:
+        raise ConfigError(
+            f"the ranker of fact-checks was trained with {ranker.encoder_id or 'no encoder'}, not with {given or 'none'}; "
+            "name that encoder (encoder under [models], or --encoder), or train the ranker again"
+        )

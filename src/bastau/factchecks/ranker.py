@@ -19,7 +19,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from bastau.errors import ConfigError
-from bastau.factchecks.features import DATED, FEATURES, Candidates
+from bastau.factchecks.features import DATED, DENSE, FEATURES, Candidates
 from bastau.factchecks.kernels import sum_trees
 
 FORMAT = "bastau-claim-ranker"
@@ -32,6 +32,8 @@ SURENESS = (
 """What the second set of trees reads of the first candidate: its lead in score over the next, and features of the same name. Neither the
 score itself nor lengths: they differ most between kinds of posts."""
 N_TEXT = len(FEATURES) - len(DATED)
+DENSE_LEAD = 2.0
+"""Weight of the cosine, as a share of the post's best, beside the other retrieval scores."""
 _MAX_BYTES = 64 << 20
 _MAX_NODES = 1 << 21
 
@@ -116,11 +118,12 @@ class Side:
 
 @dataclass(frozen=True)
 class Ranker:
-    """Everything that ranking needs: a side that reads no dates, one that does, and what they were trained on."""
+    """Everything that ranking needs: a side that reads no dates, one that does, what they were trained on, and with which encoder."""
 
     text: Side
     dated: Side
     card: dict[str, Any]
+    encoder_id: str = ""
 
     @property
     def ranker_id(self) -> str:
@@ -131,6 +134,7 @@ class Ranker:
                 for array in vars(trees).values():
                     digest.update(np.ascontiguousarray(array).tobytes())
             digest.update(json.dumps(side.numbers).encode())
+        digest.update(self.encoder_id.encode())
         return digest.hexdigest()
 
     def side(self, found: Candidates, *, dates: bool = True) -> Side:
@@ -146,13 +150,16 @@ def lead_of(x: np.ndarray) -> np.ndarray:
     """Return float64 (rows,): the retrieval scores as shares of the post's best, BM25 only where languages are the same.
 
     A quarter of the neutral forms beside BM25 costs nothing in one language (MAP@5 on the training split of CheckThat! 2020 .860 with and
-    without, no trees) and brings synonyms; between languages BM25 knows nothing.
+    without, no trees) and brings synonyms; between languages BM25 knows nothing. Where there is an encoder, its cosine is added.
     """
     same, both, neutral, letters = (
         x[:, FEATURES.index(name)].astype(np.float64)
         for name in ("same_language", "both_of_best", "neutral_of_best", "letters_of_best")
     )
-    return np.where(same > 0, both + 0.25 * neutral, neutral + 0.3 * letters)
+    lead = np.where(same > 0, both + 0.25 * neutral, neutral + 0.3 * letters)
+    if x.shape[1] == len(FEATURES):
+        return lead
+    return lead + DENSE_LEAD * x[:, len(FEATURES) + DENSE.index("dense_of_best")]
 
 
 def sureness_row(found: Candidates, scores: np.ndarray) -> np.ndarray:
@@ -214,10 +221,10 @@ def save_ranker(ranker: Ranker, path: Path) -> None:
     about = {
         "format": FORMAT,
         "version": VERSION,
-        "features": list(FEATURES),
+        "features": list(_columns(ranker.encoder_id)),
         "sureness": list(SURENESS),
         "card": ranker.card,
-    }
+    } | ({"encoder": ranker.encoder_id} if ranker.encoder_id else {})
     raw = np.frombuffer(json.dumps(about, ensure_ascii=False).encode(), np.uint8)
     beside = path.with_name(path.name + ".part")
     try:
@@ -254,9 +261,11 @@ def load_ranker(path: Path) -> Ranker:
         raise ConfigError(f"{path}: is no ranker of bastau; make one with `bastau train claims`") from error
     if not isinstance(about, dict) or about.get("format") != FORMAT or about.get("version") != VERSION:
         raise ConfigError(f"{path}: is no ranker of this version of bastau; make one with `bastau train claims`")
-    if about.get("features") != list(FEATURES) or about.get("sureness") != list(SURENESS):
+    encoder_id = str(about.get("encoder", ""))
+    if about.get("features") != list(_columns(encoder_id)) or about.get("sureness") != list(SURENESS):
         raise ConfigError(f"{path}: was trained on other features than this bastau has; train it again")
-    widths = {("text", "order"): N_TEXT, ("dated", "order"): len(FEATURES)}
+    width = len(_columns(encoder_id))
+    widths = {("text", "order"): width if encoder_id else N_TEXT, ("dated", "order"): width}
     for which, trees in made.items():
         if wrong := trees.check(widths.get(which, len(SURENESS))):
             raise ConfigError(f"{path}: is broken or was tampered with ({wrong}); copy it again or train it again")
@@ -266,7 +275,11 @@ def load_ranker(path: Path) -> Ranker:
         Side(made[name, "order"], made[name, "sureness"], *(float(v) for v in row))
         for name, row in zip(("text", "dated"), numbers, strict=True)
     )
-    return Ranker(text, dated, about["card"])
+    return Ranker(text, dated, about["card"], encoder_id)
+
+
+def _columns(encoder_id: str) -> tuple[str, ...]:
+    return FEATURES + DENSE if encoder_id else FEATURES
 
 
 @cache

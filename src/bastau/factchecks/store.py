@@ -16,8 +16,9 @@ import numpy as np
 import pyarrow as pa
 
 from bastau import lexicon
+from bastau.factchecks.encoders import Encoder, find_encoder
 from bastau.factchecks.index import VERSION, ClaimIndex, build_index, read_claims
-from bastau.factchecks.matcher import ClaimMatcher, day_of
+from bastau.factchecks.matcher import ClaimMatcher, check_encoder, day_of
 from bastau.factchecks.ranker import Ranker, load_ranker, shipped_ranker
 
 if TYPE_CHECKING:
@@ -49,14 +50,24 @@ def home_ranker(home: "Home") -> Ranker:
     return load_ranker(home.folder / chosen) if chosen else shipped_ranker()
 
 
+def home_encoder(home: "Home") -> Encoder | None:
+    """Return the encoder named under ``[models] encoder``, None without one.
+
+    Raises:
+        ConfigError: nobody offers it.
+    """
+    chosen = home.settings.models.encoder
+    return find_encoder(chosen) if chosen else None
+
+
 def claims_fingerprint(home: "Home") -> str:
     """Return a hash of the stored claims and of the ranker that is used; empty without claims."""
     files = home.lake.files("claims")
     return f"{_made_of(files)}:{home_ranker(home).ranker_id}" if files else ""
 
 
-def _made_of(files: "Sequence[LakeFile]") -> str:
-    parts = [VERSION, _words_version(), sorted(batch for file in files for batch in file.batches)]
+def _made_of(files: "Sequence[LakeFile]", encoder_id: str = "") -> str:
+    parts = [VERSION, _words_version(), sorted(batch for file in files for batch in file.batches), encoder_id]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()
 
 
@@ -64,7 +75,7 @@ def open_matcher(home: "Home") -> ClaimMatcher | None:
     """Return a matcher over the stored claims; None when there are none.
 
     Raises:
-        ConfigError: the ranker that the settings name cannot be used.
+        ConfigError: the ranker or the encoder that the settings name cannot be used.
         LakeDamaged: a stored file is torn.
     """
     files = home.lake.files("claims")
@@ -74,13 +85,15 @@ def open_matcher(home: "Home") -> ClaimMatcher | None:
     if not claims.num_rows:
         return None
     ranker = home_ranker(home)
-    made_of = _made_of(files)
+    encoder = home_encoder(home)
+    check_encoder(ranker, encoder)
+    made_of = _made_of(files, ranker.encoder_id)
     index = ClaimIndex.load(home.folder / "claims-index" / made_of, made_of)
     if index is None or index.n_claims != claims.num_rows:
-        index = _build(claims)
+        index = _build(claims, encoder)
         _keep(index, home.folder / "claims-index", made_of)
     ids, texts = (claims.column(name).to_pylist() for name in ("claim_id", "text"))
-    return ClaimMatcher(ids, texts, index, ranker, claims)
+    return ClaimMatcher(ids, texts, index, ranker, claims, encoder)
 
 
 def _words_version() -> str:
@@ -88,11 +101,11 @@ def _words_version() -> str:
     return hashlib.blake2b(lexicon.content(), digest_size=8).hexdigest()
 
 
-def _build(claims: pa.Table) -> ClaimIndex:
+def _build(claims: pa.Table, encoder: Encoder | None) -> ClaimIndex:
     columns = (claims.column(name).to_pylist() for name in ("text", "title", "language"))
     moments: list[datetime | None] = claims.column("published_at").to_pylist()
     days = np.array([day_of(at) for at in moments], np.float64)
-    return build_index(read_claims(zip(*columns, strict=True)), days)
+    return build_index(read_claims(zip(*columns, strict=True)), days, encoder)
 
 
 def _keep(index: ClaimIndex, folder: Path, made_of: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bastau.errors import ConfigError
-from bastau.factchecks.features import FEATURES, Candidates, gaps
+from bastau.factchecks.features import DATED, DENSE, FEATURES, Candidates, gaps
 from bastau.factchecks.index import ClaimIndex
 from bastau.factchecks.ranker import N_TEXT, SURENESS, Ranker, Side, Trees, lead_of, sureness_row, trees_of
 from bastau.factchecks.words import TITLE
@@ -104,11 +104,13 @@ class Plan:
     prior: float = 0.2
 
 
-def _fit(examples: Sequence[Example], width: int, plan: Plan, seeds: int, seed: int) -> Trees:
+def _fit(examples: Sequence[Example], dated: bool, plan: Plan, seeds: int, seed: int) -> Trees:
     lgb = _lightgbm()
+    unread = _UNREAD if dated else _UNREAD + DATED
     used = [e for e in examples if e.right.any() and not e.right.all()]
-    x = np.concatenate([e.found.x[:CUT, :width] for e in used])
-    x[:, [FEATURES.index(name) for name in _UNREAD]] = 0
+    x = np.concatenate([e.found.x[:CUT] for e in used])
+    x[:, [FEATURES.index(name) for name in unread]] = 0
+    signs = [0 if name in _FREE else 1 for name in (FEATURES + DENSE)[: x.shape[1]]]
     y = np.concatenate([e.right[:CUT] for e in used]).astype(np.int32)
     sizes = [min(CUT, len(e.right)) for e in used]
     boosters = []
@@ -117,14 +119,14 @@ def _fit(examples: Sequence[Example], width: int, plan: Plan, seeds: int, seed: 
         settings = {
             "objective": "lambdarank", "num_leaves": LEAVES, "learning_rate": RATE, "lambda_l2": L2,
             "feature_fraction": COLUMNS, "seed": seed * 100 + k, "deterministic": True, "force_row_wise": True,
-            "num_threads": 1, "verbose": -1, "monotone_constraints": [0 if name in _FREE else 1 for name in FEATURES[:width]],
+            "num_threads": 1, "verbose": -1, "monotone_constraints": signs,
         }  # fmt: skip
         boosters.append(lgb.train(settings, data, plan.trees))
     return trees_of(boosters)
 
 
 def train_ranker(
-    examples: Sequence[Example], plan: Plan | None = None, *, card: dict[str, Any] | None = None
+    examples: Sequence[Example], plan: Plan | None = None, *, card: dict[str, Any] | None = None, encoder_id: str = ""
 ) -> Ranker:
     """Train on ``examples``.
 
@@ -132,6 +134,7 @@ def train_ranker(
         examples: posts with candidates; those without a right one teach only when to abstain.
         plan: how; None: as for posts of real accounts.
         card: what to say of the data.
+        encoder_id: of the encoder that the candidates were found with; empty: none.
 
     Raises:
         ConfigError: LightGBM is missing, or there are too few pairs.
@@ -143,21 +146,21 @@ def train_ranker(
             f"a ranker needs at least {MIN_PAIRS} posts whose claim is found among the candidates, got {n_right}"
         )
     has_dates = any(not np.isnan(e.found.x[:, N_TEXT]).all() for e in examples if len(e.right))
-    text, figures = _fit_side(examples, N_TEXT, plan)
+    text, figures = _fit_side(examples, False, plan)
     made = {"n_posts": len(examples), "n_with_claim": n_right, "has_dates": has_dates, "text": figures}
     dated = text
     if has_dates:
-        dated, made["dated"] = _fit_side(examples, len(FEATURES), plan)
-    return Ranker(text, dated, (card or {}) | made)
+        dated, made["dated"] = _fit_side(examples, True, plan)
+    return Ranker(text, dated, (card or {}) | made, encoder_id)
 
 
-def _fit_side(examples: Sequence[Example], width: int, plan: Plan) -> tuple[Side, dict[str, float]]:
-    order = _fit(examples, width, plan, plan.seeds, plan.seed)
-    rows, right = _left_out(examples, width, plan)
+def _fit_side(examples: Sequence[Example], dated: bool, plan: Plan) -> tuple[Side, dict[str, float]]:
+    order = _fit(examples, dated, plan, plan.seeds, plan.seed)
+    rows, right = _left_out(examples, dated, plan)
     return _fit_sureness(order, rows, right, plan)
 
 
-def _left_out(examples: Sequence[Example], width: int, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+def _left_out(examples: Sequence[Example], dated: bool, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     """Return (rows of SURENESS, whether the first candidate was right) from rankers that had not seen the post.
 
     Each post with a claim counts twice: once as it is, once without its claim, when whatever comes first is wrong.
@@ -166,7 +169,7 @@ def _left_out(examples: Sequence[Example], width: int, plan: Plan) -> tuple[np.n
     rows, right = [], []
     for k in range(FOLDS):
         taught = [e for e, f in zip(examples, fold, strict=True) if f != k]
-        trees = _fit(taught, width, plan, 1, plan.seed + k)
+        trees = _fit(taught, dated, plan, 1, plan.seed + k)
         for example, f in zip(examples, fold, strict=True):
             if f != k or not len(example.right):
                 continue
@@ -183,12 +186,13 @@ def _left_out(examples: Sequence[Example], width: int, plan: Plan) -> tuple[np.n
 def without_rows(found: Candidates, gone: np.ndarray) -> Candidates:
     """Return ``found`` as if the claims marked in ``gone`` were in no collection; shares of the best and gaps are made anew."""
     x = found.x[~gone].copy()
-    for i, name in enumerate(FEATURES):
+    columns = FEATURES + DENSE
+    for i, name in enumerate(columns[: x.shape[1]]):
         if name.endswith("_of_best"):
             top = x[:, i].max() if len(x) else 0.0
             x[:, i] = x[:, i] / top if top > 0 else 0
         elif name.endswith("_gap"):
-            x[:, i] = gaps(x[:, FEATURES.index(name.removesuffix("_gap"))])
+            x[:, i] = gaps(x[:, columns.index(name.removesuffix("_gap"))])
     return Candidates(found.rows[~gone], x)
 
 

@@ -30,6 +30,7 @@ _PSEUDONYM = re.compile(r"@?p~[a-z2-7]{16}")
 _HASHTAG = re.compile(r"[#＃]([\w·]+)")
 _HANDLE = re.compile(r"(?<![\w@])@(\w{2,30})")
 _PARTS = re.compile(r"[A-ZА-ЯЁӘҒҚҢӨҰҮҺІ]+(?![a-zа-яёәғқңөұүһі])|[A-ZА-ЯЁӘҒҚҢӨҰҮҺІ]?[^\W\d_A-ZА-ЯЁӘҒҚҢӨҰҮҺІ]+|\d+")
+_QUOTES = re.compile(r"""["“”„«»‹›`]|(?<!\w)['‘’]|['‘’](?!\w)""")
 _WORD = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’ʼ][^\W\d_]+)*")
 _KAZAKH = frozenset("әғқңөұүһ")
 _UKRAINIAN = frozenset("їєґ")
@@ -55,6 +56,7 @@ class Words:
         neutral: language-neutral forms of each word: concepts of the lexicon, else its consonants in Latin letters; may be empty.
         latin: the cleaned text in lower-case Latin letters, words apart by single spaces: what letter n-grams are made of.
         author: stems of the author's name.
+        plain: the cleaned text without quotation marks: what an encoder reads.
         signed_on: day since 1970 that a signature names; NaN none.
     """
 
@@ -65,6 +67,7 @@ class Words:
     latin: str = ""
     author: frozenset[str] = field(default=frozenset())
     signed_on: float = math.nan
+    plain: str = ""
 
 
 def clean(text: str) -> tuple[str, str, float]:
@@ -170,7 +173,12 @@ def read_words(text: str, language: str | None = None, author: str | None = None
         neutral.append(neutral_forms(word, stem, language))
         latin.append(to_latin(word))
     names = _author_stems(f"{author or ''} {signed}", language)
-    return Words(language, tuple(stems), tuple(flags), tuple(neutral), " ".join(latin), names, day)
+    return Words(language, tuple(stems), tuple(flags), tuple(neutral), " ".join(latin), names, day, _plain(body))
+
+
+def _plain(body: str) -> str:
+    """Return ``body`` without quotation marks, so that a claim quoted in another way gets the same vector."""
+    return " ".join(_QUOTES.sub(" ", body).replace("’", "'").split())
 
 
 def _author_stems(author: str, language: str) -> frozenset[str]:
@@ -179,7 +187,7 @@ def _author_stems(author: str, language: str) -> frozenset[str]:
 
 
 def join_words(parts: Sequence[Words]) -> Words:
-    """Return several texts as one, in the language of the first; words of later parts are flagged TITLE."""
+    """Return several texts as one, in the language of the first; words of later parts are flagged TITLE, and stand first in ``plain``."""
     first, *rest = parts
     return Words(
         first.language,
@@ -187,4 +195,5 @@ def join_words(parts: Sequence[Words]) -> Words:
         first.flags + tuple(f | TITLE for p in rest for f in p.flags),
         tuple(n for p in parts for n in p.neutral),
         " ".join(p.latin for p in parts if p.latin),
+        plain=" ".join(p.plain for p in reversed(parts) if p.plain),
     )
