@@ -213,11 +213,12 @@ def is_protected(served: Served, folder: Path, wanted: bool, within_s: float = 2
     """Update as a subscriber does until the list says what is wanted; return what it says."""
     until, says = time.monotonic() + within_s, not wanted
     while says != wanted and time.monotonic() < until:
-        try:
+        with contextlib.suppress(OSError, ListError):  # nothing is published yet, or it changes just now
             update(folder, f"{served.address}/lists/", served.key, datetime.now(UTC))
+        try:
             says = bool(Subscriber(folder).look_up(f"{LISTED}?from=feed", datetime.now(UTC)))
         except (OSError, ListError):
-            says = False  # nothing is published yet, or it changes just now
+            says = False  # it never had a version
         if says != wanted:
             time.sleep(0.2)
     return says
