@@ -18,7 +18,7 @@ from bastau.alerts.rules import Channel
 from bastau.alerts.texts import body, line, title
 from bastau.errors import BastauError, ConfigError, SourceUnavailable
 from bastau.network import Busy, Client, NetworkLimits, read_secret, shown
-from bastau.shield.graphs import xml_text
+from bastau.xml_text import xml_text
 
 TIMEOUT_S = 30.0
 MAX_FEED = 200

@@ -6,16 +6,15 @@ All edges are directed, because readers such as NetworkX refuse a mixed graph; a
 Reference: GraphML 1.0 (graphdrawing.org), GEXF 1.3 (gexf.net).
 """
 
-import re
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from datetime import datetime
 from typing import Any, BinaryIO
-from xml.sax.saxutils import escape, quoteattr
 
 import duckdb
 
 from bastau.shield import queries
+from bastau.xml_text import xml_attribute, xml_text
 
 _NODE = {
     "name": "string",
@@ -35,9 +34,6 @@ _EDGE = {
     "n_wire": "long",
 }
 _BATCH_ROWS = 50_000
-
-# Characters that XML 1.0 cannot hold, not even as references (section 2.2).
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write_graphml(
@@ -75,9 +71,9 @@ def _graphml(con: duckdb.DuckDBPyConnection, about: Mapping[str, str]) -> Genera
     for name, value in about.items():
         yield "", f'<data key="graph.{name}">{xml_text(value)}</data>\n'
     for row in _rows(con, queries.nodes()):
-        yield "nodes", f"<node id={_quoted(row['source'])}>{_data('node', row, _NODE)}</node>\n"
+        yield "nodes", f"<node id={xml_attribute(row['source'])}>{_data('node', row, _NODE)}</node>\n"
     for i, row in enumerate(_rows(con, queries.edges())):
-        ends = f"source={_quoted(row['source'])} target={_quoted(row['target'])}"
+        ends = f"source={xml_attribute(row['source'])} target={xml_attribute(row['target'])}"
         yield "edges", f'<edge id="e{i}" {ends}>{_data("edge", row, _EDGE)}</edge>\n'
     yield "", "</graph>\n</graphml>\n"
 
@@ -100,11 +96,11 @@ def _gexf(
         yield "", f'<attributes class="{scope}">{keys}</attributes>\n'
     yield "", "<nodes>\n"
     for row in _rows(con, queries.nodes()):
-        label = _quoted(row["name"] or row["source"])
-        yield "nodes", f"<node id={_quoted(row['source'])} label={label}>{_attvalues(row, _NODE)}</node>\n"
+        label = xml_attribute(row["name"] or row["source"])
+        yield "nodes", f"<node id={xml_attribute(row['source'])} label={label}>{_attvalues(row, _NODE)}</node>\n"
     yield "", "</nodes>\n<edges>\n"
     for i, row in enumerate(_rows(con, queries.edges())):
-        ends = f"source={_quoted(row['source'])} target={_quoted(row['target'])}"
+        ends = f"source={xml_attribute(row['source'])} target={xml_attribute(row['target'])}"
         yield (
             "edges",
             f'<edge id="e{i}" {ends} kind="{row["kind"]}" weight="{row["weight"]!r}">'
@@ -127,15 +123,6 @@ def _data(scope: str, row: Mapping[str, Any], fields: Mapping[str, str]) -> str:
 
 def _attvalues(row: Mapping[str, Any], fields: Mapping[str, str]) -> str:
     values = "".join(
-        f'<attvalue for="{name}" value={_quoted(str(row[name]))}/>' for name in fields if row[name] is not None
+        f'<attvalue for="{name}" value={xml_attribute(str(row[name]))}/>' for name in fields if row[name] is not None
     )
     return f"<attvalues>{values}</attvalues>"
-
-
-def xml_text(value: str) -> str:
-    """Return words as they stand in XML, what no XML may hold replaced."""
-    return escape(_NOT_XML.sub("\ufffd", value))
-
-
-def _quoted(value: str) -> str:
-    return quoteattr(_NOT_XML.sub("\ufffd", value))
