@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bastau.chain import ZERO, Chain, read_act, verify_lines
 from bastau.chain import Entry as Line
-from bastau.errors import LakeDamaged, Refused
+from bastau.errors import LogDamaged, Refused
 from bastau.home import Home, writing
 from bastau.review.acts import Act
 from bastau.review.log import FOLDER, LOCK, NAME, Book, advance, record
@@ -31,7 +31,7 @@ class Desk:
         """Return what the log says now.
 
         Raises:
-            LakeDamaged: the log is not as it was written.
+            LogDamaged: the log is not as it was written.
         """
         with self._one_at_a_time:
             return self._read_on()
@@ -49,7 +49,7 @@ class Desk:
 
         Raises:
             Refused: the rules do not allow it (or ``make`` does not); nothing was written.
-            LakeDamaged: the log is not as it was written; nothing is added to it.
+            LogDamaged: the log is not as it was written; nothing is added to it.
             HomeBusy: another process holds the log.
             DiskFull: no space left; nothing was acknowledged.
         """
@@ -82,5 +82,5 @@ class Desk:
         self._n_bytes, self._seen = whole, seen
         return self._book
 
-    def _damaged(self, code: str) -> LakeDamaged:
-        return LakeDamaged(f"{self._path}: not as it was written ({code}); `bastau log verify` says more")
+    def _damaged(self, code: str) -> LogDamaged:
+        return LogDamaged(f"{self._path}: not as it was written ({code}); `bastau log verify` says more")

@@ -53,3 +53,7 @@ class ContractError(BastauError):
 
 class LakeDamaged(BastauError):
     """A stored file cannot be read; ``bastau doctor --repair`` sets it aside."""
+
+
+class LogDamaged(LakeDamaged):
+    """The log of review is not as it was written, so nothing can be decided on it; ``bastau log verify`` says more."""

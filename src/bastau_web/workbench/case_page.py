@@ -28,10 +28,10 @@ from bastau.review.queue import waiting_appeal
 from bastau.review.turns import free_seats, seen_by, turn
 from bastau.schemas import ACTS
 from bastau_web.workbench import exposure
+from bastau_web.workbench.acting import the_desk
 from bastau_web.workbench.configuring import the_home
 from bastau_web.workbench.lake_reader import ask
 from bastau_web.workbench.review_desk import (
-    LogDamaged,
     again,
     by_of,
     cases_on_desks,
@@ -39,7 +39,6 @@ from bastau_web.workbench.review_desk import (
     found_candidates,
     review_settings,
     roles_of,
-    the_book,
     whoever,
 )
 from bastau_web.workbench.roles import Role
@@ -79,10 +78,7 @@ def page_of(
         status_code: of the answer.
     """
     now, locale = timezone.now(), locale_of(request)
-    try:
-        book = the_book()
-    except LogDamaged:
-        return damaged(request)
+    book = the_desk().book()
     lake = found_candidates()
     found = lake.by_case.get(ident)
     whole = book.cases.get(ident) or (found.case if found is not None else None)
@@ -218,8 +214,6 @@ def attempt(request: HttpRequest, ident: str, do: Callable[[datetime], HttpRespo
         raise Http404
     try:
         return do(timezone.now())
-    except LogDamaged:
-        return damaged(request)
     except Refused as error:
         return page_of(request, ident, [refusal(request, error)], status_code=409)
     except (HomeBusy, DiskFull, OperationalError) as error:

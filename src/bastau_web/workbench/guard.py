@@ -11,9 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from bastau.errors import BastauError, LakeDamaged
+from bastau.errors import BastauError, LogDamaged
 from bastau_web.workbench import second_factor
-from bastau_web.workbench.acting import the_desk
 from bastau_web.workbench.case_page import damaged
 from bastau_web.workbench.models import Account
 from bastau_web.workbench.roles import ANYBODY, KEY_HOLDERS, may_open
@@ -62,13 +61,4 @@ class Guard:
             return None
         # Neither path nor query: a name that somebody asked for stays out of the log.
         _log.error("%s cannot be shown", request.resolver_match and request.resolver_match.route, exc_info=exception)
-        return damaged(request) if isinstance(exception, LakeDamaged) and _is_log_damaged() else unavailable(request)
-
-
-def _is_log_damaged() -> bool:
-    """Tell the log of review from the lake, which says the same of itself."""
-    try:
-        the_desk().book()
-    except LakeDamaged:
-        return True
-    return False
+        return damaged(request) if isinstance(exception, LogDamaged) else unavailable(request)

@@ -1,6 +1,5 @@
 """What the pages of review share: the log, the candidates of the lake, and who has what on the desk."""
 
-from collections.abc import Callable
 from datetime import datetime
 
 import duckdb
@@ -8,11 +7,10 @@ from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest
 from django.utils import timezone
 
-from bastau.errors import BastauError, LakeDamaged, Refused
+from bastau.errors import BastauError, Refused
 from bastau.report.candidates import Candidate, Candidates, candidates, changed, speaks_again
-from bastau.review.acts import Act, By
+from bastau.review.acts import By
 from bastau.review.cases import Case, outcome
-from bastau.review.log import Book
 from bastau.review.queue import Lock, take
 from bastau.settings import Review
 from bastau_web.workbench.acting import acting, the_desk
@@ -20,34 +18,6 @@ from bastau_web.workbench.configuring import the_home
 from bastau_web.workbench.lake_reader import ask
 from bastau_web.workbench.models import Account, Desk
 from bastau_web.workbench.roles import Role
-
-
-class LogDamaged(Exception):
-    """The log of review is not as it was written: nothing can be decided on it."""
-
-
-def the_book() -> Book:
-    """Return what the log of review says.
-
-    Raises:
-        LogDamaged: it is not as it was written.
-    """
-    try:
-        return the_desk().book()
-    except LakeDamaged as error:
-        raise LogDamaged from error
-
-
-def write(make: Callable[[Book], Act], now: datetime) -> Book:
-    """Write an act, as :meth:`bastau.desk.Desk.act`.
-
-    Raises:
-        LogDamaged: the log is not as it was written.
-    """
-    try:
-        return the_desk().act(make, now)
-    except LakeDamaged as error:
-        raise LogDamaged from error
 
 
 def found_candidates() -> Candidates:
@@ -128,21 +98,21 @@ def put_on_desk(request: HttpRequest, ident: str, now: datetime) -> None:
     hold(request, ident, now)
     found = found_candidates().by_case.get(ident)
     try:
-        known = the_book().cases.get(ident)
+        known = the_desk().book().cases.get(ident)
         if known is None and found is None:
             raise Http404
         if known is None and found is not None:
             opened = found.opened
-            write(lambda _book: opened, now)
+            the_desk().act(lambda _book: opened, now)
         elif known is not None and found is not None and _is_to_hear(known, found):
             said = changed(known, found, data_version())
             if said is not None:
-                write(lambda _book: said, now)
+                the_desk().act(lambda _book: said, now)
     except Refused as error:
         if error.code not in ("exists", "unchanged"):
             Desk.objects.filter(case=ident).delete()
             raise
-    except (BastauError, LogDamaged, Http404):
+    except (BastauError, Http404):
         Desk.objects.filter(case=ident).delete()
         raise
 

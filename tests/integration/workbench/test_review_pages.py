@@ -12,6 +12,7 @@ from review_pages import NOON, Clock, book, words
 from workbench_home import OUTLETS, PAYLOADS, PRIVATE, VIOLENT
 
 from bastau.chain import Chain
+from bastau.desk import Desk as LogDesk
 from bastau.errors import SourceUnavailable
 from bastau.home import Home, writing
 from bastau.review.acts import Suggested, Suggestion
@@ -521,17 +522,17 @@ def test_who_is_drawn_for_a_second_opinion_depends_on_the_rate_and_the_key_of_th
 
 def test_somebody_was_faster_by_a_moment(people, alone, monkeypatch, log):
     case = take(people["aygul"])
-    true_write = deciding.write
+    true_act = LogDesk.act
 
-    def after_bolat(make, now):
-        monkeypatch.setattr(deciding, "write", true_write)
+    def after_bolat(desk, make, now):
+        monkeypatch.setattr(LogDesk, "act", true_act)
         from bastau_web.workbench.models import Desk
 
         Desk.objects.all().delete()  # as if the lock had run out at this moment
         judge(people["bolat"], case, reason="Bolat's words about the same case.")
-        return true_write(make, now)
+        return true_act(desk, make, now)
 
-    monkeypatch.setattr(deciding, "write", after_bolat)
+    monkeypatch.setattr(LogDesk, "act", after_bolat)
     answer = people["aygul"].post(f"/case/{case}/verdict", verdict(case))
     assert answer.status_code == 409
     assert "decided already" in words(answer)

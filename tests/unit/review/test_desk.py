@@ -8,7 +8,7 @@ import pytest
 from review_cases import NOON, judged, opened, refused, released, subject, who
 
 from bastau.desk import Desk
-from bastau.errors import LakeDamaged
+from bastau.errors import LogDamaged
 from bastau.home import Home
 from bastau.review.acts import Act
 from bastau.review.cases import status
@@ -86,9 +86,9 @@ def test_an_edit_by_hand_is_found_and_nothing_is_added_to_it(home: Home, is_runn
     edited = path.read_bytes().replace(b"0.8", b"0.3")
     path.write_bytes(edited)
     desk = desk if is_running else Desk(home)
-    with pytest.raises(LakeDamaged, match="bastau log verify"):
+    with pytest.raises(LogDamaged, match="bastau log verify"):
         desk.book()
-    with pytest.raises(LakeDamaged):
+    with pytest.raises(LogDamaged):
         desk.act(lambda book: judged(book.cases[case], who("aygul")), LATER)
     assert path.read_bytes() == edited
 
@@ -99,7 +99,7 @@ def test_a_log_that_lost_its_end_is_found(home: Home) -> None:
     desk.act(lambda book: judged(book.cases[case], who("aygul")), LATER)
     path = home.folder / FOLDER / NAME
     path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
-    with pytest.raises(LakeDamaged):
+    with pytest.raises(LogDamaged):
         desk.book()
 
 

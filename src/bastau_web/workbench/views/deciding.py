@@ -27,21 +27,18 @@ from bastau.review.opinions import judge
 from bastau.review.turns import free_seats, read_ground
 from bastau.translation import translate, translator
 from bastau_web.workbench import exposure
-from bastau_web.workbench.acting import acting
-from bastau_web.workbench.case_page import attempt, damaged, page_of, refusal, stored_post, trouble
+from bastau_web.workbench.acting import acting, the_desk
+from bastau_web.workbench.case_page import attempt, page_of, refusal, stored_post, trouble
 from bastau_web.workbench.configuring import the_home
 from bastau_web.workbench.lake_reader import ask
 from bastau_web.workbench.models import Desk
 from bastau_web.workbench.review_desk import (
-    LogDamaged,
     act_read,
     data_version,
     found_candidates,
     hold,
     review_settings,
-    the_book,
     whoever,
-    write,
 )
 from bastau_web.workbench.roles import Role, open_to
 from bastau_web.workbench.views.review import to_next
@@ -56,20 +53,20 @@ def give_verdict(request: HttpRequest, case: str) -> HttpResponseBase:
     """Write a verdict and go on to the next case; whatever is wrong with it is said beside the fields."""
 
     def do(now: datetime) -> HttpResponseBase:
-        known = the_book().cases.get(case)
+        known = the_desk().book().cases.get(case)
         if known is None:
             raise Refused("no_case", "no such case")
         hold(request, case, now)
         fields = _field_problems(request, known)
         if fields:
             return page_of(request, case, fields=fields, status_code=422)
-        write(lambda book: _judged(request, book, case), now)
+        the_desk().act(lambda book: _judged(request, book, case), now)
         # The verdict is in the log: whatever fails from here on must not say that it is not.
         try:
             Desk.objects.filter(case=case).delete()
             exposure.cover(request, now)
             return to_next(request, now, case)
-        except (BastauError, LogDamaged, DatabaseError):
+        except (BastauError, DatabaseError):
             return redirect(f"{reverse('queue')}?after={case}")
 
     return attempt(request, case, do)
@@ -145,7 +142,7 @@ def undo(request: HttpRequest, case: str) -> HttpResponseBase:
     """Take back one's verdict while nothing followed."""
 
     def do(now: datetime) -> HttpResponseBase:
-        write(lambda _book: Undone(case, acting(request, Role.REVIEWER), act_read(request)), now)
+        the_desk().act(lambda _book: Undone(case, acting(request, Role.REVIEWER), act_read(request)), now)
         with suppress(Refused):  # somebody may have it on the desk by now
             hold(request, case, now)
         return redirect("case", case)
@@ -162,7 +159,7 @@ def reopen(request: HttpRequest, case: str) -> HttpResponseBase:
         sha256, reference = (request.POST.get(name, "").strip() for name in ("sha256", "reference"))
         evidence = (Evidence(sha256.lower(), reference[:500]),) if sha256 or reference else ()
         act = Reopened(case, acting(request, Role.REVIEWER), request.POST.get("why", ""), evidence)
-        write(lambda _book: act, now)
+        the_desk().act(lambda _book: act, now)
         return redirect("case", case)
 
     return attempt(request, case, do)
@@ -175,7 +172,7 @@ def convene(request: HttpRequest, case: str) -> HttpResponseBase:
 
     def do(now: datetime) -> HttpResponseBase:
         act = Convened(case, acting(request, Role.REVIEWER), tuple(request.POST.getlist("seats")))
-        write(lambda _book: act, now)
+        the_desk().act(lambda _book: act, now)
         return redirect("case", case)
 
     return attempt(request, case, do)
@@ -186,10 +183,7 @@ def convene(request: HttpRequest, case: str) -> HttpResponseBase:
 def translate_case(request: HttpRequest, case: str) -> HttpResponseBase:
     """Show the words of a case in the reader's language, by the operator's server; nothing of it is kept."""
     locale, review = locale_of(request), review_settings()
-    try:
-        known = the_book().cases.get(case)
-    except LogDamaged:
-        return damaged(request)
+    known = the_desk().book().cases.get(case)
     found = found_candidates().by_case.get(case)
     key = found.post_key if found is not None else post_of(known) if known is not None else None
     post = stored_post(key)
@@ -230,9 +224,7 @@ def bring(request: HttpRequest, ref: str) -> HttpResponseBase:
         return render(request, "bring.html", values | {"problem": locale_of(request).text(problem)}, status=422)
     act = opened_by(way, whoever(request), data_version(), is_public=request.POST.get("is_public") == "yes")
     try:
-        write(lambda _book: act, timezone.now())
-    except LogDamaged:
-        return damaged(request)
+        the_desk().act(lambda _book: act, timezone.now())
     except Refused as error:
         if error.code != "exists":
             return render(request, "bring.html", values | {"problem": refusal(request, error)}, status=409)

@@ -24,10 +24,10 @@ from bastau.review.subjects import KINDS
 from bastau.review.turns import turn
 from bastau.schemas import ACTS
 from bastau_web.workbench import exposure
-from bastau_web.workbench.case_page import attempt, damaged, decided_before, failed, page_of
+from bastau_web.workbench.acting import the_desk
+from bastau_web.workbench.case_page import attempt, decided_before, failed, page_of
 from bastau_web.workbench.models import Desk
 from bastau_web.workbench.review_desk import (
-    LogDamaged,
     again,
     by_of,
     cases_on_desks,
@@ -35,7 +35,6 @@ from bastau_web.workbench.review_desk import (
     put_on_desk,
     review_settings,
     roles_of,
-    the_book,
     whoever,
 )
 from bastau_web.workbench.roles import READERS, Role, open_to
@@ -51,10 +50,7 @@ def queue(request: HttpRequest) -> HttpResponseBase:
     now = timezone.now()
     if exposure.is_break_due(request, review_settings(), now):
         return _show_break(request, now)
-    try:
-        book = the_book()
-    except LogDamaged:
-        return damaged(request)
+    book = the_desk().book()
     found = found_candidates()
     form = {name: request.GET.get(name, "")[:40] for name in ("act", "in", "kind")}
     turn_of = _turns(request, book, found)
@@ -149,15 +145,13 @@ def next_case(request: HttpRequest) -> HttpResponseBase:
         return redirect("queue")
     try:
         return to_next(request, now, "")
-    except LogDamaged:
-        return damaged(request)
     except (HomeBusy, DiskFull) as error:
         return failed(request, error)
 
 
 def to_next(request: HttpRequest, now: datetime, after: str) -> HttpResponseBase:
     """Take the most urgent case that this person may judge and nobody else has, and go there; ``after`` is the one before."""
-    book, me = the_book(), whoever(request)
+    book, me = the_desk().book(), whoever(request)
     desks = cases_on_desks(now)
     query = f"?after={after}" if after else ""
     for case in line_up(book, found_candidates(), now):
