@@ -167,14 +167,17 @@ def user(
         raise ConfigError(f"there is an account {name} already")
     if act != "add" and not is_there:
         raise ConfigError(f"no account {name}; `bastau user list` names them")
-    if person and not Account.objects.filter(name=person.lower()).exists():
-        raise ConfigError(f"--person {person}: no account of this name; name the first account of the same human being")
+    try:
+        behind = Account.objects.person_behind(person.lower()) if person else ""
+    except Account.DoesNotExist as error:
+        raise ConfigError(
+            f"--person {person}: no account of this name; name the first account of the same human being"
+        ) from error
     given = password() if act in ("add", "password") else ""
     try:
         with transaction.atomic():
             if act == "add":
                 validate_password(given, Account(name=name))
-                behind = Account.objects.person_behind(person.lower()) if person else ""
                 account = Account.objects.add(name, given, chosen, person=behind)
                 account_acts.record("", name, "added", after=", ".join(sorted(account.roles)))
                 if person:

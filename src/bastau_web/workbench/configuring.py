@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import django
 from django.conf import settings
+from django.db.utils import InterfaceError, OperationalError
 
 from bastau.errors import ConfigError
 from bastau.home import Home
@@ -22,6 +23,8 @@ from bastau_web.workbench.roles import Role
 
 _LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 _YEAR_S = 365 * 86_400
+DATABASE_IS_AWAY = (OperationalError, InterfaceError)
+"""What is raised when the database does not answer, or lets nobody in for now."""
 _PATIENCE = {"connect_timeout": "3", "tcp_user_timeout": "10000"}
 """Of PostgreSQL's client (s, ms): else a machine that is off holds each page, and with them all threads, for two minutes."""
 

@@ -13,9 +13,9 @@ from django.utils.translation import get_language_from_request
 
 from bastau.report.locale import LOCALES, Locale
 from bastau.report.locale import load as load_core
+from bastau_web.workbench.configuring import DATABASE_IS_AWAY
 from bastau_web.workbench.models import Account
 from bastau_web.workbench.navigation import menu, more
-from bastau_web.workbench.views.failures import DATABASE_IS_AWAY
 
 COOKIE = "bastau_language"
 
@@ -40,7 +40,8 @@ def choose_language(answer: Callable[[HttpRequest], HttpResponse]) -> Callable[[
 
     def in_language(request: HttpRequest) -> HttpResponse:
         asked = request.GET.get("language", "")
-        code = _chosen(request, _of_account(request))
+        _learn_who_asks(request)
+        code = _chosen(request)
         request.locale = load(code)  # type: ignore[attr-defined]
         with translation.override(code):
             response = answer(request)
@@ -54,32 +55,39 @@ def choose_language(answer: Callable[[HttpRequest], HttpResponse]) -> Callable[[
     return in_language
 
 
-def _chosen(request: HttpRequest, of_account: str) -> str:
+def _learn_who_asks(request: HttpRequest) -> None:
+    """Read the account, which Django puts off; while the database is away it is a stranger who asks.
+
+    What needs no account is then answered, and of all else the door says why not, in the reader's words.
+    """
+    try:
+        _ = request.user.is_authenticated
+    except DATABASE_IS_AWAY:
+        request.user = AnonymousUser()
+        request.is_without_database = True  # type: ignore[attr-defined]
+
+
+def _chosen(request: HttpRequest) -> str:
+    account = _account(request)
     wishes = (
         request.GET.get("language", ""),
         request.COOKIES.get(COOKIE, ""),
-        of_account,
+        account.language if account else "",
         get_language_from_request(request),
     )
     return next((wish for wish in wishes if wish in LOCALES), "en")
 
 
-def _of_account(request: HttpRequest) -> str:
-    """Return the language of the account that asks; while the database is away, nobody is known."""
-    try:
-        return request.user.language if isinstance(request.user, Account) else ""
-    except DATABASE_IS_AWAY:
-        # What needs no account is answered as to a stranger; of all else the door says so, in the reader's words.
-        request.user = AnonymousUser()
-        request.is_without_database = True  # type: ignore[attr-defined]
-        return ""
+def _account(request: HttpRequest) -> Account | None:
+    user = getattr(request, "user", None)  # what is refused early has none
+    return user if isinstance(user, Account) else None
 
 
 def in_templates(request: HttpRequest) -> dict[str, Any]:
     """Return what every template needs."""
-    account = request.user if isinstance(getattr(request, "user", None), Account) else None
+    account = _account(request)
     # What is refused before anybody is known has no locale yet.
-    locale = getattr(request, "locale", None) or load(_chosen(request, ""))
+    locale = getattr(request, "locale", None) or load(_chosen(request))
     languages = [(code, load(code).text("web.name_of_language")) for code in LOCALES]
     return {
         "locale": locale,

@@ -4,14 +4,11 @@ import sys
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from bastau_web.workbench.configuring import DATABASE_IS_AWAY
 from bastau_web.workbench.roles import ANYBODY, open_to
-
-DATABASE_IS_AWAY = (OperationalError, InterfaceError)
-"""What is raised when the database does not answer, or lets nobody in for now."""
 
 
 def _failure(request: HttpRequest, kind: str, status: int) -> HttpResponse:
