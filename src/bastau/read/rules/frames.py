@@ -238,8 +238,16 @@ class Reading:
             and (not slot.moods or slot.moods & self.moods(tag))
         )
 
+    def _around(self, same: str, anchor: Tag) -> tuple[int, int]:
+        """Return the range of words in which the slots of a frame may stand."""
+        if same == "clause":
+            return self.clause(anchor.start)
+        if same == "sentence":
+            return self.sentence(anchor.start)
+        number = self.document.sentences[anchor.start]
+        return bisect_left(self.document.sentences, number - 1), bisect_right(self.document.sentences, number + 1)
+
     def _of_frame(self, rule: Rule, frame: Frame):  # type: ignore[no-untyped-def]
-        document = self.document
         anchor_slot = frame.slots[0]
         n_found = 0
         for anchor in self._tags_of(anchor_slot.mask).tags:
@@ -249,11 +257,7 @@ class Reading:
                 continue
             if frame.without and self._has(frame.without, *self.sentence(anchor.start)):
                 continue
-            if frame.same == "neighbours":
-                number = document.sentences[anchor.start]
-                low, high = bisect_left(document.sentences, number - 1), bisect_right(document.sentences, number + 1)
-            else:
-                low, high = self.clause(anchor.start) if frame.same == "clause" else self.sentence(anchor.start)
+            low, high = self._around(frame.same, anchor)
             filled = self._fill(frame, anchor, low, high)
             if filled is None:
                 continue
@@ -473,8 +477,14 @@ class Reading:
             if document.clauses[low - 1] in document.colons or self.masks[low] & self.pack.bits.get("that", 0):
                 return previous, high
             # What follows a colon is led to the end of the sentence: he said: a, b
-            n_before = bisect_left(self._colons, document.clauses[previous])
-            if n_before and self._colons[n_before - 1] >= document.clauses[first]:
-                return bisect_left(document.clauses, self._colons[n_before - 1]), high
-            return max(previous, low - 2), high
+            before_colon = self._before_colon(first, previous)
+            return max(previous, low - 2) if before_colon is None else before_colon, high
         return low, high
+
+    def _before_colon(self, first: int, last: int) -> int | None:
+        """Return where the last clause begins that ends with a colon, of those that begin in words [first, last)."""
+        clauses = self.document.clauses
+        n_before = bisect_left(self._colons, clauses[last])
+        if n_before and self._colons[n_before - 1] >= clauses[first]:
+            return bisect_left(clauses, self._colons[n_before - 1])
+        return None

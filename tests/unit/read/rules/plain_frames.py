@@ -1,40 +1,52 @@
 """The obvious way to look for frames: each predicate looks through all that may concern it, however often others did."""
 
-from bastau.read.rules.frames import _MAX_FOUND, Reading
+from bastau.read.rules.frames import Reading
 from bastau.read.rules.lexicon import Tag
-from bastau.read.rules.pack import Frame, Gate, Rule, Slot
+from bastau.read.rules.pack import Gate, Slot
+
+
+class Tags:
+    """Tags with a concept, looked for anew each time."""
+
+    def __init__(self, tags: list[Tag], mask: int):
+        self._tags, self._mask = tags, mask
+
+    @property
+    def tags(self) -> list[Tag]:
+        return [tag for tag in self._tags if tag.mask & self._mask]
+
+    def between(self, low: int, high: int) -> list[Tag]:
+        return [tag for tag in self.tags if low <= tag.start < high]
 
 
 class PlainReading(Reading):
     """A reading that keeps nothing between predicates."""
 
-    def _of_frame(self, rule: Rule, frame: Frame):  # type: ignore[no-untyped-def]
-        document = self.document
-        anchor_slot = frame.slots[0]
-        n_found = 0
-        for anchor in self.tags:
-            if n_found == _MAX_FOUND:
-                return
-            if not anchor.mask & anchor_slot.mask or anchor.language not in frame.languages:
-                continue
-            if not self._fits(anchor_slot, anchor):
-                continue
-            low, high = self.clause(anchor.start) if frame.same == "clause" else self.sentence(anchor.start)
-            if frame.same == "neighbours":
-                number = document.sentences[anchor.start]
-                while low and document.sentences[low - 1] >= number - 1:
-                    low -= 1
-                while high < len(document.words) and document.sentences[high] <= number + 1:
-                    high += 1
-            if frame.without:
-                first, last = self.sentence(anchor.start)
-                if any(self.masks[i] & frame.without for i in range(first, last)):
-                    continue
-            filled = self._fill(frame, anchor, low, high)
-            if filled is None:
-                continue
-            n_found += 1
-            yield self._judge(rule, frame, anchor, filled)
+    def _tags_of(self, mask: int) -> Tags:
+        return Tags(self.tags, mask)
+
+    def _has(self, mask: int, low: int, high: int) -> bool:
+        return any(self.masks[i] & mask for i in range(low, high))
+
+    def _around(self, same: str, anchor: Tag) -> tuple[int, int]:
+        low, high = self.clause(anchor.start) if same == "clause" else self.sentence(anchor.start)
+        if same == "neighbours":
+            sentences = self.document.sentences
+            number = sentences[anchor.start]
+            while low and sentences[low - 1] >= number - 1:
+                low -= 1
+            while high < len(sentences) and sentences[high] <= number + 1:
+                high += 1
+        return low, high
+
+    def _before_colon(self, first: int, last: int) -> int | None:
+        at = last
+        while at > first:
+            before, _ = self.clause(at - 1)
+            if self.document.clauses[at - 1] in self.document.colons:
+                return before
+            at = before
+        return None
 
     def _is_closed(self, gate: Gate, anchor: Tag, filled: list[tuple[Slot, Tag]], quoted: bool) -> bool:
         document = self.document
@@ -51,10 +63,8 @@ class PlainReading(Reading):
         low, high = self.place(gate.within, anchor)
         before = max(low, anchor.start - gate.before)
         after = min(high, anchor.end + gate.after)
-        if gate.unless_within:
-            first, last = self.place(gate.unless_within, anchor)
-            if any(self.masks[i] & gate.unless for i in range(first, last)):
-                return False
+        if gate.unless_within and self._has(gate.unless, *self.place(gate.unless_within, anchor)):
+            return False
         if gate.least:
             return self._counted(gate, before, after, anchor) >= gate.least
         if gate.mark == "verse":
@@ -72,50 +82,3 @@ class PlainReading(Reading):
                 continue  # what the quoted voice says is no stance of the author
             hit = not (gate.unless_negated and self._negated(tag))
         return hit
-
-    def _counted(self, gate: Gate, low: int, high: int, anchor: Tag | None = None) -> int:
-        """Count the different cue words in [low, high): all, or those in the same quotation as the anchor, or outside."""
-        document = self.document
-        quote = None if anchor is None else document.quotes[anchor.start]
-        seen: set[str] = set()
-        end = low
-        for tag in self._tags_between(low, high):
-            if (
-                not tag.mask & gate.cue
-                or gate.language not in (None, tag.language)
-                or not end <= tag.start < tag.end <= high
-                or (anchor is not None and (anchor.start <= tag.start < tag.end <= anchor.end))
-                or (quote is not None and document.quotes[tag.start] != quote)
-            ):
-                continue
-            seen.add(" ".join(document.words[tag.start : tag.end]))
-            end = tag.end
-        return len(seen)
-
-    def _lead(self, anchor: Tag) -> tuple[int, int]:
-        """Return the clause of the predicate with the clause that leads into it: `He said: ...`, `he says that ...`.
-
-        A clause leads in when a colon or quotation mark ends it, or when the predicate's own clause begins
-        with a word of the concept `that`, or by its last two words.
-        """
-        document = self.document
-        low, high = self.clause(anchor.start)
-        first = self.sentence(anchor.start)[0]
-        if document.quotes[anchor.start]:
-            first_quoted = self._range(document.quotes, anchor.start)[0]
-            low = min(low, first_quoted)
-            first = min(first, self.sentence(first_quoted)[0])
-            if low == first and low:  # the quotation begins a sentence of its own
-                first = self.sentence(low - 1)[0]
-        if low > first:
-            previous, _ = self.clause(low - 1)
-            if document.clauses[low - 1] in document.colons or self.masks[low] & self.pack.bits.get("that", 0):
-                return previous, high
-            at = previous
-            while at > first:  # what follows a colon is led to the end of the sentence: he said: a, b
-                before, _ = self.clause(at - 1)
-                if document.clauses[at - 1] in document.colons:
-                    return before, high
-                at = before
-            return max(previous, low - 2), high
-        return low, high
