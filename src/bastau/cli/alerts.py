@@ -3,7 +3,7 @@
 import argparse
 from datetime import timedelta
 
-from bastau.cli.options import Command, chosen_locale, now, open_home, read_seconds
+from bastau.cli.options import Command, add_locale, chosen_locale, now, open_home, read_seconds
 from bastau.cli.output import give_answer
 from bastau.errors import ConfigError
 
@@ -19,9 +19,7 @@ def _alerts_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("what", nargs="?", metavar="WHAT", help="rule or subject (mute, unmute), channel (drop)")
     command.add_argument("--for", dest="duration", default="1d", metavar="TIME", help="mute: for so long (default 1d)")
     command.add_argument("--days", type=int, default=30, metavar="N", help="past: days to look back (default 30)")
-    command.add_argument(
-        "--locale", choices=("kk", "ru", "en"), help="list, past: language of the answer (default: from $LANG, else en)"
-    )
+    add_locale(command, "list, past: language of the answer")
 
 
 def _alerts(options: argparse.Namespace) -> int:

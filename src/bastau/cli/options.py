@@ -56,6 +56,11 @@ def processed_home(options: argparse.Namespace) -> "Home":
     return home
 
 
+def add_locale(command: argparse.ArgumentParser, of: str) -> None:
+    """Let the language ``of`` something be chosen; see :func:`chosen_locale`."""
+    command.add_argument("--locale", choices=("kk", "ru", "en"), help=f"{of} (default: from $LANG, else en)")
+
+
 def chosen_locale(options: argparse.Namespace) -> str:
     """Return kk, ru or en: as asked for, else as $LANG says."""
     chosen = options.locale or os.environ.get("LANG", "en")[:2]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bastau.cli.options import Command, chosen_locale, now, processed_home, read_day
+from bastau.cli.options import Command, add_locale, chosen_locale, now, processed_home, read_day
 from bastau.cli.output import give_answer, write_file
 from bastau.errors import ConfigError
 
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 def _trace_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("query", metavar="QUERY")
     command.add_argument("--html", type=Path, metavar="F", help="write one self-contained page")
-    command.add_argument(
-        "--locale", choices=("kk", "ru", "en"), help="language of the answer (default: from $LANG, else en)"
-    )
+    add_locale(command, "language of the answer")
 
 
 def _trace(options: argparse.Namespace) -> int:
@@ -55,9 +53,7 @@ def _trace(options: argparse.Namespace) -> int:
 def _families_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("domain", nargs="?", metavar="DOMAIN", help="a website of which pages are stored")
     command.add_argument("--html", type=Path, metavar="F", help="write the page of evidence, self-contained")
-    command.add_argument(
-        "--locale", choices=("kk", "ru", "en"), help="language of the answer (default: from $LANG, else en)"
-    )
+    add_locale(command, "language of the answer")
 
 
 def _families(options: argparse.Namespace) -> int:
@@ -81,9 +77,7 @@ def _report_arguments(command: argparse.ArgumentParser) -> None:
         "--to", dest="end", metavar="DATE", help="day after the last (default: day after the latest post)"
     )
     command.add_argument("-o", "--output", type=Path, metavar="F", help="file to write (default: brief.html)")
-    command.add_argument(
-        "--locale", choices=("kk", "ru", "en"), help="language of the page (default: from $LANG, else en)"
-    )
+    add_locale(command, "language of the page")
     command.add_argument(
         "--traces", action="store_true", help="also write a trace page for each narrative the brief names"
     )

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from bastau.cli.options import Command, chosen_locale, now, open_home
+from bastau.cli.options import Command, add_locale, chosen_locale, now, open_home
 from bastau.cli.output import give_answer
 from bastau.errors import ConfigError
 
@@ -30,7 +30,7 @@ def _shield_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--public-key", metavar="KEY", help="verify: the minisign public key, or its file")
     command.add_argument("-o", "--output", type=Path, metavar="F", help="keygen: file (default: in the home folder)")
-    command.add_argument("--locale", choices=("kk", "ru", "en"), help="why: language (default: from $LANG, else en)")
+    add_locale(command, "why: language")
 
 
 def _shield(options: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from bastau.cli.caches import keep_rules
-from bastau.cli.options import Command, chosen_locale, now, open_home, read_seconds
+from bastau.cli.options import Command, add_locale, chosen_locale, now, open_home, read_seconds
 from bastau.cli.output import give_answer, stream_for_people, thousands, write_file
 from bastau.cli.report import period, trace_pages
 from bastau.errors import ConfigError
@@ -24,9 +24,7 @@ def _demo_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--no-serve", action="store_true", help="process the posts, write brief and traces as files, and stop"
     )
-    command.add_argument(
-        "--locale", choices=("kk", "ru", "en"), help="language of the pages (default: from $LANG, else en)"
-    )
+    add_locale(command, "language of the pages")
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -129,8 +127,7 @@ def _say(told: TextIO, words: str) -> None:
 
 
 def _up_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
-    command.add_argument("--port", type=int, default=8400, help="port (default 8400; 0: any free one)")
+    _serve_arguments(command)
     command.add_argument(
         "--run-every", metavar="TIME", help="process what is new so often (default: [web] run_every_minutes)"
     )
