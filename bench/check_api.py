@@ -2,7 +2,7 @@
 
 Usage: python bench/check_api.py [--entries 1000000] [--seconds 20] [--peer PYTHON] [--figures docs/figures/check_api.md]
 
-Server and clients share the machine's cores. Texts are real posts (../shared/data, or $BASTAU_SHARED_DATA) with addresses; one in a hundred
+Also texts made to be slow, without server. Server and clients share the machine's cores. Texts are real posts (../shared/data, or $BASTAU_SHARED_DATA) with addresses; one in a hundred
 holds something that is listed. ``--peer``: a Python that has threatexchange, for the same look-ups in its own process.
 """
 
@@ -35,6 +35,7 @@ from bastau.home import Home  # noqa: E402
 from bastau.known_lists.commands import store_of  # noqa: E402
 from bastau.known_lists.formats import ListedItem  # noqa: E402
 from bastau.known_lists.store import ListInfo  # noqa: E402
+from bastau.read.rules.finding import finder  # noqa: E402
 
 MAKE_KEY = """
 import sys
@@ -274,6 +275,33 @@ def ours_alike(n: int, seconds: float, texts: list[str]) -> dict[str, float]:
     return found
 
 
+def long_texts() -> list[tuple[str, list[float]]]:
+    """Return (how it is made, seconds of CPU for 50,000 and 100,000 characters) of texts made to be slow, without lists."""
+    pack = finder().pack
+    examples = [text for rule in pack.rules for _, text, _ in (*rule.must_hit, *rule.must_not_hit)]
+    words = sorted({word.strip(".,!?:;") for text in examples for word in text.split()})
+    plain = " ".join(random.Random(2).choices(words, k=30_000))
+    latin = str.maketrans("асеорхук", "aceopxyk")
+    digits = str.maketrans("oeiaоз", "031403")
+    made = {
+        "the rules' own words, no full stop": plain,
+        "the same in Latin look-alikes": plain.translate(latin),
+        "the same with digits for letters": plain.translate(digits),
+        "the same with a space after each letter": " ".join(plain),
+    }
+    checker = open_checker(None)
+    check_rows([{"id": "", "text": plain[:1000]}], checker)
+    found = []
+    for name, text in made.items():
+        took = []
+        for n in (50_000, 100_000):
+            start = time.process_time()
+            check_rows([{"id": "", "text": text[:n]}], checker)
+            took.append(time.process_time() - start)
+        found.append((name, took))
+    return found
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--entries", type=int, default=1_000_000)
@@ -338,7 +366,7 @@ def main() -> int:
                         f"{row[3]:,.0f}",
                         *(f"{value:.1f}" for value in row[4:7]),
                         f"{cost:.2f}",
-                        f"{(busy - ours - clients) / passed:.1f}",
+                        f"{max(0.0, busy - ours - clients) / passed:.1f}",
                     ]
                     lines.append("| " + " | ".join(map(str, cells)) + " |")
                     print(lines[-1], flush=True)
@@ -361,6 +389,12 @@ def main() -> int:
         ]
         names = ("url", "md5", "pdq", "raw_text")
         lines += [f"| {name} | {peer[name][0]:,} | {ours[name]:,.0f} | {peer[name][1]:,.0f} |" for name in names]
+    lines += [
+        "",
+        "| one text made to be slow, CPU seconds | 50,000 characters | 100,000 |",
+        "|---|---:|---:|",
+        *(f"| {name} | {half:.1f} | {whole:.1f} |" for name, (half, whole) in long_texts()),
+    ]
     print("\n".join(lines))
     if options.figures:
         put(options.figures, "check api", "\n".join(lines) + "\n")
