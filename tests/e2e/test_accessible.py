@@ -7,7 +7,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -260,7 +261,7 @@ def send(page: chromium.Page, action: str, button: str = "", **fields: str) -> i
 
 
 @pytest.fixture
-def place() -> Iterator[str]:
+def place(tmp_path: Path) -> Iterator[str]:
     """A place with attacks in all that it says of itself."""
     items = "".join(f"<item><title>{escape(text)}</title><guid>{i}</guid><description>{escape(text)}</description></item>"
                     for i, text in enumerate(hostile_home.clean(one) for one in hostile_home.PAYLOADS[:20]))  # fmt: skip
@@ -268,22 +269,11 @@ def place() -> Iterator[str]:
         f"<rss version='2.0'><channel><title>{escape(hostile_home.payload(4))}</title>{items}</channel></rss>".encode()
     )
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            is_feed = self.path == "/feed"
-            self.send_response(200 if is_feed else 404)
-            self.send_header("Content-Type", "application/rss+xml")
-            self.send_header("Content-Length", str(len(feed) if is_feed else 0))
-            self.end_headers()
-            self.wfile.write(feed if is_feed else b"")
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    (tmp_path / "feed.xml").write_bytes(feed)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=tmp_path))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/feed"
+    yield f"http://127.0.0.1:{server.server_port}/feed.xml"
     server.shutdown()
     server.server_close()
     thread.join()

@@ -216,14 +216,15 @@ def evaluate_claims(
     """
     data = read_claim_file(claims)
     labelled = read_posts(posts, relevant, data)
-    training = train_posts is not None and train_relevant is not None
-    matcher = open_claims(data.claims, None if training else ranker or shipped_ranker(), encoder)
-    used = "shipped" if ranker is None else "own"
     if train_posts is not None and train_relevant is not None:
+        matcher = open_claims(data.claims, encoder=encoder)
         taught = read_posts(train_posts, train_relevant, data)
         fresh = train_ranker(examples(matcher, taught), encoder_id=encoder.encoder_id if encoder else "")
         matcher = replace(matcher, ranker=fresh)
         used = f"trained on {len(taught)} posts"
+    else:
+        matcher = open_claims(data.claims, ranker or shipped_ranker(), encoder)
+        used = "shipped" if ranker is None else "own"
     with_claim = [post for post in labelled if post.relevant]
     if not with_claim:
         raise InputError(_said(relevant, "names no post and claim that are in the files", data.problems))

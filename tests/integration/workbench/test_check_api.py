@@ -430,14 +430,15 @@ def test_several_processes_share_an_allowance_through_the_database(database):
     assert third.spend(holder, 1).remaining == 49  # what another has not written yet it cannot know
 
 
+def broken(*_):
+    raise quotas.DatabaseError
+
+
 def test_counts_that_cannot_be_written_are_written_later(database, monkeypatch):
     clock = Clock()
     row, _ = make_key("a", 100, 1000, None, None)
     meter = clock.meter()
     meter.spend(Holder(row.pk, 100, 1000, None), 7)
-
-    def broken(*_):
-        raise quotas.DatabaseError
 
     with monkeypatch.context() as patched:
         patched.setattr(DayUse, "add", broken)
@@ -453,9 +454,6 @@ def test_what_was_written_is_not_taken_for_that_of_others_when_it_cannot_be_read
     row, _ = make_key("a", 100, 1000, None, None)
     holder, meter = Holder(row.pk, 100, 1000, None), clock.meter()
     meter.spend(holder, 7)
-
-    def broken(*_):
-        raise quotas.DatabaseError
 
     with monkeypatch.context() as patched:
         patched.setattr(quotas, "_stored", broken)
